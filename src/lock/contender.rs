@@ -1,0 +1,345 @@
+//! Trying to get a lock file: look at it, judge it, take it or say when to look again.
+
+use std::fs::File;
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::draft::{Draft, Published};
+use super::error::LockError;
+use super::identity::Identity;
+use super::inspect::{Owner, read_contents};
+use super::record::{Contents, MAX_LEN, NativeRecord, next_token};
+use super::sidecar::Sidecar;
+use super::sys::{self, FileId, FileKind, FsClass, Meta, OsLock, WatchId, Watcher};
+use super::target::Target;
+use super::terms::Terms;
+use super::verdict::{Cause, Sighting, Verdict, verdict};
+
+/// How long a waiter that is woken by events sleeps at most.
+const BACKSTOP: Duration = Duration::from_millis(500);
+/// How long it sleeps where there are no events to be had.
+const POLL: Duration = Duration::from_millis(25);
+/// How long it sleeps on file systems where a look is expensive.
+const REMOTE_POLL: Duration = Duration::from_millis(100);
+/// The longest gap between two looks that counts as having watched: a longer one means that this
+/// process itself was stopped or asleep, and perhaps the holder with it.
+const WATCHED_GAP: Duration = Duration::from_secs(1);
+/// An event may come just before what it announces: look again after 1, 2, 4 … ms, this often.
+const BURST: u32 = 6;
+/// How often the file may change under a single look before the look is put off.
+const ROUNDS: usize = 16;
+
+/// One process's attempt to get one lock file.
+pub struct Contender {
+    target: Arc<Target>,
+    draft: Option<Draft>,
+    seen: Option<Seen>,
+    last_token: u64,
+    burst: u32,
+}
+
+/// The lock file as it was last looked at. It stays open between looks: opening it each time would
+/// wake every other waiter each time.
+struct Seen {
+    file: File,
+    id: FileId,
+    modified: SystemTime,
+    contents: Contents,
+    unmoved: Duration,
+    looked: Instant,
+    watch: Option<WatchId>,
+}
+
+/// What a look found.
+pub enum Look {
+    /// The lock is ours. `from` says why an unreleased one could be taken.
+    Taken {
+        /// The lock file.
+        sidecar: Sidecar,
+        /// See above; `None` when nobody had it.
+        from: Option<Cause>,
+    },
+    /// Somebody has it; look again after this long, or at an event.
+    Held {
+        /// See above.
+        again: Duration,
+    },
+}
+
+/// What came of judging an existing lock file.
+enum Outcome {
+    Done(Look),
+    /// The name leads elsewhere by now: start over.
+    Moved,
+}
+
+impl Contender {
+    /// A contender for `target` that has not looked yet.
+    #[must_use]
+    pub fn new(target: Arc<Target>) -> Self {
+        Self { target, draft: None, seen: None, last_token: 0, burst: 0 }
+    }
+
+    /// The lock file contended for.
+    #[must_use]
+    pub fn target(&self) -> &Arc<Target> {
+        &self.target
+    }
+
+    /// The watch on the file last looked at.
+    #[must_use]
+    pub fn watch(&self) -> Option<WatchId> {
+        self.seen.as_ref().and_then(|seen| seen.watch)
+    }
+
+    /// Something happened to the lock file: the next looks follow each other quickly.
+    pub fn stir(&mut self) {
+        self.burst = BURST;
+    }
+
+    /// Who had the lock when it was last looked at.
+    #[must_use]
+    pub fn owner(&self) -> Owner {
+        let nothing = Contents::Unreadable;
+        Owner::of(self.seen.as_ref().map_or(&nothing, |seen| &seen.contents), SystemTime::now())
+    }
+
+    /// Looks once, and takes the lock if it can be had. Does not wait.
+    ///
+    /// # Errors
+    ///
+    /// [`LockError::NotALockFile`], [`LockError::Stale`] or [`LockError::Io`].
+    pub fn look(&mut self, terms: &Terms, watcher: Option<&Watcher>) -> Result<Look, LockError> {
+        // An error leaves nothing of ours on the file: neither descriptor nor lock.
+        self.try_look(terms, watcher).inspect_err(|_| self.forget(watcher))
+    }
+
+    fn try_look(&mut self, terms: &Terms, watcher: Option<&Watcher>) -> Result<Look, LockError> {
+        for _ in 0..ROUNDS {
+            if self.seen.is_none() {
+                if let Some(sidecar) = self.publish(terms)? {
+                    return Ok(Look::Taken { sidecar, from: None });
+                }
+                self.seen = self.open()?;
+            }
+            if self.seen.is_some() {
+                match self.judge(terms, watcher)? {
+                    Outcome::Done(look) => return Ok(look),
+                    Outcome::Moved => self.forget(watcher),
+                }
+            }
+        }
+        Ok(Look::Held { again: Duration::from_millis(1) })
+    }
+
+    /// Stops looking at the file last seen.
+    pub fn forget(&mut self, watcher: Option<&Watcher>) {
+        if let (Some(watch), Some(watcher)) = (self.seen.take().and_then(|seen| seen.watch), watcher) {
+            watcher.unwatch(watch);
+        }
+    }
+
+    /// Puts a new lock file at the path, unless there is one.
+    fn publish(&mut self, terms: &Terms) -> Result<Option<Sidecar>, LockError> {
+        let token = next_token(self.last_token, SystemTime::now());
+        let prepared = match self.draft.take() {
+            Some(mut draft) => draft.renew(&terms.claim, token).map(|()| draft),
+            None => Draft::new(&self.target, &terms.claim, token),
+        };
+        let draft = match prepared {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                // The directory vanished: make it again, as for a first request.
+                self.target.forget();
+                sys::create_dir_all(&self.target.directory)
+                    .and_then(|()| Draft::new(&self.target, &terms.claim, token))
+            }
+            prepared => prepared,
+        }
+        .map_err(|error| self.io("create", error))?;
+        match draft.publish(&self.target, &terms.claim).map_err(|error| self.io("create", error))? {
+            Ok(published) => {
+                Ok(Some(Sidecar::new(self.target.clone(), None, published, terms.keep_file)))
+            }
+            Err(draft) => {
+                self.draft = draft.is_traceless().then_some(draft);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Opens the lock file that stands at the path; `None` when it vanished meanwhile.
+    fn open(&self) -> Result<Option<Seen>, LockError> {
+        let not_a_lock = |found| LockError::NotALockFile { lock_path: self.target.lock_path.clone(), found };
+        let file = match sys::open_lock_file(&self.target.lock_path) {
+            Ok(file) => file,
+            Err(error) => {
+                return match sys::stat_path(&self.target.lock_path) {
+                    Err(gone) if gone.kind() == ErrorKind::NotFound => Ok(None),
+                    Ok(meta) if meta.kind != FileKind::Regular => Err(not_a_lock(meta.kind)),
+                    _ if error.kind() == ErrorKind::NotFound || sys::is_transient(&error) => Ok(None),
+                    _ => Err(self.io("open", error)),
+                };
+            }
+        };
+        let meta = sys::stat_file(&file).map_err(|error| self.io("inspect", error))?;
+        if meta.kind != FileKind::Regular {
+            return Err(not_a_lock(meta.kind));
+        }
+        Ok(Some(Seen {
+            file,
+            id: meta.id,
+            modified: meta.modified,
+            contents: Contents::Unreadable,
+            unmoved: Duration::ZERO,
+            looked: Instant::now(),
+            watch: None,
+        }))
+    }
+
+    /// Looks at the file that is open in `seen`, and acts on the verdict.
+    fn judge(&mut self, terms: &Terms, watcher: Option<&Watcher>) -> Result<Outcome, LockError> {
+        let target = self.target.clone();
+        let io = |action, error| LockError::io(action, &target.lock_path, error);
+        let Some(seen) = self.seen.as_mut() else { return Ok(Outcome::Moved) };
+        if seen.watch.is_none() {
+            // Before looking, so that nothing happens unseen between the look and the watch.
+            seen.watch = watcher.and_then(|watcher| watcher.watch(&seen.file));
+        }
+        let os_lock = sys::try_lock(&seen.file).map_err(|error| io("lock", error))?;
+        let meta = match sys::stat_path(&target.lock_path) {
+            Ok(meta) if meta.id == seen.id => meta,
+            Ok(_) => return Ok(Outcome::Moved),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Outcome::Moved),
+            Err(error) => return Err(io("inspect", error)),
+        };
+        seen.look(&meta).map_err(|error| io("read", error))?;
+        self.last_token = self.last_token.max(seen.contents.token());
+        let now = SystemTime::now();
+        let us = Identity::of_this_process();
+        let sighting =
+            Sighting { os_lock, contents: &seen.contents, modified: seen.modified, unmoved: seen.unmoved, now, us };
+        match verdict(&sighting, terms, sys::process_life) {
+            Verdict::Adopt(cause) if meta.len <= MAX_LEN as u64 => self.adopt(terms, cause, os_lock, &meta),
+            Verdict::Adopt(cause) | Verdict::Supersede(cause) => self.supersede(terms, cause, os_lock, &meta),
+            Verdict::Refuse(cause) => {
+                let owner = self.owner();
+                Err(LockError::Stale { api: terms.api, target: target.path.clone(), lock_path: target.lock_path.clone(), cause, owner })
+            }
+            Verdict::Wait { recheck } => {
+                if os_lock == OsLock::Acquired {
+                    sys::unlock(&seen.file).map_err(|error| io("unlock", error))?;
+                } else if meta.accessed <= meta.modified {
+                    // Show the holder that somebody waits. A hint only, so its failure is none.
+                    let _ = sys::mark(&seen.file);
+                }
+                Ok(Outcome::Done(self.again(recheck)))
+            }
+        }
+    }
+
+    /// Writes our record over the old one, under the old file's operating-system lock and guard.
+    fn adopt(&mut self, terms: &Terms, cause: Cause, os_lock: OsLock, meta: &Meta) -> Result<Outcome, LockError> {
+        let target = self.target.clone();
+        let io = |action, error| LockError::io(action, &target.lock_path, error);
+        let Some(seen) = self.seen.as_ref() else { return Ok(Outcome::Moved) };
+        if !guarded(&target, &seen.file).map_err(|error| io("lock", error))? {
+            return self.stand_back(os_lock);
+        }
+        let token = next_token(self.last_token, SystemTime::now());
+        let us = Identity::of_this_process();
+        let record = NativeRecord::new(us, &terms.claim, token, os_lock == OsLock::Acquired, SystemTime::now());
+        let bytes = record.render(usize::try_from(meta.len).unwrap_or(MAX_LEN));
+        let still_there = |id: FileId| sys::stat_path(&target.lock_path).is_ok_and(|meta| meta.id == id);
+        let moved = !still_there(seen.id);
+        if !moved && let Err(error) = sys::write_at(&seen.file, &bytes, 0) {
+            self.seen = None;
+            return Err(io("write", error));
+        }
+        if moved || !still_there(seen.id) {
+            return Ok(Outcome::Moved);
+        }
+        let Some(Seen { file, id, .. }) = self.seen.take() else { return Ok(Outcome::Moved) };
+        sys::unguard(&file).map_err(|error| io("unlock", error))?;
+        let published = Published { file, record, len: bytes.len() };
+        let sidecar = Sidecar::new(target, Some(id), published, terms.keep_file);
+        Ok(Outcome::Done(Look::Taken { sidecar, from: Some(cause).filter(|cause| *cause != Cause::Released) }))
+    }
+
+    /// Puts a complete new file in the place of one whose operating-system lock we cannot have.
+    ///
+    /// The guard keeps every other change of the name away: a thawed holder cannot release, another
+    /// waiter can neither adopt nor supersede between our last look and the rename.
+    fn supersede(&mut self, terms: &Terms, cause: Cause, os_lock: OsLock, meta: &Meta) -> Result<Outcome, LockError> {
+        let target = self.target.clone();
+        let io = |action, error| LockError::io(action, &target.lock_path, error);
+        let Some(seen) = self.seen.as_ref() else { return Ok(Outcome::Moved) };
+        if !guarded(&target, &seen.file).map_err(|error| io("lock", error))? {
+            return self.stand_back(os_lock);
+        }
+        let unchanged = match sys::stat_path(&target.lock_path) {
+            Ok(now) => now.id == meta.id && now.modified == meta.modified,
+            Err(_) => false,
+        };
+        // The holder may have died since: then whoever has its lock next owns the file.
+        let lock_still = sys::try_lock(&seen.file).map_err(|error| io("lock", error))?;
+        if !unchanged || lock_still != os_lock {
+            return Ok(Outcome::Moved);
+        }
+        let token = next_token(self.last_token, SystemTime::now());
+        let published = Draft::named(&target, &terms.claim, token)
+            .and_then(|draft| draft.replace(&target))
+            .map_err(|error| io("replace", error))?;
+        self.seen = None;
+        let sidecar = Sidecar::new(target, None, published, terms.keep_file);
+        Ok(Outcome::Done(Look::Taken { sidecar, from: Some(cause) }))
+    }
+
+    /// Somebody else is changing the name this moment: let them.
+    fn stand_back(&mut self, os_lock: OsLock) -> Result<Outcome, LockError> {
+        if let (OsLock::Acquired, Some(seen)) = (os_lock, &self.seen) {
+            sys::unlock(&seen.file).map_err(|error| self.io("unlock", error))?;
+        }
+        Ok(Outcome::Done(self.again(Some(Duration::from_millis(2)))))
+    }
+
+    fn again(&mut self, recheck: Option<Duration>) -> Look {
+        let pace = match self.target.class {
+            FsClass::Remote { .. } => REMOTE_POLL,
+            FsClass::Local if self.watch().is_some() => BACKSTOP,
+            FsClass::Local => POLL,
+        };
+        let mut again = recheck.map_or(pace, |recheck| recheck.min(pace));
+        if self.burst > 0 {
+            again = again.min(Duration::from_millis(1 << (BURST - self.burst)));
+            self.burst -= 1;
+        }
+        Look::Held { again: again.max(Duration::from_millis(1)) }
+    }
+
+    fn io(&self, action: &'static str, error: std::io::Error) -> LockError {
+        LockError::io(action, &self.target.lock_path, error)
+    }
+}
+
+impl Seen {
+    /// Notes what a look at the open file shows, and for how long it has not moved.
+    fn look(&mut self, meta: &Meta) -> std::io::Result<()> {
+        let now = Instant::now();
+        if meta.modified == self.modified {
+            self.unmoved += now.duration_since(self.looked).min(WATCHED_GAP);
+        } else {
+            self.unmoved = Duration::ZERO;
+            self.modified = meta.modified;
+        }
+        self.looked = now;
+        self.contents = read_contents(&self.file, meta)?;
+        Ok(())
+    }
+}
+
+/// Takes the guard of a lock file. File systems without such locks are left to the operating-system
+/// lock alone, and so are remote ones, where the two may be the same lock.
+fn guarded(target: &Target, file: &File) -> std::io::Result<bool> {
+    Ok(target.class != FsClass::Local || sys::try_guard(file)? != OsLock::Busy)
+}

@@ -1,0 +1,258 @@
+//! A lock file in the making: locked and filled before it has its name (rule 2).
+//!
+//! The first way that the file system offers is used:
+//!
+//! 1. an unnamed file, given its name with `linkat`;
+//! 2. a private temporary name, moved to the public one without replacing anything;
+//! 3. the same, linked to the public name and unlinked from the private one;
+//! 4. where hard links are refused too, `O_EXCL` on the public name, filled at once. This is the
+//!    only way with a moment in which a kill leaves an empty lock file behind; rule 3 bounds it.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::SystemTime;
+
+use parking_lot::Mutex;
+
+use super::identity::Identity;
+use super::record::{Claim, NativeRecord};
+use super::sys::{self, OsLock};
+use super::target::Target;
+
+/// A complete lock file without its public name.
+pub struct Draft {
+    file: File,
+    name: Name,
+    record: NativeRecord,
+    len: usize,
+}
+
+enum Name {
+    /// It vanishes with its descriptor.
+    Unnamed,
+    /// It has a private name beside the public one.
+    Temporary(TemporaryName),
+}
+
+/// A private name that is removed when it is dropped.
+struct TemporaryName(PathBuf);
+
+impl Drop for TemporaryName {
+    fn drop(&mut self) {
+        // Already gone after a successful rename; if it cannot be removed, a later `sweep` will.
+        let _ = sys::unlink(&self.0);
+    }
+}
+
+/// A lock file that has its name, with what is known about it.
+pub struct Published {
+    /// The open, locked file.
+    pub file: File,
+    /// What stands in it.
+    pub record: NativeRecord,
+    /// How many bytes it has.
+    pub len: usize,
+}
+
+impl Draft {
+    /// Prepares a lock file for `target` that says `claim` and `token`.
+    pub fn new(target: &Target, claim: &Claim, token: u64) -> io::Result<Self> {
+        match sys::create_unnamed(&target.directory) {
+            Ok(file) => Self::fill(file, Name::Unnamed, claim, token),
+            Err(error) if sys::is_unsupported(&error) => Self::named(target, claim, token),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Prepares one under a private name, for `replace` or where unnamed files are unknown.
+    pub fn named(target: &Target, claim: &Claim, token: u64) -> io::Result<Self> {
+        sweep(target);
+        let temporary = temporary_name(&target.lock_path);
+        let file = sys::create_new(&temporary)?;
+        Self::fill(file, Name::Temporary(TemporaryName(temporary)), claim, token)
+    }
+
+    fn fill(file: File, name: Name, claim: &Claim, token: u64) -> io::Result<Self> {
+        let os_lock = sys::try_lock(&file)? == OsLock::Acquired;
+        let us = Identity::of_this_process();
+        let mut draft = Self { file, name, record: NativeRecord::new(us, claim, token, os_lock, SystemTime::now()), len: 0 };
+        draft.write()?;
+        Ok(draft)
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        let bytes = self.record.render(self.len);
+        sys::write_at(&self.file, &bytes, 0)?;
+        self.len = bytes.len();
+        Ok(())
+    }
+
+    /// Makes a draft that was kept while waiting say what holds now.
+    pub fn renew(&mut self, claim: &Claim, token: u64) -> io::Result<()> {
+        let os_lock = self.record.leasehold.os_lock;
+        self.record = NativeRecord::new(Identity::of_this_process(), claim, token, os_lock, SystemTime::now());
+        self.write()
+    }
+
+    /// Whether it may be kept while waiting: it leaves nothing behind if we are killed.
+    pub fn is_traceless(&self) -> bool {
+        matches!(self.name, Name::Unnamed)
+    }
+
+    /// Gives the draft its public name. When the name is taken, `Err` holds the draft.
+    pub fn publish(self, target: &Target, claim: &Claim) -> io::Result<Result<Published, Self>> {
+        let linked = match &self.name {
+            Name::Unnamed => sys::link_unnamed(&self.file, &target.lock_path),
+            Name::Temporary(temporary) => publish_named(&temporary.0, &target.lock_path),
+        };
+        match (linked, &self.name) {
+            (Ok(()), _) => Ok(Ok(self.published())),
+            (Err(error), _) if error.kind() == ErrorKind::AlreadyExists => Ok(Err(self)),
+            // Without /proc an unnamed file cannot get a name, and the error is "not found".
+            (Err(error), Name::Unnamed) if sys::is_unsupported(&error) || error.kind() == ErrorKind::NotFound => {
+                Self::named(target, claim, self.record.leasehold.token)?.publish(target, claim)
+            }
+            (Err(error), Name::Temporary(_)) if sys::is_unsupported(&error) => self.publish_in_place(target, claim),
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    fn publish_in_place(self, target: &Target, claim: &Claim) -> io::Result<Result<Published, Self>> {
+        let file = match sys::create_new(&target.lock_path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(Err(self)),
+            Err(error) => return Err(error),
+        };
+        match Self::fill(file, Name::Unnamed, claim, self.record.leasehold.token) {
+            Ok(draft) => Ok(Ok(draft.published())),
+            Err(error) => {
+                // A full disk, say: an empty lock file must not stay behind. It is ours: we just
+                // created it, and nobody takes over an empty file this young.
+                let _ = sys::unlink(&target.lock_path);
+                Err(error)
+            }
+        }
+    }
+
+    /// Gives the draft its public name in place of whatever has it. Only for drafts made by `named`.
+    pub fn replace(self, target: &Target) -> io::Result<Published> {
+        if let Name::Temporary(temporary) = &self.name {
+            sys::rename(&temporary.0, &target.lock_path)?;
+        }
+        Ok(self.published())
+    }
+
+    fn published(self) -> Published {
+        Published { file: self.file, record: self.record, len: self.len }
+    }
+}
+
+fn publish_named(temporary: &Path, path: &Path) -> io::Result<()> {
+    match sys::rename_noreplace(temporary, path) {
+        Err(error) if sys::is_unsupported(&error) => sys::link(temporary, path),
+        moved => moved,
+    }
+}
+
+fn temporary_name(lock_path: &Path) -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let unique = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
+    let mut name = lock_path.as_os_str().to_owned();
+    name.push(format!(".{}-{unique:x}-{count}.tmp", std::process::id()));
+    name.into()
+}
+
+/// Removes private names that killed processes left beside `target`'s lock file, once per lock and
+/// process. The maker of a private name holds its operating-system lock for as long as it lives.
+fn sweep(target: &Target) {
+    static SWEPT: Mutex<Option<HashSet<PathBuf>>> = Mutex::new(None);
+    {
+        let mut swept = SWEPT.lock();
+        let swept = swept.get_or_insert_default();
+        if swept.len() >= 4096 {
+            swept.clear();
+        }
+        if !swept.insert(target.lock_path.to_path_buf()) {
+            return;
+        }
+    }
+    let Some(prefix) = target.lock_path.file_name().map(|name| format!("{}.", name.to_string_lossy())) else { return };
+    let Ok(entries) = std::fs::read_dir(&target.directory) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if !(name.starts_with(&prefix) && name.ends_with(".tmp")) {
+            continue;
+        }
+        if let Ok(file) = sys::open_lock_file(&entry.path())
+            && let Ok(OsLock::Acquired) = sys::try_lock(&file)
+        {
+            // Should this fail, the leftover harms nobody and the next process tries again.
+            let _ = sys::unlink(&entry.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lock::Terms;
+
+    fn target() -> (tempfile::TempDir, Target) {
+        let directory = tempfile::tempdir().unwrap();
+        let target = Target::resolve(&directory.path().join("file")).unwrap();
+        (directory, target)
+    }
+
+    fn entries(target: &Target) -> Vec<String> {
+        let mut names: Vec<_> = std::fs::read_dir(&target.directory)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn every_way_of_publishing_shows_a_complete_file_or_none() {
+        let claim = Terms::default().claim;
+        for make in [Draft::new, Draft::named] {
+            let (_directory, target) = target();
+            let draft = make(&target, &claim, 1).unwrap();
+            assert!(!target.lock_path.exists());
+            assert!(draft.publish(&target, &claim).unwrap().is_ok());
+            assert_eq!(entries(&target), ["file.lock"]);
+            let second = make(&target, &claim, 2).unwrap().publish(&target, &claim).unwrap();
+            assert!(second.is_err(), "the name is taken");
+            drop(second);
+            assert_eq!(entries(&target), ["file.lock"], "the loser leaves nothing behind");
+        }
+    }
+
+    #[test]
+    fn without_links_the_public_name_is_filled_in_place() {
+        let claim = Terms::default().claim;
+        let (_directory, target) = target();
+        let published = Draft::named(&target, &claim, 1).unwrap().publish_in_place(&target, &claim).unwrap();
+        assert!(published.is_ok());
+        assert_eq!(entries(&target), ["file.lock"]);
+        assert!(Draft::named(&target, &claim, 2).unwrap().publish_in_place(&target, &claim).unwrap().is_err());
+    }
+
+    #[test]
+    fn leftovers_of_killed_processes_are_swept_and_live_ones_are_not() {
+        let (_directory, target) = target();
+        let dead = target.directory.join("file.lock.1-1-0.tmp");
+        std::fs::write(&dead, "x").unwrap();
+        let live = target.directory.join("file.lock.2-2-0.tmp");
+        std::fs::write(&live, "x").unwrap();
+        let holder = sys::open_lock_file(&live).unwrap();
+        assert_eq!(sys::try_lock(&holder).unwrap(), OsLock::Acquired);
+        drop(Draft::named(&target, &Terms::default().claim, 1).unwrap());
+        assert_eq!(entries(&target), ["file.lock.2-2-0.tmp"]);
+    }
+}

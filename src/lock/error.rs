@@ -1,0 +1,171 @@
+//! What can go wrong, in words a person can act on.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::inspect::Owner;
+use super::lease::Loss;
+use super::sys::FileKind;
+use super::terms::Api;
+use super::verdict::Cause;
+
+/// Why a lock could not be had, kept or given back.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LockError {
+    /// The path cannot be locked, whatever is on disk.
+    #[error("cannot lock {path:?}: {problem}", path = path.to_string_lossy())]
+    InvalidPath {
+        /// The path as it was given.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+
+    /// Somebody held the lock for as long as the caller would wait.
+    #[error("{}", timeout_text(*.api, target, lock_path, *.timeout, owner))]
+    Timeout {
+        /// Which function was called; it decides the first words.
+        api: Api,
+        /// The protected file.
+        target: PathBuf,
+        /// Its lock file.
+        lock_path: Arc<Path>,
+        /// How long the caller was ready to wait.
+        timeout: Duration,
+        /// Who held it at the end.
+        owner: Owner,
+    },
+
+    /// The lock is stale, and the caller asked to be told instead of recovering it.
+    #[error(
+        "file lock stale for {}: {} ({}); its recovery was not allowed (staleRecovery), remove {} once you \
+         are sure that nobody uses it", target.display(), owner, cause.name(), lock_path.display()
+    )]
+    Stale {
+        /// Which function was called.
+        api: Api,
+        /// The protected file.
+        target: PathBuf,
+        /// Its lock file.
+        lock_path: Arc<Path>,
+        /// Why it counts as stale.
+        cause: Cause,
+        /// Whose it is.
+        owner: Owner,
+    },
+
+    /// Waiting could only end in a timeout, because the holder waits for the waiter.
+    #[error(
+        "file lock deadlock for {}: {problem}; release the outer lock first, or pass the outer handle along",
+        lock_path.display()
+    )]
+    Deadlock {
+        /// The lock file.
+        lock_path: Arc<Path>,
+        /// Who waits for whom.
+        problem: &'static str,
+    },
+
+    /// Something that is no lock file stands at the lock path.
+    #[error(
+        "cannot use {} as a lock file: it is {found}; somebody put it there, and it was left as it is: remove it",
+        lock_path.display()
+    )]
+    NotALockFile {
+        /// The lock path.
+        lock_path: Arc<Path>,
+        /// What stands there.
+        found: FileKind,
+    },
+
+    /// The operating system refused.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// On which path.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+
+    /// The lock was taken away before.
+    #[error(transparent)]
+    Lost(#[from] Arc<Loss>),
+
+    /// The handle was released before.
+    #[error("lock already released: {}; this handle guards nothing any more", lock_path.display())]
+    Released {
+        /// The lock file.
+        lock_path: Arc<Path>,
+    },
+
+    /// The lock was given up, but its file is still there.
+    #[error(
+        "cannot remove {}: {source}; the lock itself is free, and the removal is tried again in the background",
+        lock_path.display()
+    )]
+    NotRemoved {
+        /// The lock file.
+        lock_path: Arc<Path>,
+        /// What the system said.
+        source: io::Error,
+    },
+
+    /// The waiter gave up: its signal was aborted or its environment is ending.
+    #[error("waiting for {} was cancelled", lock_path.display())]
+    Cancelled {
+        /// The lock file.
+        lock_path: Arc<Path>,
+    },
+}
+
+impl LockError {
+    /// An [`LockError::Io`].
+    pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::Io { action, path: path.to_owned(), source }
+    }
+
+    /// The stable code of this kind of error; `None` for an [`LockError::Io`], whose code is the
+    /// system's own (`EACCES` and so on).
+    #[must_use]
+    pub fn code(&self) -> Option<&'static str> {
+        match self {
+            Self::InvalidPath { .. } => Some("ERR_INVALID_ARG_VALUE"),
+            Self::Timeout { api: Api::File, .. } => Some("file_lock_timeout"),
+            Self::Timeout { api: Api::Session, .. } => Some("OPENCLAW_SESSION_WRITE_LOCK_TIMEOUT"),
+            Self::Stale { api: Api::File, .. } => Some("file_lock_stale"),
+            Self::Stale { api: Api::Session, .. } => Some("OPENCLAW_SESSION_WRITE_LOCK_STALE"),
+            Self::Deadlock { .. } => Some("file_lock_deadlock"),
+            Self::NotALockFile { .. } => Some("file_lock_not_a_file"),
+            Self::Lost(_) => Some("file_lock_lost"),
+            Self::Released { .. } => Some("file_lock_released"),
+            Self::NotRemoved { .. } => Some("file_lock_not_removed"),
+            Self::Cancelled { .. } => Some("file_lock_cancelled"),
+            Self::Io { .. } => None,
+        }
+    }
+}
+
+fn timeout_text(api: Api, target: &Path, lock_path: &Path, timeout: Duration, owner: &Owner) -> String {
+    let remedy = owner.remedy();
+    match api {
+        Api::File => {
+            format!(
+                "file lock timeout for {}: waited {} ms for {}, held by {owner}; {remedy}",
+                target.display(),
+                timeout.as_millis(),
+                lock_path.display()
+            )
+        }
+        Api::Session => format!(
+            "session file locked (timeout {}ms): {} {}; held by {owner}; {remedy}",
+            timeout.as_millis(),
+            owner.short(),
+            lock_path.display()
+        ),
+    }
+}

@@ -1,0 +1,156 @@
+//! The heartbeat and watchdog: one thread for all leases of a file-system class.
+//!
+//! It needs no event loop: a process whose JavaScript is busy or stuck keeps its leases until
+//! `maxHold`, and not a moment longer.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+use super::lease::{Lease, Tended};
+use super::registry;
+use super::sidecar::Leftover;
+use super::sys;
+use super::terms::LeaseId;
+
+/// The first pause before a lock file that could not be removed is tried again; it doubles.
+const RETRY_MIN: Duration = Duration::from_millis(100);
+/// The longest such pause.
+const RETRY_MAX: Duration = Duration::from_secs(30);
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// The heart of one file-system class.
+#[derive(Default)]
+pub struct Heart {
+    agenda: Mutex<Agenda>,
+    changed: Condvar,
+    started: AtomicBool,
+}
+
+#[derive(Default)]
+struct Agenda {
+    due: BTreeMap<(Instant, LeaseId), Arc<Lease>>,
+    due_at: HashMap<LeaseId, Instant>,
+    jobs: VecDeque<Job>,
+    leftovers: Vec<(Instant, Duration, Leftover)>,
+    /// Until when the thread sleeps; `None` while it works or sleeps until called.
+    asleep_until: Option<Instant>,
+}
+
+impl Heart {
+    /// Starts looking after a lease. Costs no system call while the thread is awake anyway.
+    pub(super) fn watch(&'static self, lease: Arc<Lease>) {
+        let due = lease.next_due(lease.began);
+        self.change(due, |agenda| agenda.insert(due, lease));
+    }
+
+    /// Stops looking after a lease.
+    pub(super) fn forget(&self, lease: LeaseId) {
+        let mut agenda = self.agenda.lock();
+        if let Some(due) = agenda.due_at.remove(&lease) {
+            agenda.due.remove(&(due, lease));
+        }
+    }
+
+    /// Does something that must not be done on the caller's thread.
+    pub(super) fn run(&'static self, job: impl FnOnce() + Send + 'static) {
+        self.change(Instant::now(), |agenda| agenda.jobs.push_back(Box::new(job)));
+    }
+
+    /// Tries to remove `leftover` until it is gone or in use.
+    pub(super) fn clear_away(&'static self, leftover: Leftover) {
+        let due = Instant::now() + RETRY_MIN;
+        self.change(due, |agenda| agenda.leftovers.push((due, RETRY_MIN, leftover)));
+    }
+
+    fn change(&'static self, due: Instant, change: impl FnOnce(&mut Agenda)) {
+        let mut agenda = self.agenda.lock();
+        change(&mut agenda);
+        let must_wake = agenda.asleep_until.is_none_or(|until| due < until);
+        drop(agenda);
+        if !self.started.swap(true, Ordering::AcqRel) {
+            // Without a thread there would be no beats, so this is no moment to go on quietly; but
+            // a process that cannot start one more thread is beyond our help: leases expire.
+            if sys::spawn("leasehold-heart", || self.beat_for_ever()).is_err() {
+                self.started.store(false, Ordering::Release);
+            }
+        } else if must_wake {
+            self.changed.notify_one();
+        }
+    }
+
+    fn beat_for_ever(&self) {
+        loop {
+            let (jobs, leases, leftovers) = self.wait_for_work();
+            for job in jobs {
+                job();
+            }
+            for (lease, due) in leases {
+                self.tend(lease, due);
+            }
+            for (pause, leftover) in leftovers {
+                if let Err(leftover) = leftover.retry() {
+                    let pause = (pause * 2).min(RETRY_MAX);
+                    self.agenda.lock().leftovers.push((Instant::now() + pause, pause, leftover));
+                }
+            }
+        }
+    }
+
+    fn tend(&self, lease: Arc<Lease>, due: Instant) {
+        match lease.tend(Instant::now()) {
+            Tended::Until(next) => {
+                let mut agenda = self.agenda.lock();
+                // Unless it was given up while it was tended.
+                if agenda.due_at.get(&lease.id) == Some(&due) {
+                    agenda.insert(next, lease);
+                }
+            }
+            Tended::Lose(reason) => registry::lose(&lease, reason),
+            Tended::Over => self.forget(lease.id),
+        }
+    }
+
+    #[expect(clippy::type_complexity, reason = "three lists that are read in one place")]
+    fn wait_for_work(&self) -> (VecDeque<Job>, Vec<(Arc<Lease>, Instant)>, Vec<(Duration, Leftover)>) {
+        let mut agenda = self.agenda.lock();
+        loop {
+            let now = Instant::now();
+            let mut leases = Vec::new();
+            while let Some(entry) = agenda.due.first_entry()
+                && entry.key().0 <= now
+            {
+                let due = entry.key().0;
+                leases.push((entry.remove(), due));
+            }
+            let leftovers: Vec<_> =
+                agenda.leftovers.extract_if(.., |(due, ..)| *due <= now).map(|(_, pause, leftover)| (pause, leftover)).collect();
+            let jobs = std::mem::take(&mut agenda.jobs);
+            if !(jobs.is_empty() && leases.is_empty() && leftovers.is_empty()) {
+                return (jobs, leases, leftovers);
+            }
+            let next_lease = agenda.due.keys().next().map(|key| key.0);
+            let next_leftover = agenda.leftovers.iter().map(|(due, ..)| *due).min();
+            let next = next_lease.into_iter().chain(next_leftover).min();
+            agenda.asleep_until = next;
+            match next {
+                Some(next) => {
+                    self.changed.wait_until(&mut agenda, next);
+                }
+                None => self.changed.wait(&mut agenda),
+            }
+            agenda.asleep_until = None;
+        }
+    }
+}
+
+impl Agenda {
+    fn insert(&mut self, due: Instant, lease: Arc<Lease>) {
+        self.due_at.insert(lease.id, due);
+        self.due.insert((due, lease.id), lease);
+    }
+}

@@ -1,0 +1,343 @@
+//! Ownership: a [`Lease`] is one ownership of one lock file, a [`Hold`] one of its handles.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use parking_lot::Mutex;
+
+use super::error::LockError;
+use super::identity::Identity;
+use super::inspect::{Owner, Place};
+use super::record::beat_interval;
+use super::registry;
+use super::sidecar::{Leftover, Sidecar, Standing};
+use super::target::Target;
+use super::terms::{Api, EnvId, LeaseId, Sharing, Terms};
+use super::verdict::Cause;
+
+/// One ownership of one lock file. It ends when its last [`Hold`] does, or when it is lost.
+pub struct Lease {
+    /// Unique in this process.
+    pub id: LeaseId,
+    /// What it protects.
+    pub target: Arc<Target>,
+    /// The fencing token.
+    pub token: u64,
+    /// Which function acquired it.
+    pub api: Api,
+    /// The environment its work runs in.
+    pub env: EnvId,
+    /// With whom it may be shared.
+    pub sharing: Sharing,
+    /// What the caller named the work.
+    pub label: Option<String>,
+    /// The longest it may be held.
+    pub max_hold: Option<Duration>,
+    /// When it began, on the monotonic clock.
+    pub began: Instant,
+    /// When it began, on the wall clock.
+    pub began_at: SystemTime,
+    /// Why the lock could be taken although nobody had released it.
+    pub taken_from: Option<Cause>,
+    beat: Duration,
+    state: Mutex<State>,
+    /// How many handles share it. Changed under the registry's lock only.
+    pub(super) holds: AtomicUsize,
+}
+
+enum State {
+    Held(Sidecar),
+    Lost(Arc<Loss>),
+    Released,
+}
+
+/// A lease that was taken away, as its holder is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loss {
+    /// Which lease.
+    pub lease: LeaseId,
+    /// Its environment.
+    pub env: EnvId,
+    /// Its lock file.
+    pub lock_path: Arc<Path>,
+    /// Its token.
+    pub token: u64,
+    /// What the caller named the work.
+    pub label: Option<String>,
+    /// For how long it was held.
+    pub held_for: Duration,
+    /// Why it was taken away.
+    pub reason: LossReason,
+}
+
+/// Why a lease was taken away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LossReason {
+    /// It was held longer than `maxHoldMs`.
+    MaxHold,
+    /// Somebody put another lock file in its place: a native peer because it did not beat, or a JS
+    /// peer because it thought it stale.
+    Replaced,
+    /// Somebody removed its lock file.
+    Removed,
+    /// `releaseAllLocksSync` or the end of its environment released it over the holder's head.
+    Forced,
+}
+
+impl LossReason {
+    /// The stable name of it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::MaxHold => "max-hold",
+            Self::Replaced => "replaced",
+            Self::Removed => "removed",
+            Self::Forced => "forced",
+        }
+    }
+
+    /// Whether the lock file is still ours to pass on or remove.
+    #[must_use]
+    pub(super) fn leaves_file(self) -> bool {
+        matches!(self, Self::MaxHold | Self::Forced)
+    }
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.reason {
+            LossReason::MaxHold => "it was held longer than maxHoldMs allows",
+            LossReason::Replaced => "another process put its own lock file in place of ours",
+            LossReason::Removed => "somebody removed the lock file",
+            LossReason::Forced => "it was released by force",
+        };
+        write!(f, "lock lost: {} after {} ms", self.lock_path.display(), self.held_for.as_millis())?;
+        if let Some(label) = &self.label {
+            write!(f, " by {label:?}")?;
+        }
+        write!(f, ": {what}; stop writing, others may hold it now")
+    }
+}
+
+impl std::error::Error for Loss {}
+
+/// What a look after a lease showed.
+pub(super) enum Tended {
+    /// All is well until then.
+    Until(Instant),
+    /// It is to be taken away.
+    Lose(LossReason),
+    /// It ended meanwhile.
+    Over,
+}
+
+impl Lease {
+    /// A lease on `sidecar` under the terms of whoever asked for it.
+    pub(super) fn new(id: LeaseId, sidecar: Sidecar, token: u64, terms: &Terms, taken_from: Option<Cause>) -> Self {
+        Self {
+            id,
+            target: sidecar.target().clone(),
+            token,
+            api: terms.api,
+            env: terms.env,
+            sharing: terms.sharing.clone(),
+            label: terms.claim.label.clone(),
+            max_hold: terms.claim.max_hold,
+            began: Instant::now(),
+            began_at: SystemTime::now(),
+            taken_from,
+            beat: beat_interval(terms.claim.lease),
+            state: Mutex::new(State::Held(sidecar)),
+            holds: AtomicUsize::new(1),
+        }
+    }
+
+    /// When the heart has to look after it next.
+    pub(super) fn next_due(&self, now: Instant) -> Instant {
+        let beat = now + self.beat;
+        match self.max_hold.and_then(|limit| self.began.checked_add(limit)) {
+            Some(limit) => beat.min(limit),
+            None => beat,
+        }
+    }
+
+    /// One beat, and one look at the watchdog's clock.
+    pub(super) fn tend(&self, now: Instant) -> Tended {
+        if self.max_hold.is_some_and(|limit| now.duration_since(self.began) >= limit) {
+            return Tended::Lose(LossReason::MaxHold);
+        }
+        let mut state = self.state.lock();
+        let State::Held(sidecar) = &mut *state else { return Tended::Over };
+        match sidecar.beat() {
+            Ok(Standing::Replaced) => Tended::Lose(LossReason::Replaced),
+            Ok(Standing::Gone) => Tended::Lose(LossReason::Removed),
+            // A file system that cannot tell right now is no loss: ask again with the next beat.
+            Ok(Standing::Ours) | Err(_) => Tended::Until(self.next_due(now)),
+        }
+    }
+
+    /// The lock file, out of a lease that ends. `None` when it ended before.
+    pub(super) fn end(&self) -> Option<Sidecar> {
+        self.leave(State::Released)
+    }
+
+    /// As `end`, but gives up when another thread is busy with the lease: it may never run again.
+    pub(super) fn end_at_exit(&self) -> Option<Sidecar> {
+        let mut state = self.state.try_lock_for(Duration::from_millis(50))?;
+        match std::mem::replace(&mut *state, State::Released) {
+            State::Held(sidecar) => Some(sidecar),
+            State::Lost(_) | State::Released => None,
+        }
+    }
+
+    /// The lock file, out of a lease that is taken away, and what to tell about it.
+    pub(super) fn lose(&self, reason: LossReason) -> Option<(Sidecar, Arc<Loss>)> {
+        let loss = Arc::new(Loss {
+            lease: self.id,
+            env: self.env,
+            lock_path: self.target.lock_path.clone(),
+            token: self.token,
+            label: self.label.clone(),
+            held_for: self.began.elapsed(),
+            reason,
+        });
+        self.leave(State::Lost(loss.clone())).map(|sidecar| (sidecar, loss))
+    }
+
+    fn leave(&self, state: State) -> Option<Sidecar> {
+        let mut current = self.state.lock();
+        if !matches!(*current, State::Held(_)) {
+            return None;
+        }
+        match std::mem::replace(&mut *current, state) {
+            State::Held(sidecar) => Some(sidecar),
+            State::Lost(_) | State::Released => None,
+        }
+    }
+
+    /// Whether somebody in another process has looked at the lock file lately.
+    pub(super) fn has_foreign_interest(&self) -> bool {
+        match &*self.state.lock() {
+            State::Held(sidecar) => sidecar.has_foreign_interest(),
+            State::Lost(_) | State::Released => false,
+        }
+    }
+
+    /// Whether an operating-system lock backs it.
+    #[must_use]
+    pub fn has_os_lock(&self) -> bool {
+        matches!(&*self.state.lock(), State::Held(sidecar) if sidecar.has_os_lock())
+    }
+
+    /// Its owner, as others would describe it.
+    #[must_use]
+    pub fn owner(&self) -> Owner {
+        let us = Identity::of_this_process();
+        Owner {
+            pid: Some(us.pid),
+            alive: Some(true),
+            place: Place::Here,
+            since: Some(self.began_at),
+            age: Some(self.began.elapsed()),
+            native: true,
+            label: self.label.clone(),
+            host: Some(us.host.clone()),
+            token: Some(self.token),
+        }
+    }
+}
+
+/// One handle on a lease. Dropping it releases it.
+#[must_use = "dropping a hold releases the lock"]
+pub struct Hold {
+    lease: Arc<Lease>,
+    open: AtomicBool,
+}
+
+impl Hold {
+    /// A handle that is already counted in `lease.holds`.
+    pub(super) fn new(lease: Arc<Lease>) -> Self {
+        Self { lease, open: AtomicBool::new(true) }
+    }
+
+    /// The lease behind it.
+    #[must_use]
+    pub fn lease(&self) -> &Arc<Lease> {
+        &self.lease
+    }
+
+    /// Gives this handle up; the last one of a lease gives the lock up. The first call counts, on
+    /// however many threads it is made.
+    ///
+    /// `done` is called when the lock file is dealt with, before this returns on local file
+    /// systems. Its error is a lock file that could not be removed: the lock is free all the same,
+    /// and the removal is tried again in the background.
+    pub fn release(&self, done: impl FnOnce(Result<(), LockError>) + Send + 'static) {
+        if self.open.swap(false, Ordering::AcqRel) {
+            registry::give_up(&self.lease, Box::new(done));
+        } else {
+            done(Ok(()));
+        }
+    }
+
+    /// Whether this handle was not released and its lease not lost, as far as is known without
+    /// asking the file system.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.open.load(Ordering::Acquire) && matches!(&*self.lease.state.lock(), State::Held(_))
+    }
+
+    /// How the lease was lost, if it was.
+    #[must_use]
+    pub fn loss(&self) -> Option<Arc<Loss>> {
+        match &*self.lease.state.lock() {
+            State::Lost(loss) => Some(loss.clone()),
+            State::Held(_) | State::Released => None,
+        }
+    }
+
+    /// Asks the file system whether the lock is still ours.
+    ///
+    /// # Errors
+    ///
+    /// [`LockError::Lost`] when it is not, which is also told as any other loss;
+    /// [`LockError::Io`] when the file system could not tell.
+    pub fn check(&self) -> Result<(), LockError> {
+        let standing = {
+            let mut state = self.lease.state.lock();
+            match &mut *state {
+                State::Lost(loss) => return Err(loss.clone().into()),
+                State::Held(sidecar) if self.open.load(Ordering::Acquire) => sidecar.standing(),
+                State::Held(_) | State::Released => {
+                    return Err(LockError::Released { lock_path: self.lease.target.lock_path.clone() });
+                }
+            }
+        };
+        let reason = match standing {
+            Ok(Standing::Ours) => return Ok(()),
+            Ok(Standing::Replaced) => LossReason::Replaced,
+            Ok(Standing::Gone) => LossReason::Removed,
+            Err(error) => return Err(LockError::io("inspect", &self.lease.target.lock_path, error)),
+        };
+        registry::lose(&self.lease, reason);
+        Err(self.loss().map_or_else(
+            || LockError::Released { lock_path: self.lease.target.lock_path.clone() },
+            LockError::from,
+        ))
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.release(|_| {});
+    }
+}
+
+/// The error of a release whose lock file stayed behind.
+pub(super) fn leftover_error(leftover: &Leftover) -> LockError {
+    let source = std::io::Error::new(leftover.error.kind(), leftover.error.to_string());
+    LockError::NotRemoved { lock_path: leftover.target().lock_path.clone(), source }
+}

@@ -1,0 +1,208 @@
+//! Waiting for other processes: one thread for all waiters of a file-system class.
+//!
+//! It sleeps until a watched lock file changes, a look is due or a deadline passes. No waiter ever
+//! occupies a thread of its own, or one of libuv's.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use super::contender::{Contender, Look};
+use super::registry::{self, Ticket};
+use super::sys::{self, WatchId, Watcher};
+
+/// The lookout of one file-system class.
+#[derive(Default)]
+pub struct Lookout {
+    inbox: Mutex<Vec<Message>>,
+    watcher: OnceLock<Option<Watcher>>,
+    deadlines: Mutex<Deadlines>,
+}
+
+enum Message {
+    Contend(Box<Contender>, Instant),
+    Revisit(Arc<Path>),
+}
+
+#[derive(Default)]
+struct Deadlines {
+    by_time: BTreeMap<(Instant, u64), Weak<Ticket>>,
+    count: u64,
+}
+
+/// What the thread keeps to itself.
+#[derive(Default)]
+struct Rounds {
+    contenders: HashMap<Arc<Path>, (Box<Contender>, Instant)>,
+    due: BTreeSet<(Instant, Arc<Path>)>,
+    watched: HashMap<WatchId, Arc<Path>>,
+}
+
+impl Lookout {
+    /// Looks after `contender` from now on, first after `pause`.
+    pub(super) fn contend(&'static self, contender: Contender, pause: Duration) {
+        self.send(Message::Contend(Box::new(contender), Instant::now() + pause));
+    }
+
+    /// Has a look at `lock_path` soon: somebody stopped waiting for it.
+    pub(super) fn revisit(&'static self, lock_path: &Arc<Path>) {
+        self.send(Message::Revisit(lock_path.clone()));
+    }
+
+    /// Calls `ticket.expire()` at `deadline`, unless the ticket is gone by then.
+    pub(super) fn expect(&'static self, deadline: Instant, ticket: &Arc<Ticket>) {
+        let is_first = {
+            let mut deadlines = self.deadlines.lock();
+            deadlines.count += 1;
+            let key = (deadline, deadlines.count);
+            deadlines.by_time.insert(key, Arc::downgrade(ticket));
+            // Tickets that were settled early are weeded out when they outnumber the rest.
+            if deadlines.count.is_power_of_two() || deadlines.count % 1024 == 0 {
+                deadlines.by_time.retain(|_, ticket| ticket.strong_count() > 0);
+            }
+            deadlines.by_time.keys().next() == Some(&key)
+        };
+        if is_first {
+            self.wake();
+        }
+    }
+
+    fn send(&'static self, message: Message) {
+        self.inbox.lock().push(message);
+        self.wake();
+    }
+
+    fn wake(&'static self) {
+        let watcher = self.watcher.get_or_init(|| {
+            let watcher = Watcher::new().ok();
+            // Without a thread nobody is woken; every waiter then ends with its process, as when
+            // the system has no memory left for anything else.
+            let _ = sys::spawn("leasehold-lookout", || self.look_for_ever());
+            watcher
+        });
+        if let Some(watcher) = watcher {
+            watcher.ring();
+        }
+    }
+
+    fn look_for_ever(&'static self) {
+        let mut rounds = Rounds::default();
+        // The initialiser that started this thread is about to return.
+        let watcher = self.watcher.wait().as_ref();
+        loop {
+            let next_deadline = self.expire_due();
+            for message in std::mem::take(&mut *self.inbox.lock()) {
+                rounds.accept(message);
+            }
+            rounds.look_at_due(watcher);
+            let next_look = rounds.due.first().map(|(due, _)| *due);
+            let next = next_deadline.into_iter().chain(next_look).min();
+            let timeout = next.map(|next| next.saturating_duration_since(Instant::now()));
+            match watcher {
+                Some(watcher) => watcher.wait(timeout, |watch| rounds.stir(watch)),
+                // No descriptor was to be had for a watcher: poll.
+                None => std::thread::sleep(timeout.unwrap_or(POLL).min(POLL)),
+            }
+        }
+    }
+
+    /// Settles the tickets whose time is over; says when the next one's is.
+    fn expire_due(&self) -> Option<Instant> {
+        loop {
+            let mut deadlines = self.deadlines.lock();
+            let first = deadlines.by_time.first_entry()?;
+            if first.key().0 > Instant::now() {
+                return Some(first.key().0);
+            }
+            let ticket = first.remove();
+            drop(deadlines);
+            if let Some(ticket) = ticket.upgrade() {
+                ticket.expire();
+            }
+        }
+    }
+}
+
+/// How often a lookout without a watcher wakes up.
+const POLL: Duration = Duration::from_millis(25);
+
+impl Rounds {
+    fn accept(&mut self, message: Message) {
+        match message {
+            Message::Contend(contender, due) => {
+                let path = contender.target().lock_path.clone();
+                self.due.insert((due, path.clone()));
+                self.contenders.insert(path, (contender, due));
+            }
+            Message::Revisit(path) => self.hurry(&path),
+        }
+    }
+
+    /// An event on a watched file.
+    fn stir(&mut self, watch: WatchId) {
+        if let Some(path) = self.watched.get(&watch).cloned() {
+            if let Some((contender, _)) = self.contenders.get_mut(&path) {
+                contender.stir();
+            }
+            self.hurry(&path);
+        }
+    }
+
+    fn hurry(&mut self, path: &Arc<Path>) {
+        if let Some((_, due)) = self.contenders.get_mut(path) {
+            self.due.remove(&(*due, path.clone()));
+            *due = Instant::now();
+            self.due.insert((*due, path.clone()));
+        }
+    }
+
+    fn look_at_due(&mut self, watcher: Option<&Watcher>) {
+        let now = Instant::now();
+        while let Some((due, path)) = self.due.first().cloned()
+            && due <= now
+        {
+            self.due.pop_first();
+            if let Some((contender, _)) = self.contenders.remove(&path) {
+                self.look(contender, watcher);
+            }
+        }
+    }
+
+    /// One look on behalf of the first in the queue, and whatever follows from it.
+    fn look(&mut self, mut contender: Box<Contender>, watcher: Option<&Watcher>) {
+        let path = contender.target().lock_path.clone();
+        let before = contender.watch();
+        let Some(terms) = registry::terms_of_next(&path) else {
+            contender.forget(watcher);
+            self.watched.retain(|_, watched| *watched != path);
+            return;
+        };
+        let looked = contender.look(&terms, watcher);
+        let after = contender.watch();
+        if before != after {
+            if let Some(before) = before {
+                self.watched.remove(&before);
+            }
+            if let Some(after) = after {
+                self.watched.insert(after, path.clone());
+            }
+        }
+        match looked {
+            Ok(Look::Taken { sidecar, from }) => {
+                contender.forget(watcher);
+                if let Some(after) = after {
+                    self.watched.remove(&after);
+                }
+                registry::taken(contender.target(), sidecar, from);
+            }
+            Ok(Look::Held { again }) => self.accept(Message::Contend(contender, Instant::now() + again)),
+            Err(error) => {
+                registry::failed(contender.target(), error);
+                self.accept(Message::Contend(contender, Instant::now()));
+            }
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The lock engine: plain Rust, no Node.
+//!
+//! ```text
+//! acquire ──> registry ──> contender ──> sidecar ──> sys
+//!              │  queue      look, judge    the owned lock file
+//!              ├──> lookout   waits for other processes, keeps deadlines
+//!              └──> heart     beats for every lease, enforces maxHold
+//! ```
+//!
+//! * [`target`] turns a path into a lock path, [`record`] is what stands in the lock file,
+//!   [`identity`] says which process, boot and machine we are.
+//! * `draft` is a lock file in the making, complete and locked before it has a name.
+//! * [`verdict`] decides, from facts alone, whether a lock file is free, stale or held.
+//! * [`contender`] tries to get a lock file; [`sidecar`] is a lock file that is ours. With `draft`
+//!   and [`sys`] they are the only modules that change lock files.
+//! * [`registry`] is the process-wide table of leases and queues; [`lease`] the ownership itself.
+//! * [`heart`] and [`lookout`] are the two background threads; [`post`] says which pair serves
+//!   which file system.
+
+pub mod contender;
+mod draft;
+pub mod error;
+pub mod heart;
+pub mod identity;
+pub mod inspect;
+pub mod lease;
+pub mod lookout;
+pub mod post;
+pub mod record;
+pub mod registry;
+pub mod sidecar;
+pub mod sys;
+pub mod target;
+pub mod terms;
+pub mod verdict;
+
+pub use error::LockError;
+pub use lease::{Hold, Loss, LossReason};
+pub use registry::{Acquired, acquire};
+pub use target::Target;
+pub use terms::{Recovery, Sharing, Terms};

@@ -1,0 +1,39 @@
+//! Which background threads serve which file system.
+//!
+//! All local file systems share one heart and one lookout. Every remote one has its own pair, so a
+//! server that hangs holds up nobody but its own users.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use parking_lot::Mutex;
+
+use super::heart::Heart;
+use super::lookout::Lookout;
+use super::sys::FsClass;
+
+/// A heart and a lookout. Their threads start when they are first needed.
+#[derive(Default)]
+pub struct Post {
+    /// Beats, enforces limits, and does what must not be done on a caller's thread.
+    pub heart: Heart,
+    /// Waits for other processes.
+    pub lookout: Lookout,
+}
+
+impl Post {
+    /// The threads that serve `class`.
+    #[must_use]
+    pub fn of(class: FsClass) -> &'static Self {
+        static LOCAL: OnceLock<Post> = OnceLock::new();
+        static REMOTE: Mutex<Option<HashMap<u64, &'static Post>>> = Mutex::new(None);
+        match class {
+            FsClass::Local => LOCAL.get_or_init(Self::default),
+            FsClass::Remote { device } => REMOTE
+                .lock()
+                .get_or_insert_default()
+                .entry(device)
+                .or_insert_with(|| Box::leak(Box::default())),
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! The record: the JSON inside a lock file.
+//!
+//! OpenClaw's JavaScript locks read `pid`, `createdAt` and `starttime` and ignore the rest, so a
+//! native record is one of theirs plus a `leasehold` object. `createdAt` comes first: its value
+//! always stands at [`CREATED_AT`], so the heartbeat can renew it in place, and a beat that comes too
+//! late writes a timestamp over a timestamp, whoever owns the file by then.
+
+use std::time::{Duration, SystemTime};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::identity::Identity;
+
+/// Where the value of `createdAt` stands in every native record.
+pub const CREATED_AT: u64 = b"{\n  \"createdAt\": \"".len() as u64;
+
+/// Lock files longer than this are nobody's record, and are replaced rather than padded.
+pub const MAX_LEN: usize = 16 * 1024;
+
+/// The version of the protocol that native records speak.
+const PROTOCOL: u32 = 1;
+
+/// How much a token grows from one owner on disk to the next at least. The tokens in between are
+/// for hand-overs inside the owning process, which need no write that way.
+pub const TOKEN_STRIDE: u64 = 1 << 16;
+
+/// A record that a leasehold process wrote.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NativeRecord {
+    /// When the record was last renewed; what JS peers measure a lock's age by.
+    pub created_at: String,
+    /// The owning process.
+    pub pid: u32,
+    /// When that process started, in clock ticks since boot on Linux.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub starttime: Option<u64>,
+    /// What only native peers read.
+    pub leasehold: NativePart,
+}
+
+/// The part of a native record that JS peers ignore.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NativePart {
+    /// The protocol version.
+    pub protocol: u32,
+    /// The fencing token of the owner on disk, in decimal: JavaScript numbers are too short for it.
+    #[serde(with = "decimal")]
+    pub token: u64,
+    /// Whether anybody holds the lock: `false` after a release that kept the file.
+    pub held: bool,
+    /// Whether the owner holds an operating-system lock, or the file system has none.
+    pub os_lock: bool,
+    /// When the lock was really acquired.
+    pub acquired_at: String,
+    /// How long the lease lasts without a beat, in milliseconds.
+    pub lease_ms: u64,
+    /// How long the owner means to hold at most, in milliseconds; absent for "no limit". Not at the
+    /// top level: there some OpenClaw versions refuse to wait for an owner that exceeded it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_hold_ms: Option<u64>,
+    /// The time between beats, in milliseconds.
+    pub beat_ms: u64,
+    /// The owner's host name.
+    pub host: String,
+    /// The owner's machine id, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub machine_id: Option<String>,
+    /// The owner's boot of the kernel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub boot_id: Option<String>,
+    /// The namespace the pid counts in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid_namespace: Option<u64>,
+    /// What the caller named the work.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+}
+
+mod decimal {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
+    pub fn serialize<S: Serializer>(value: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(value)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// What the owner says about its lease when it writes a record.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// The lease without a beat.
+    pub lease: Duration,
+    /// The limit of one hold; `None` for none.
+    pub max_hold: Option<Duration>,
+    /// What the caller named the work.
+    pub label: Option<String>,
+}
+
+impl NativeRecord {
+    /// A record that says "this process, from now on".
+    #[must_use]
+    pub fn new(identity: &Identity, claim: &Claim, token: u64, os_lock: bool, now: SystemTime) -> Self {
+        let at = iso(now);
+        Self {
+            created_at: at.clone(),
+            pid: identity.pid,
+            starttime: identity.start,
+            leasehold: NativePart {
+                protocol: PROTOCOL,
+                token,
+                held: true,
+                os_lock,
+                acquired_at: at,
+                lease_ms: millis(claim.lease),
+                max_hold_ms: claim.max_hold.map(millis),
+                beat_ms: millis(beat_interval(claim.lease)),
+                host: identity.host.clone(),
+                machine_id: identity.machine_id.clone(),
+                boot_id: identity.boot_id.clone(),
+                pid_namespace: identity.pid_namespace,
+                label: claim.label.clone(),
+            },
+        }
+    }
+
+    /// The bytes of the record, padded with spaces to at least `min_len`, so that it covers a
+    /// longer one it is written over.
+    #[must_use]
+    pub fn render(&self, min_len: usize) -> Vec<u8> {
+        let mut bytes = serde_json::to_vec_pretty(self).expect("a record is plain data");
+        bytes.resize(bytes.len().max(min_len.saturating_sub(1)), b' ');
+        bytes.push(b'\n');
+        bytes
+    }
+
+    /// The lease the owner asked for, within the bounds any owner can ask for.
+    #[must_use]
+    pub fn lease(&self) -> Duration {
+        Duration::from_millis(self.leasehold.lease_ms).clamp(super::terms::LEASE_MIN, super::terms::LEASE_MAX)
+    }
+
+    /// How long the lease must have been watched without a beat before it counts as frozen.
+    #[must_use]
+    pub fn expiry(&self) -> Duration {
+        self.lease() + 2 * Duration::from_millis(self.leasehold.beat_ms).min(self.lease())
+    }
+}
+
+/// The time between two beats of a lease: the design's two seconds, or a third of a shorter lease.
+#[must_use]
+pub fn beat_interval(lease: Duration) -> Duration {
+    (lease / 3).min(Duration::from_secs(2))
+}
+
+/// A record that is not ours: everything in it is optional, and believed only after a look.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JsRecord {
+    /// The owning process; `None` when missing or not a positive integer.
+    pub pid: Option<u32>,
+    /// When the owner says it created the lock; `None` when missing or not a date.
+    pub created_at: Option<SystemTime>,
+    /// When that process started, in clock ticks since boot.
+    pub start: Option<u64>,
+}
+
+/// What was found in a lock file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Contents {
+    /// A leasehold process wrote it.
+    Native(Box<NativeRecord>),
+    /// A JS peer wrote it.
+    Js(JsRecord),
+    /// Nothing, or nothing that can be understood: a peer between creating and writing, a crashed
+    /// one, or a file that is no lock at all.
+    Unreadable,
+}
+
+impl Contents {
+    /// Understands the bytes of a lock file.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Self {
+        let Ok(value) = serde_json::from_slice::<serde_json::Value>(bytes) else {
+            return Self::Unreadable;
+        };
+        if !value.is_object() {
+            return Self::Unreadable;
+        }
+        let js = JsRecord {
+            pid: value["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok()).filter(|&pid| pid > 0),
+            created_at: value["createdAt"].as_str().and_then(parse_iso),
+            start: value["starttime"].as_u64(),
+        };
+        if value.get("leasehold").is_some()
+            && let Ok(native) = serde_json::from_value(value)
+        {
+            return Self::Native(Box::new(native));
+        }
+        Self::Js(js)
+    }
+
+    /// The token in it, zero if there is none.
+    #[must_use]
+    pub fn token(&self) -> u64 {
+        match self {
+            Self::Native(record) => record.leasehold.token,
+            Self::Js(_) | Self::Unreadable => 0,
+        }
+    }
+}
+
+/// A token for an owner that follows one with `previous`: the wall clock in nanoseconds, and in any
+/// case more than anything the previous owner can have handed out.
+#[must_use]
+pub fn next_token(previous: u64, now: SystemTime) -> u64 {
+    let clock = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
+    u64::try_from(clock).unwrap_or(u64::MAX).max(previous.saturating_add(TOKEN_STRIDE))
+}
+
+/// `time` as JavaScript's `toISOString` writes it: always 24 characters for the years 0 to 9999.
+#[must_use]
+pub fn iso(time: SystemTime) -> String {
+    let time = Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH);
+    format!("{time:.3}")
+}
+
+/// Reads an ISO 8601 date.
+#[must_use]
+pub fn parse_iso(text: &str) -> Option<SystemTime> {
+    text.parse::<Timestamp>().ok().map(SystemTime::from)
+}
+
+/// Whole milliseconds, as records carry them.
+#[must_use]
+pub fn millis(duration: Duration) -> u64 {
+    duration.as_millis().try_into().unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(label: Option<&str>) -> NativeRecord {
+        let claim = Claim {
+            lease: Duration::from_secs(30),
+            max_hold: Some(Duration::from_secs(300)),
+            label: label.map(ToOwned::to_owned),
+        };
+        NativeRecord::new(Identity::of_this_process(), &claim, 7, true, SystemTime::now())
+    }
+
+    #[test]
+    fn created_at_stands_at_its_fixed_place() {
+        for label in [None, Some("a \"label\" with\nthings in it")] {
+            let record = record(label);
+            let bytes = record.render(0);
+            let at = usize::try_from(CREATED_AT).unwrap();
+            assert_eq!(&bytes[at..at + 24], record.created_at.as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_record_reads_back_as_it_was_written_however_padded() {
+        let record = record(Some("x"));
+        for min_len in [0, 10, 4000] {
+            let bytes = record.render(min_len);
+            assert!(bytes.len() >= min_len);
+            assert_eq!(Contents::parse(&bytes), Contents::Native(Box::new(record.clone())));
+        }
+    }
+
+    #[test]
+    fn js_records_keep_only_what_makes_sense() {
+        let parse = |text: &str| Contents::parse(text.as_bytes());
+        assert_eq!(parse(""), Contents::Unreadable);
+        assert_eq!(parse("[]"), Contents::Unreadable);
+        assert_eq!(parse("{\"pid\":"), Contents::Unreadable);
+        assert_eq!(parse("{}"), Contents::Js(JsRecord::default()));
+        assert_eq!(parse("{\"pid\":-4,\"createdAt\":\"soon\"}"), Contents::Js(JsRecord::default()));
+        assert_eq!(parse("{\"pid\":99999999999999}"), Contents::Js(JsRecord::default()));
+        let full = parse("{\"pid\":12,\"createdAt\":\"1970-01-01T00:00:01.500Z\",\"starttime\":77}");
+        let expected = JsRecord {
+            pid: Some(12),
+            created_at: Some(SystemTime::UNIX_EPOCH + Duration::from_millis(1500)),
+            start: Some(77),
+        };
+        assert_eq!(full, Contents::Js(expected));
+    }
+
+    #[test]
+    fn a_damaged_native_part_leaves_a_js_record() {
+        let text = b"{\"pid\":12,\"leasehold\":{\"token\":-1}}";
+        assert_eq!(Contents::parse(text), Contents::Js(JsRecord { pid: Some(12), ..JsRecord::default() }));
+    }
+
+    #[test]
+    fn iso_dates_are_those_of_javascript() {
+        let time = SystemTime::UNIX_EPOCH + Duration::from_millis(1_795_405_652_365);
+        assert_eq!(iso(time), "2026-11-23T03:47:32.365Z");
+        assert_eq!(parse_iso(&iso(time)), Some(time));
+        assert_eq!(iso(SystemTime::UNIX_EPOCH), "1970-01-01T00:00:00.000Z");
+    }
+
+    #[test]
+    fn tokens_grow_whatever_the_clock_does() {
+        let now = SystemTime::now();
+        let first = next_token(0, now);
+        assert!(next_token(first, SystemTime::UNIX_EPOCH) >= first + TOKEN_STRIDE);
+        assert!(next_token(u64::MAX, now) == u64::MAX);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_the_parser_panic(bytes: Vec<u8>) {
+            let _ = Contents::parse(&bytes);
+        }
+    }
+}

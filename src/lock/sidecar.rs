@@ -1,0 +1,234 @@
+//! A lock file that is ours: beating, checking, giving up.
+
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::draft::Published;
+use super::inspect::read_contents;
+use super::record::{CREATED_AT, Claim, Contents, NativeRecord, beat_interval, iso, millis};
+use super::sys::{self, FileId, FsClass, OsLock};
+use super::target::Target;
+
+/// An owned lock file: the open descriptor with its operating-system lock, and what we wrote.
+pub struct Sidecar {
+    file: File,
+    /// Which file it is; found out when it is first needed, to keep acquiring cheap.
+    id: Option<FileId>,
+    target: Arc<Target>,
+    record: NativeRecord,
+    len: usize,
+    keep: bool,
+    /// Whether a hand-over changed `record` since it was last written.
+    unwritten: bool,
+}
+
+/// Whether the path still leads to our lock file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It does.
+    Ours,
+    /// Nothing has that name any more.
+    Gone,
+    /// Something else has that name now.
+    Replaced,
+}
+
+impl Sidecar {
+    /// Takes over what was just published or adopted.
+    pub(super) fn new(target: Arc<Target>, id: Option<FileId>, published: Published, keep: bool) -> Self {
+        let Published { file, record, len } = published;
+        Self { file, id, target, record, len, keep, unwritten: false }
+    }
+
+    /// The token on disk.
+    #[must_use]
+    pub fn token(&self) -> u64 {
+        self.record.leasehold.token
+    }
+
+    /// Whether an operating-system lock backs it.
+    #[must_use]
+    pub fn has_os_lock(&self) -> bool {
+        self.record.leasehold.os_lock
+    }
+
+    /// The lock file belongs to this target.
+    #[must_use]
+    pub fn target(&self) -> &Arc<Target> {
+        &self.target
+    }
+
+    /// Passes the file to another task of this process. The record follows with the next beat; the
+    /// token on disk stays, and covers every hand-over until the file changes owner on disk.
+    pub fn hand_over(&mut self, claim: &Claim, keep: bool) {
+        let now = iso(SystemTime::now());
+        self.record.leasehold.max_hold_ms = claim.max_hold.map(millis);
+        self.record.leasehold.lease_ms = millis(claim.lease);
+        self.record.leasehold.beat_ms = millis(beat_interval(claim.lease));
+        self.record.leasehold.label.clone_from(&claim.label);
+        self.record.leasehold.acquired_at = now;
+        self.keep = keep;
+        self.unwritten = true;
+    }
+
+    /// Shows JS peers and native waiters that the owner lives, and looks whether it still owns.
+    ///
+    /// # Errors
+    ///
+    /// The file system's, when it could not tell: that is no loss.
+    pub fn beat(&mut self) -> io::Result<Standing> {
+        self.record.created_at = iso(SystemTime::now());
+        let written = if self.unwritten {
+            let bytes = self.record.render(self.len);
+            sys::write_at(&self.file, &bytes, 0).inspect(|()| {
+                self.len = bytes.len();
+                self.unwritten = false;
+            })
+        } else {
+            sys::write_at(&self.file, self.record.created_at.as_bytes(), CREATED_AT)
+        };
+        if written.is_err() {
+            sys::touch(&self.file)?;
+        }
+        self.standing()
+    }
+
+    /// Whether the path still leads here.
+    ///
+    /// # Errors
+    ///
+    /// The file system's, when it could not tell.
+    pub fn standing(&mut self) -> io::Result<Standing> {
+        let id = match self.id {
+            Some(id) => id,
+            None => self.id.insert(sys::stat_file(&self.file)?.id).to_owned(),
+        };
+        let by_path = match sys::stat_path(&self.target.lock_path) {
+            Ok(meta) => meta,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Standing::Gone),
+            Err(error) => return Err(error),
+        };
+        let same_file = by_path.id == id;
+        if same_file && self.target.class == FsClass::Local && self.has_os_lock() {
+            return Ok(Standing::Ours);
+        }
+        // Elsewhere inode numbers drift (VirtioFS) and locks may not be shared (NFS): the token
+        // that stands in the file decides.
+        let there = match sys::open_read(&self.target.lock_path) {
+            Ok(file) => read_contents(&file, &by_path)?,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Standing::Gone),
+            Err(error) if sys::is_symlink_error(&error) => return Ok(Standing::Replaced),
+            Err(error) => return Err(error),
+        };
+        let ours = there.token() == self.token() && matches!(&there, Contents::Native(record) if record.pid == self.record.pid);
+        // A record torn by our own beat reads as nothing: the same file is still ours.
+        let torn = same_file && there == Contents::Unreadable;
+        Ok(if ours || torn { Standing::Ours } else { Standing::Replaced })
+    }
+
+    /// Whether somebody outside this process has looked at the lock file since the last beat.
+    #[must_use]
+    pub fn has_foreign_interest(&self) -> bool {
+        sys::stat_file(&self.file).is_ok_and(|meta| meta.accessed > meta.modified)
+    }
+
+    /// Gives the lock up: removes the name while the operating-system lock is held, then closes.
+    ///
+    /// # Errors
+    ///
+    /// The name could not be removed. The lock is free for native peers all the same, and the
+    /// record tells JS peers that it is stale; the [`Leftover`] can be removed later.
+    pub fn release(mut self) -> Result<(), Leftover> {
+        if self.keep {
+            self.record.leasehold.held = false;
+            let bytes = self.record.render(self.len);
+            // Should this fail, the next native peer sees an owner without a lock, which is as free.
+            let _ = sys::write_at(&self.file, &bytes, 0);
+            // Not left to close: a child process between fork and exec has the descriptor too.
+            let _ = sys::unlock(&self.file);
+            return Ok(());
+        }
+        match self.remove() {
+            Ok(()) => Ok(()),
+            Err(error) => Err(Leftover::new(self, error)),
+        }
+    }
+
+    fn remove(&mut self) -> io::Result<()> {
+        // Byte locks on a network file system may be the very lock we hold, so no guard there.
+        if self.target.class == FsClass::Local && sys::try_guard(&self.file)? == OsLock::Busy {
+            return Err(io::Error::new(ErrorKind::ResourceBusy, "another process is taking it over"));
+        }
+        match self.standing_at_release()? {
+            Standing::Ours => match sys::unlink(&self.target.lock_path) {
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+                removed => removed,
+            },
+            Standing::Gone | Standing::Replaced => Ok(()),
+        }
+    }
+}
+
+impl Sidecar {
+    /// As `standing`, but one system call where no beat has needed the identity yet: a lock file
+    /// this young was replaced if and only if it has lost its name.
+    fn standing_at_release(&mut self) -> io::Result<Standing> {
+        if self.id.is_some() || self.target.class != FsClass::Local || !self.has_os_lock() {
+            return self.standing();
+        }
+        Ok(if sys::stat_file(&self.file)?.links == 0 { Standing::Replaced } else { Standing::Ours })
+    }
+}
+
+/// A lock file that was given up and could not be removed yet.
+pub struct Leftover {
+    sidecar: Sidecar,
+    /// Why it could not be removed.
+    pub error: io::Error,
+}
+
+impl Leftover {
+    fn new(mut sidecar: Sidecar, error: io::Error) -> Self {
+        sidecar.record.leasehold.held = false;
+        sidecar.record.created_at = iso(SystemTime::UNIX_EPOCH);
+        let bytes = sidecar.record.render(sidecar.len);
+        // As good as it gets: without it JS peers wait until their `stale`.
+        let _ = sys::write_at(&sidecar.file, &bytes, 0);
+        let _ = sys::unlock(&sidecar.file);
+        let _ = sys::unguard(&sidecar.file);
+        Self { sidecar, error }
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn target(&self) -> &Arc<Target> {
+        &self.sidecar.target
+    }
+
+    /// Tries to remove it once more, unless somebody else uses it by now.
+    ///
+    /// # Errors
+    ///
+    /// Itself, to be tried again later.
+    pub fn retry(self) -> Result<(), Self> {
+        let Self { mut sidecar, .. } = self;
+        let removed = (|| {
+            match sys::try_lock(&sidecar.file)? {
+                // Somebody adopted it, or is about to.
+                OsLock::Busy => return Ok(()),
+                OsLock::Acquired | OsLock::Unsupported => {}
+            }
+            let meta = sys::stat_file(&sidecar.file)?;
+            let contents = read_contents(&sidecar.file, &meta)?;
+            let untouched = matches!(&contents, Contents::Native(record) if **record == sidecar.record);
+            if untouched { sidecar.remove() } else { Ok(()) }
+        })();
+        removed.map_err(|error| {
+            let _ = sys::unlock(&sidecar.file);
+            let _ = sys::unguard(&sidecar.file);
+            Self { sidecar, error }
+        })
+    }
+}

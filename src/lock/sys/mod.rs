@@ -1,0 +1,128 @@
+//! The one seam to the operating system.
+//!
+//! Everything that differs between platforms is behind these names, and this is the only module
+//! that may call an operating-system lock or remove a name (`clippy.toml` enforces it). Nothing is
+//! decided here: a function does one thing and says what the system answered.
+
+use std::time::{Duration, SystemTime};
+
+#[cfg(unix)]
+mod unix;
+#[cfg(unix)]
+pub use unix::*;
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+pub use linux::*;
+
+#[cfg(all(unix, not(target_os = "linux")))]
+mod bsd;
+#[cfg(all(unix, not(target_os = "linux")))]
+pub use bsd::*;
+
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub use windows::*;
+
+#[cfg(not(target_os = "linux"))]
+mod polling;
+#[cfg(not(target_os = "linux"))]
+pub use polling::Watcher;
+#[cfg(not(target_os = "linux"))]
+mod portable;
+#[cfg(not(target_os = "linux"))]
+pub use portable::process_life;
+
+/// What makes a file the same file, whatever it is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FileId {
+    /// The device or volume.
+    pub device: u64,
+    /// The inode or file index on it.
+    pub index: u128,
+}
+
+/// The kinds of file that can stand at a lock path. Only `Regular` is ever used as a lock file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// A regular file.
+    Regular,
+    /// A directory.
+    Directory,
+    /// A symbolic link, not followed.
+    Symlink,
+    /// A FIFO, socket or device.
+    Special,
+}
+
+impl std::fmt::Display for FileKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Regular => "a regular file",
+            Self::Directory => "a directory",
+            Self::Symlink => "a symbolic link",
+            Self::Special => "a FIFO, socket or device",
+        })
+    }
+}
+
+/// The facts of one file that the protocol looks at.
+#[derive(Clone, Copy, Debug)]
+pub struct Meta {
+    /// Which file it is.
+    pub id: FileId,
+    /// What kind of file it is.
+    pub kind: FileKind,
+    /// How many names it has.
+    pub links: u64,
+    /// Its length in bytes.
+    pub len: u64,
+    /// When its content last changed: a holder's heartbeat moves this.
+    pub modified: SystemTime,
+    /// When it was last read or marked: a waiter moves this.
+    pub accessed: SystemTime,
+}
+
+/// What the operating system answered when asked for a lock without waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OsLock {
+    /// It is ours now.
+    Acquired,
+    /// Somebody else has it.
+    Busy,
+    /// This file system has no such locks.
+    Unsupported,
+}
+
+/// Whether a process exists, and since when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// It runs. `start` is when it started: clock ticks since boot on Linux, seconds since the
+    /// epoch elsewhere; `None` where the system does not tell us.
+    Alive {
+        /// See above.
+        start: Option<u64>,
+    },
+    /// No such process, or a zombie.
+    Dead,
+}
+
+/// Where a directory lives, as far as locking cares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FsClass {
+    /// One kernel decides about it and answers quickly: work may be done on any thread.
+    Local,
+    /// A network, FUSE or unknown file system: it may hang, so it gets threads of its own.
+    Remote {
+        /// The device number, one set of threads each.
+        device: u64,
+    },
+}
+
+/// The age of `then`, zero when it lies in the future.
+#[must_use]
+pub fn age(now: SystemTime, then: SystemTime) -> Duration {
+    now.duration_since(then).unwrap_or_default()
+}

@@ -1,0 +1,256 @@
+//! Unix: flock through fs4, names through rustix.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use fs4::FileExt;
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_OMIT};
+
+use super::{FileId, FileKind, Meta, OsLock};
+
+/// A byte no record ever reaches. The guard of rule 8 locks it beside the flock on the file.
+const GUARD_BYTE: libc::off_t = 1 << 40;
+
+/// Opens an existing lock file for reading and writing, refusing to follow a symbolic link and
+/// never waiting for the other end of a FIFO.
+pub fn open_lock_file(path: &Path) -> io::Result<File> {
+    File::options()
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(path)
+}
+
+/// Opens a lock file for reading only, under the same precautions.
+pub fn open_read(path: &Path) -> io::Result<File> {
+    File::options().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY).open(path)
+}
+
+/// Creates `path` (mode 0600), failing with `AlreadyExists` where something has that name.
+pub fn create_new(path: &Path) -> io::Result<File> {
+    File::options().read(true).write(true).create_new(true).mode(0o600).custom_flags(libc::O_NOFOLLOW).open(path)
+}
+
+/// Opens `path` for appending (created with mode 0600), without waiting on a FIFO.
+pub fn open_append(path: &Path) -> io::Result<File> {
+    File::options().append(true).create(true).mode(0o600).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)
+}
+
+/// Creates a directory and its missing parents.
+pub fn create_dir_all(path: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(path)
+}
+
+/// Gives `file`, which has the private name `temporary`, the second name `path`, which must be free.
+pub fn link(temporary: &Path, path: &Path) -> io::Result<()> {
+    Ok(rustix::fs::linkat(CWD, temporary, CWD, path, AtFlags::empty())?)
+}
+
+/// Replaces whatever `path` names by the file named `temporary`.
+#[expect(clippy::disallowed_methods, reason = "the seam is where names are replaced")]
+pub fn rename(temporary: &Path, path: &Path) -> io::Result<()> {
+    Ok(rustix::fs::rename(temporary, path)?)
+}
+
+/// Removes a name.
+#[expect(clippy::disallowed_methods, reason = "the seam is where names are removed")]
+pub fn unlink(path: &Path) -> io::Result<()> {
+    Ok(rustix::fs::unlink(path)?)
+}
+
+/// Asks for the exclusive operating-system lock, without waiting.
+#[expect(clippy::disallowed_methods, reason = "the seam is where the kernel is asked for locks")]
+pub fn try_lock(file: &File) -> io::Result<OsLock> {
+    match FileExt::try_lock(file) {
+        Ok(()) => Ok(OsLock::Acquired),
+        Err(fs4::TryLockError::WouldBlock) => Ok(OsLock::Busy),
+        Err(fs4::TryLockError::Error(error)) => busy_or_unsupported(error),
+    }
+}
+
+/// Gives the operating-system lock up.
+#[expect(clippy::disallowed_methods, reason = "the seam is where the kernel is asked for locks")]
+pub fn unlock(file: &File) -> io::Result<()> {
+    FileExt::unlock(file)
+}
+
+/// Takes the guard that changes of a lock file's name exclude each other with, without waiting.
+///
+/// It is an open-file-description byte lock: independent of the flock on the same file, and gone
+/// with the descriptor. Whoever freezes with the guard delays the others and endangers nobody.
+pub fn try_guard(file: &File) -> io::Result<OsLock> {
+    guard(file, libc::F_WRLCK)
+}
+
+/// Gives the guard up. Closing the descriptor does too.
+pub fn unguard(file: &File) -> io::Result<()> {
+    guard(file, libc::F_UNLCK).map(drop)
+}
+
+fn guard(file: &File, kind: libc::c_int) -> io::Result<OsLock> {
+    // SAFETY: `flock` is plain old data for which all-zero bytes are a valid value (l_pid must be
+    // zero for OFD locks anyway).
+    let mut range: libc::flock = unsafe { std::mem::zeroed() };
+    range.l_type = kind.try_into().expect("lock kinds are tiny");
+    range.l_whence = libc::SEEK_SET.try_into().expect("seek kinds are tiny");
+    range.l_start = GUARD_BYTE;
+    range.l_len = 1;
+    // SAFETY: the descriptor is open for as long as `file` is borrowed, and `range` outlives the
+    // call, which only reads it.
+    let answer = unsafe { libc::fcntl(file.as_raw_fd(), F_OFD_SETLK, &raw const range) };
+    if answer == 0 {
+        return Ok(OsLock::Acquired);
+    }
+    busy_or_unsupported(io::Error::last_os_error())
+}
+
+#[cfg(target_os = "linux")]
+use libc::F_OFD_SETLK;
+/// From XNU's `sys/fcntl.h`; the same meaning as on Linux.
+#[cfg(target_vendor = "apple")]
+const F_OFD_SETLK: libc::c_int = 90;
+
+/// EACCES is how SMB mounts say "busy"; the others are how file systems say "no such locks here".
+fn busy_or_unsupported(error: io::Error) -> io::Result<OsLock> {
+    match error.raw_os_error() {
+        Some(libc::EAGAIN | libc::EACCES | libc::EINTR) => Ok(OsLock::Busy),
+        Some(libc::ENOLCK | libc::ENOSYS | libc::EOPNOTSUPP | libc::EINVAL) => Ok(OsLock::Unsupported),
+        _ => Err(error),
+    }
+}
+
+/// Whether `error` means that the file system cannot do what was asked, rather than that it failed.
+#[must_use]
+pub fn is_unsupported(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(
+            libc::EOPNOTSUPP | libc::ENOSYS | libc::EINVAL | libc::EISDIR | libc::EPERM | libc::EMLINK | libc::EXDEV
+        )
+    )
+}
+
+/// Whether `error` passes by itself: it says nothing about who owns a lock.
+#[must_use]
+pub fn is_transient(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EINTR | libc::EAGAIN | libc::ESTALE | libc::EBUSY | libc::ETXTBSY)
+    )
+}
+
+/// Whether `error` says that a symbolic link stands at the path.
+#[must_use]
+pub fn is_symlink_error(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ELOOP)
+}
+
+/// The facts of what `path` names, without following a symbolic link.
+pub fn stat_path(path: &Path) -> io::Result<Meta> {
+    std::fs::symlink_metadata(path).map(|meta| self::meta(&meta))
+}
+
+/// The facts of an open file.
+pub fn stat_file(file: &File) -> io::Result<Meta> {
+    file.metadata().map(|meta| self::meta(&meta))
+}
+
+fn meta(meta: &std::fs::Metadata) -> Meta {
+    let kind = meta.file_type();
+    let time = |seconds: i64, nanoseconds: i64| {
+        let seconds_part = Duration::from_secs(seconds.unsigned_abs());
+        let nanoseconds = Duration::from_nanos(nanoseconds.unsigned_abs());
+        let whole = if seconds < 0 {
+            SystemTime::UNIX_EPOCH.checked_sub(seconds_part)
+        } else {
+            SystemTime::UNIX_EPOCH.checked_add(seconds_part)
+        };
+        whole.and_then(|time| time.checked_add(nanoseconds)).unwrap_or(SystemTime::UNIX_EPOCH)
+    };
+    Meta {
+        id: FileId { device: meta.dev(), index: meta.ino().into() },
+        kind: if kind.is_file() {
+            FileKind::Regular
+        } else if kind.is_dir() {
+            FileKind::Directory
+        } else if kind.is_symlink() {
+            FileKind::Symlink
+        } else {
+            FileKind::Special
+        },
+        links: meta.nlink(),
+        len: meta.len(),
+        modified: time(meta.mtime(), meta.mtime_nsec()),
+        accessed: time(meta.atime(), meta.atime_nsec()),
+    }
+}
+
+/// Reads up to `buffer.len()` bytes from the start of `file`.
+pub fn read_start(file: &File, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.read_at(&mut buffer[filled..], filled as u64) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+/// Writes all of `bytes` at `offset`. A record is one call: it fits in a page.
+pub fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    file.write_all_at(bytes, offset)
+}
+
+/// Moves the modification time to now, for file systems too full for a write.
+pub fn touch(file: &File) -> io::Result<()> {
+    Ok(file.set_modified(SystemTime::now())?)
+}
+
+/// Moves the access time to now and nothing else: the mark by which a waiter shows itself.
+pub fn mark(file: &File) -> io::Result<()> {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let times = Timestamps {
+        last_access: Timespec {
+            tv_sec: now.as_secs().try_into().unwrap_or(i64::MAX),
+            tv_nsec: now.subsec_nanos().into(),
+        },
+        last_modification: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+    };
+    Ok(rustix::fs::futimens(file, &times)?)
+}
+
+/// Starts a named thread that no signal is ever delivered to, so that Node's own threads keep
+/// receiving the process's signals as if we were not there.
+pub fn spawn<T: Send + 'static>(
+    name: &str,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<std::thread::JoinHandle<T>> {
+    // A new thread inherits its creator's mask, so block around the creation and restore after.
+    // SAFETY: both sets are plain old data that sigfillset and pthread_sigmask fill; the calls
+    // touch nothing but those sets and this thread's mask.
+    unsafe {
+        let mut all: libc::sigset_t = std::mem::zeroed();
+        let mut before: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
+        let thread = std::thread::Builder::new().name(name.to_owned()).stack_size(256 * 1024).spawn(body);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut());
+        thread
+    }
+}
+
+/// Runs `hook` when the process ends through `exit`, however Node got there.
+pub fn at_exit(hook: extern "C" fn()) {
+    // SAFETY: `hook` is a plain function that lives as long as the process (the addon is retained
+    // against unloading before this is called); atexit keeps a pointer and nothing else.
+    unsafe {
+        libc::atexit(hook);
+    }
+}

@@ -1,0 +1,202 @@
+//! From the path a caller names to the lock file that protects it.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::error::LockError;
+use super::sys::{self, FsClass};
+
+/// A protected file and where its lock file stands.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The protected file: its directory's real path and its own name. A symbolic link in the last
+    /// place is not followed.
+    pub path: PathBuf,
+    /// The directory of both files.
+    pub directory: PathBuf,
+    /// The lock file. This is also the name under which the process knows the lock.
+    pub lock_path: Arc<Path>,
+    /// What may be done where.
+    pub class: FsClass,
+}
+
+/// Directories found to be local, with whether their path holds no symbolic link.
+///
+/// The first request for a directory is resolved on a thread of its own, because only touching it
+/// tells whether touching it hangs; later ones are then served where they are made.
+static LOCAL: Mutex<Option<HashMap<PathBuf, Plain>>> = Mutex::new(None);
+
+/// More directories than this are not remembered: the table starts anew.
+const REMEMBERED: usize = 4096;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Plain {
+    /// The path is its own real path. Should a link be planted in it later, it still leads where
+    /// every other process is led to.
+    Yes,
+    /// It must be resolved each time: its links may be pointed elsewhere.
+    No,
+}
+
+impl Target {
+    /// Resolves `path` without any system call that could hang: `None` when its directory is not
+    /// known to be local yet, and [`Target::resolve`] has to be called where waiting is allowed.
+    ///
+    /// # Errors
+    ///
+    /// [`LockError::InvalidPath`] when `path` is empty, holds a NUL or names no file.
+    pub fn quick(path: &Path) -> Result<Option<Self>, LockError> {
+        let (directory, name) = split(path)?;
+        let plain = LOCAL.lock().as_ref().and_then(|known| known.get(&directory).copied());
+        Ok(match plain {
+            None => None,
+            Some(Plain::Yes) => Some(Self::at(directory, &name, FsClass::Local)),
+            Some(Plain::No) => directory.canonicalize().ok().map(|real| Self::at(real, &name, FsClass::Local)),
+        })
+    }
+
+    /// Resolves `path`, creating its directory where it is missing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Target::quick`], and [`LockError::Io`] when the directory cannot be created or read.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// let target = leasehold::lock::Target::resolve(&directory.path().join("new/session.jsonl")).unwrap();
+    /// assert!(target.lock_path.ends_with("new/session.jsonl.lock"));
+    /// ```
+    pub fn resolve(path: &Path) -> Result<Self, LockError> {
+        let (directory, name) = split(path)?;
+        let real = match directory.canonicalize() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                sys::create_dir_all(&directory).map_err(|error| LockError::io("create", &directory, error))?;
+                directory.canonicalize()
+            }
+            resolved => resolved,
+        }
+        .map_err(|error| LockError::io("resolve", &directory, error))?;
+        let class = sys::fs_class(&real).map_err(|error| LockError::io("inspect", &real, error))?;
+        if class == FsClass::Local {
+            remember(directory, &real);
+        }
+        Ok(Self::at(real, &name, class))
+    }
+
+    /// Resolves `path` without creating anything, for looking at a lock only.
+    ///
+    /// # Errors
+    ///
+    /// [`LockError::InvalidPath`] as [`Target::quick`].
+    pub fn locate(path: &Path) -> Result<Self, LockError> {
+        let (directory, name) = split(path)?;
+        let real = directory.canonicalize().unwrap_or(directory);
+        let class = sys::fs_class(&real).unwrap_or(FsClass::Local);
+        Ok(Self::at(real, &name, class))
+    }
+
+    /// `path` as it was given, for reports about a directory that never answered.
+    #[must_use]
+    pub fn unresolved(path: &Path) -> Self {
+        let directory = path.parent().unwrap_or(path).to_owned();
+        Self::at(directory, path.file_name().unwrap_or_default(), FsClass::Local)
+    }
+
+    /// Forgets that the directory is known: it vanished under us.
+    pub fn forget(&self) {
+        if let Some(known) = LOCAL.lock().as_mut() {
+            known.retain(|directory, _| *directory != self.directory);
+        }
+    }
+
+    fn at(directory: PathBuf, name: &std::ffi::OsStr, class: FsClass) -> Self {
+        let path = directory.join(name);
+        let mut lock_path = path.clone().into_os_string();
+        lock_path.push(".lock");
+        Self { path, directory, lock_path: PathBuf::from(lock_path).into(), class }
+    }
+}
+
+fn remember(directory: PathBuf, real: &Path) {
+    let plain = if directory == real { Plain::Yes } else { Plain::No };
+    let mut known = LOCAL.lock();
+    let known = known.get_or_insert_default();
+    if known.len() >= REMEMBERED {
+        known.clear();
+    }
+    known.insert(directory, plain);
+}
+
+/// The absolute directory and the name of `path`, as Node's `path.resolve` sees them: `..` is taken
+/// off the text, before any link is followed.
+fn split(path: &Path) -> Result<(PathBuf, std::ffi::OsString), LockError> {
+    let invalid = |problem| LockError::InvalidPath { path: path.to_owned(), problem };
+    if path.as_os_str().is_empty() {
+        return Err(invalid("it is empty"));
+    }
+    if path.as_os_str().as_encoded_bytes().contains(&0) {
+        return Err(invalid("it contains a NUL character"));
+    }
+    let absolute = std::path::absolute(path).map_err(|error| LockError::io("resolve", path, error))?;
+    let mut lexical = PathBuf::new();
+    for component in absolute.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                lexical.pop();
+            }
+            other => lexical.push(other),
+        }
+    }
+    let name = lexical.file_name().ok_or_else(|| invalid("it names a root, not a file"))?.to_owned();
+    lexical.pop();
+    Ok((lexical, name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_resolve_as_in_node() {
+        for (given, directory, name) in [
+            ("/a/b/../c.json", "/a", "c.json"),
+            ("/a/./b//c.json/", "/a/b", "c.json"),
+            ("/../c", "/", "c"),
+        ] {
+            assert_eq!(split(Path::new(given)).unwrap(), (PathBuf::from(directory), name.into()), "{given}");
+        }
+    }
+
+    #[test]
+    fn paths_that_name_no_file_are_refused() {
+        for bad in ["", "/", "/a/..", "a\0b"] {
+            assert!(matches!(split(Path::new(bad)), Err(LockError::InvalidPath { .. })), "{bad:?}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_linked_directory_leads_to_one_lock_even_after_the_link_moves() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path().canonicalize().unwrap();
+        for name in ["one", "two"] {
+            std::fs::create_dir(root.join(name)).unwrap();
+        }
+        let link = root.join("link");
+        std::os::unix::fs::symlink(root.join("one"), &link).unwrap();
+        let file = link.join("f");
+        assert!(Target::quick(&file).unwrap().is_none(), "unknown directories are not touched");
+        assert_eq!(&*Target::resolve(&file).unwrap().lock_path, root.join("one/f.lock"));
+        assert_eq!(&*Target::quick(&file).unwrap().unwrap().lock_path, root.join("one/f.lock"));
+        std::fs::remove_file(&link).unwrap();
+        std::os::unix::fs::symlink(root.join("two"), &link).unwrap();
+        assert_eq!(&*Target::quick(&file).unwrap().unwrap().lock_path, root.join("two/f.lock"));
+    }
+}

@@ -1,0 +1,110 @@
+//! What a caller asks for when it wants a lock.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::record::Claim;
+
+/// The shortest lease a holder may ask for.
+pub const LEASE_MIN: Duration = Duration::from_millis(200);
+/// The longest lease a holder may ask for.
+pub const LEASE_MAX: Duration = Duration::from_secs(3600);
+/// The lease of a caller that does not say.
+pub const LEASE_DEFAULT: Duration = Duration::from_secs(30);
+/// The longest hold of a caller that does not say.
+pub const MAX_HOLD_DEFAULT: Duration = Duration::from_secs(300);
+
+/// An environment: one JavaScript main thread or worker.
+pub type EnvId = u64;
+/// One ownership.
+pub type LeaseId = u64;
+
+/// Which lock function asked. The two have different error texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Api {
+    /// `withFileLock`, `acquireFileLock` and their synchronous forms.
+    File,
+    /// `acquireSessionWriteLock`.
+    Session,
+}
+
+/// What to do about a JS peer's lock that looks stale.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Recovery {
+    /// Take it over: its process is gone, or it is older than `stale`.
+    #[default]
+    RemoveIfUnchanged,
+    /// Take it over only when its process is certainly gone; age alone proves nothing.
+    RemoveIfDefinitelyStale,
+    /// Never take it over; report it.
+    FailClosed,
+}
+
+/// With whom a lease may be shared instead of queueing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Sharing {
+    /// With nobody but its own async call chain. The others include that chain, too, but for `Nobody`.
+    #[default]
+    Chain,
+    /// With every caller in this process that names the same owner.
+    Owner(Arc<str>),
+    /// With every session caller in this process that allows it.
+    Process,
+    /// With nobody at all.
+    Nobody,
+}
+
+/// The terms of one request for a lock.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// Who asks.
+    pub api: Api,
+    /// How long to wait; `None` for as long as it takes, zero for not at all.
+    pub timeout: Option<Duration>,
+    /// How old a JS peer's record may grow.
+    pub stale: Duration,
+    /// What to do about a stale one.
+    pub recovery: Recovery,
+    /// Whether a JS record with our own pid is known to be held by OpenClaw's JavaScript here.
+    pub own_pid: OwnPid,
+    /// With whom the lease may be shared.
+    pub sharing: Sharing,
+    /// The leases of the async call chain that asks, innermost last.
+    pub chain: Vec<LeaseId>,
+    /// The environment that asks.
+    pub env: EnvId,
+    /// Whether the caller blocks its environment's thread while it waits.
+    pub blocking: bool,
+    /// Whether the lock file stays when the lock is given up.
+    pub keep_file: bool,
+    /// What the record says about the lease.
+    pub claim: Claim,
+}
+
+/// What is known about a JS record that carries this process's own pid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnPid {
+    /// OpenClaw's JavaScript does not hold it here: nobody does, and it can be taken at once.
+    Unclaimed,
+    /// OpenClaw's JavaScript in this process holds it, or we cannot know (in a worker).
+    Claimed,
+}
+
+impl Default for Terms {
+    /// What `acquireFileLock(path)` asks for.
+    fn default() -> Self {
+        Self {
+            api: Api::File,
+            timeout: Some(Duration::from_secs(10)),
+            stale: Duration::from_secs(30),
+            recovery: Recovery::default(),
+            own_pid: OwnPid::Unclaimed,
+            sharing: Sharing::default(),
+            chain: Vec::new(),
+            env: 0,
+            blocking: false,
+            keep_file: false,
+            claim: Claim { lease: LEASE_DEFAULT, max_hold: Some(MAX_HOLD_DEFAULT), label: None },
+        }
+    }
+}
