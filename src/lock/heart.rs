@@ -3,7 +3,7 @@
 //! It needs no event loop: a process whose JavaScript is busy or stuck keeps its leases until
 //! `maxHold`, and not a moment longer.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -21,8 +21,6 @@ const RETRY_MIN: Duration = Duration::from_millis(100);
 /// The longest such pause.
 const RETRY_MAX: Duration = Duration::from_secs(30);
 
-type Job = Box<dyn FnOnce() + Send>;
-
 /// The heart of one file-system class.
 #[derive(Default)]
 pub struct Heart {
@@ -35,7 +33,6 @@ pub struct Heart {
 struct Agenda {
     due: BTreeMap<(Instant, LeaseId), Arc<Lease>>,
     due_at: HashMap<LeaseId, Instant>,
-    jobs: VecDeque<Job>,
     leftovers: Vec<(Instant, Duration, Leftover)>,
     /// Until when the thread sleeps; `None` while it works or sleeps until called.
     asleep_until: Option<Instant>,
@@ -54,11 +51,6 @@ impl Heart {
         if let Some(due) = agenda.due_at.remove(&lease) {
             agenda.due.remove(&(due, lease));
         }
-    }
-
-    /// Does something that must not be done on the caller's thread.
-    pub(super) fn run(&'static self, job: impl FnOnce() + Send + 'static) {
-        self.change(Instant::now(), |agenda| agenda.jobs.push_back(Box::new(job)));
     }
 
     /// Tries to remove `leftover` until it is gone or in use.
@@ -85,10 +77,7 @@ impl Heart {
 
     fn beat_for_ever(&self) {
         loop {
-            let (jobs, leases, leftovers) = self.wait_for_work();
-            for job in jobs {
-                job();
-            }
+            let (leases, leftovers) = self.wait_for_work();
             for (lease, due) in leases {
                 self.tend(lease, due);
             }
@@ -115,8 +104,8 @@ impl Heart {
         }
     }
 
-    #[expect(clippy::type_complexity, reason = "three lists that are read in one place")]
-    fn wait_for_work(&self) -> (VecDeque<Job>, Vec<(Arc<Lease>, Instant)>, Vec<(Duration, Leftover)>) {
+    #[expect(clippy::type_complexity, reason = "two lists that are read in one place")]
+    fn wait_for_work(&self) -> (Vec<(Arc<Lease>, Instant)>, Vec<(Duration, Leftover)>) {
         let mut agenda = self.agenda.lock();
         loop {
             let now = Instant::now();
@@ -129,9 +118,8 @@ impl Heart {
             }
             let leftovers: Vec<_> =
                 agenda.leftovers.extract_if(.., |(due, ..)| *due <= now).map(|(_, pause, leftover)| (pause, leftover)).collect();
-            let jobs = std::mem::take(&mut agenda.jobs);
-            if !(jobs.is_empty() && leases.is_empty() && leftovers.is_empty()) {
-                return (jobs, leases, leftovers);
+            if !(leases.is_empty() && leftovers.is_empty()) {
+                return (leases, leftovers);
             }
             let next_lease = agenda.due.keys().next().map(|key| key.0);
             let next_leftover = agenda.leftovers.iter().map(|(due, ..)| *due).min();

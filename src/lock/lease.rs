@@ -232,6 +232,12 @@ impl Lease {
         matches!(&*self.state.lock(), State::Held(sidecar) if sidecar.has_os_lock())
     }
 
+    /// How many handles share it.
+    #[must_use]
+    pub fn handles(&self) -> usize {
+        self.holds.load(Ordering::Acquire)
+    }
+
     /// Its owner, as others would describe it.
     #[must_use]
     pub fn owner(&self) -> Owner {
@@ -299,6 +305,23 @@ impl Hold {
         }
     }
 
+    /// Whether the lock is ours as far as the last heartbeat knows, without asking the file system.
+    ///
+    /// # Errors
+    ///
+    /// [`LockError::Lost`] or [`LockError::Released`].
+    pub fn believe(&self) -> Result<(), LockError> {
+        match &*self.lease.state.lock() {
+            State::Lost(loss) => Err(loss.clone().into()),
+            State::Held(_) if self.open.load(Ordering::Acquire) => Ok(()),
+            State::Held(_) | State::Released => Err(self.released()),
+        }
+    }
+
+    fn released(&self) -> LockError {
+        LockError::Released { lock_path: self.lease.target.lock_path.clone() }
+    }
+
     /// Asks the file system whether the lock is still ours.
     ///
     /// # Errors
@@ -311,9 +334,7 @@ impl Hold {
             match &mut *state {
                 State::Lost(loss) => return Err(loss.clone().into()),
                 State::Held(sidecar) if self.open.load(Ordering::Acquire) => sidecar.standing(),
-                State::Held(_) | State::Released => {
-                    return Err(LockError::Released { lock_path: self.lease.target.lock_path.clone() });
-                }
+                State::Held(_) | State::Released => return Err(self.released()),
             }
         };
         let reason = match standing {
@@ -323,10 +344,7 @@ impl Hold {
             Err(error) => return Err(LockError::io("inspect", &self.lease.target.lock_path, error)),
         };
         registry::lose(&self.lease, reason);
-        Err(self.loss().map_or_else(
-            || LockError::Released { lock_path: self.lease.target.lock_path.clone() },
-            LockError::from,
-        ))
+        Err(self.loss().map_or_else(|| self.released(), LockError::from))
     }
 }
 

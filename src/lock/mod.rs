@@ -14,12 +14,13 @@
 //! * [`contender`] tries to get a lock file; [`sidecar`] is a lock file that is ours. With `draft`
 //!   and [`sys`] they are the only modules that change lock files.
 //! * [`registry`] is the process-wide table of leases and queues; [`lease`] the ownership itself.
-//! * [`heart`] and [`lookout`] are the two background threads; [`post`] says which pair serves
+//! * [`heart`], [`lookout`] and [`hands`] are the background threads; [`post`] says which ones serve
 //!   which file system.
 
 pub mod contender;
 mod draft;
 pub mod error;
+pub mod hands;
 pub mod heart;
 pub mod identity;
 pub mod inspect;

@@ -1,24 +1,27 @@
 //! Which background threads serve which file system.
 //!
-//! All local file systems share one heart and one lookout. Every remote one has its own pair, so a
-//! server that hangs holds up nobody but its own users.
+//! All local file systems share one heart, one lookout and one pair of hands. Every remote one has
+//! its own, so a server that hangs holds up nobody but its own users.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use parking_lot::Mutex;
 
+use super::hands::Hands;
 use super::heart::Heart;
 use super::lookout::Lookout;
 use super::sys::FsClass;
 
-/// A heart and a lookout. Their threads start when they are first needed.
+/// A heart, a lookout and hands. Their threads start when they are first needed.
 #[derive(Default)]
 pub struct Post {
-    /// Beats, enforces limits, and does what must not be done on a caller's thread.
+    /// Beats and enforces limits.
     pub heart: Heart,
     /// Waits for other processes.
     pub lookout: Lookout,
+    /// Does what must not be done on a caller's thread, and may take long.
+    pub hands: Hands,
 }
 
 impl Post {

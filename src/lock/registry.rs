@@ -543,7 +543,7 @@ impl Moved {
                 };
                 match lease.target.class {
                     FsClass::Local => release(),
-                    remote @ FsClass::Remote { .. } => Post::of(remote).heart.run(release),
+                    remote @ FsClass::Remote { .. } => Post::of(remote).hands.run(release),
                 }
             }
             Self::Gone(sidecar) => {

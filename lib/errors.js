@@ -1,0 +1,123 @@
+'use strict'
+// Error classes, and the errors the native part describes.
+
+const { getSystemErrorName } = require('node:util')
+
+const FILE_LOCK_TIMEOUT_ERROR_CODE = 'file_lock_timeout'
+const FILE_LOCK_STALE_ERROR_CODE = 'file_lock_stale'
+
+class LockError extends Error {
+  constructor(fault, options) {
+    super(fault.message, options)
+    this.code = fault.code
+    this.lockPath = fault.lockPath
+  }
+
+  get name() {
+    return this.constructor.name
+  }
+}
+
+/** Somebody held the lock for as long as the caller would wait. */
+class FileLockTimeoutError extends LockError {
+  constructor(fault) {
+    super(fault)
+    this.targetPath = fault.targetPath
+    this.timeoutMs = fault.timeoutMs ?? Infinity
+    this.owner = fault.owner
+  }
+}
+
+/** The lock is stale, and the caller asked not to recover it. */
+class FileLockStaleError extends LockError {
+  constructor(fault) {
+    super(fault)
+    this.targetPath = fault.targetPath
+    this.owner = fault.owner
+    this.staleReasons = [fault.reason]
+  }
+}
+
+/** As FileLockTimeoutError, for acquireSessionWriteLock: `owner` is OpenClaw's text there. */
+class SessionWriteLockTimeoutError extends LockError {
+  constructor(fault) {
+    super(fault)
+    this.targetPath = fault.targetPath
+    this.timeoutMs = fault.timeoutMs ?? Infinity
+    this.owner = fault.ownerText
+    this.holder = fault.owner
+  }
+}
+
+/** As FileLockStaleError, for acquireSessionWriteLock. */
+class SessionWriteLockStaleError extends LockError {
+  constructor(fault) {
+    super(fault)
+    this.targetPath = fault.targetPath
+    this.owner = fault.ownerText
+    this.holder = fault.owner
+    this.staleReasons = [fault.reason]
+  }
+}
+
+/** The lease was taken away: stop writing. */
+class LockLostError extends LockError {
+  constructor(fault, options) {
+    super(fault, options)
+    this.reason = fault.reason
+    this.heldForMs = fault.loss.heldForMs
+    this.token = fault.loss.token
+    this.label = fault.loss.label
+  }
+}
+
+/** Waiting could only have ended in a timeout. */
+class LockDeadlockError extends LockError {}
+
+/** The lock path is taken by something that is no lock file. */
+class NotALockFileError extends LockError {}
+
+const classes = {
+  timeout: (fault) => new (fault.session ? SessionWriteLockTimeoutError : FileLockTimeoutError)(fault),
+  stale: (fault) => new (fault.session ? SessionWriteLockStaleError : FileLockStaleError)(fault),
+  deadlock: (fault) => new LockDeadlockError(fault),
+  'not-a-file': (fault) => new NotALockFileError(fault),
+  lost: (fault, options) => new LockLostError(fault, options),
+  io: systemError,
+  invalid: (fault) => Object.assign(new TypeError(fault.message), { code: fault.code, path: fault.path }),
+  other: (fault) => new LockError(fault),
+}
+
+/** A system error with the fields that Node's own have. */
+function systemError(fault) {
+  const error = new Error(fault.message)
+  const { errno, path, syscall } = fault
+  const code = errno === undefined ? 'file_lock_io' : getSystemErrorName(-errno)
+  return Object.assign(error, { errno: errno === undefined ? undefined : -errno, code, syscall, path })
+}
+
+/** The error that a fault of the native part describes. */
+function toError(fault, options) {
+  return classes[fault.kind](fault, options)
+}
+
+/** The error of a lost lease, as its letter describes it. */
+function lostError(loss) {
+  const { lockPath, reason, message } = loss
+  return new LockLostError({ code: 'file_lock_lost', message, lockPath, reason, loss })
+}
+
+module.exports = {
+  FILE_LOCK_STALE_ERROR_CODE,
+  FILE_LOCK_TIMEOUT_ERROR_CODE,
+  FileLockStaleError,
+  FileLockTimeoutError,
+  LockDeadlockError,
+  LockError,
+  LockLostError,
+  NotALockFileError,
+  SessionWriteLockStaleError,
+  SessionWriteLockTimeoutError,
+  lostError,
+  toError,
+}

@@ -1,0 +1,50 @@
+'use strict'
+// What OpenClaw's own JavaScript locks know in this process, and its environment variables.
+
+const { basename } = require('node:path')
+const { isMainThread } = require('node:worker_threads')
+
+/** 2026.3 and 2026.5 keep what they hold in maps on `process`, by normalised target. */
+const HELD_MAPS = ['openclaw.sessionWriteLockHeldLocks', 'openclaw.fileLockHeldLocks'].map((name) => Symbol.for(name))
+/** 2026.7 and later keep it in the managers of fs-safe. */
+const MANAGERS = Symbol.for('fsSafe.sidecarLockManagers')
+
+/**
+ * Whether a lock file with our own pid may belong to OpenClaw's JavaScript in this process. Names
+ * are enough: being too careful costs a wait, being careless a lock. A worker cannot see the maps.
+ */
+function mayHold(path) {
+  if (!isMainThread) return true
+  const maps = HELD_MAPS.map((name) => process[name])
+  const managers = globalThis[MANAGERS]
+  if (managers instanceof Map) for (const state of managers.values()) maps.push(state?.held)
+  const name = typeof path === 'string' ? basename(path) : ''
+  return maps.some((map) => map instanceof Map && map.size > 0 && [...map.keys()].some((key) => basename(String(key)) === name))
+}
+
+const VARIABLES = [
+  ['timeoutMs', 'OPENCLAW_SESSION_WRITE_LOCK_ACQUIRE_TIMEOUT_MS'],
+  ['staleMs', 'OPENCLAW_SESSION_WRITE_LOCK_STALE_MS'],
+  ['maxHoldMs', 'OPENCLAW_SESSION_WRITE_LOCK_MAX_HOLD_MS'],
+]
+
+/** `params` with what the environment says in place of numbers that are missing or make no sense. */
+function withEnvironmentDefaults(params) {
+  let merged = params
+  for (const [name, variable] of VARIABLES) {
+    const given = params[name]
+    if (typeof given === 'number' && given > 0 && (name === 'timeoutMs' || given !== Infinity)) continue
+    const value = milliseconds(process.env[variable]?.trim(), name === 'timeoutMs')
+    if (value !== undefined) merged = { ...merged, [name]: value }
+  }
+  return merged
+}
+
+function milliseconds(text, infinityAllowed) {
+  if (infinityAllowed && text === 'Infinity') return Infinity
+  if (text === undefined || !/^\d+$/.test(text)) return undefined
+  const value = Number(text)
+  return value > 0 && Number.isSafeInteger(value) ? value : undefined
+}
+
+module.exports = { mayHold, withEnvironmentDefaults }

@@ -1,0 +1,326 @@
+//! One JavaScript thread: the calls it can make, and the mailbox that answers them.
+//!
+//! Answers are collected and fetched with one call, on the environment's own thread, by the
+//! function given to the constructor. That function is weak: it keeps no process alive.
+
+use std::cell::Cell;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use napi::bindgen_prelude::{Either3, Env, Function, Result, Unknown};
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use napi::Status;
+use napi_derive::napi;
+use parking_lot::Mutex;
+
+use super::handle::Lease;
+use super::options::{file_terms, session_terms, type_error};
+use super::report::{Fault, HeldReport, InspectionReport, LossReport};
+use crate::lock::error::LockError;
+use crate::lock::inspect::{Inspection, inspect};
+use crate::lock::registry::{self, Acquired, Observer, Ticket, acquire_blocking, unique_id};
+use crate::lock::sys;
+use crate::lock::terms::{EnvId, OwnPid};
+use crate::lock::{Hold, Loss, Terms, acquire};
+
+type Wake = ThreadsafeFunction<(), (), (), Status, false, true>;
+
+/// What can lie in a mailbox.
+pub(super) enum Mail {
+    /// A request for a lock was settled.
+    Settled(u64, std::result::Result<Hold, LockError>),
+    /// Something that was started is done.
+    Done(u64, std::result::Result<(), LockError>),
+    /// An inspection is done.
+    Inspected(u64, std::result::Result<Inspection, LockError>),
+    /// A lease was taken away.
+    Lost(Arc<Loss>),
+    /// A lock file could not be removed yet.
+    NotRemoved(String, String),
+}
+
+/// The mailbox of one environment.
+pub(super) struct Mailbox {
+    env: EnvId,
+    mail: Mutex<Vec<Mail>>,
+    closed: AtomicBool,
+    wake: Wake,
+}
+
+thread_local! {
+    /// The environment that will look into its mailbox by itself in a moment; 0 for none.
+    static QUIET: Cell<EnvId> = const { Cell::new(0) };
+}
+
+impl Mailbox {
+    /// Puts a letter in and wakes the environment, unless it is about to look anyway. Letters to a
+    /// closed mailbox are dropped, and with them any lock they bring.
+    pub(super) fn post(&self, letter: Mail) {
+        if self.closed.load(Ordering::Acquire) {
+            return;
+        }
+        let was_empty = {
+            let mut mail = self.mail.lock();
+            mail.push(letter);
+            mail.len() == 1
+        };
+        if was_empty && QUIET.get() != self.env {
+            // Fails only when the environment is ending, and `close` empties the box.
+            let _ = self.wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        }
+    }
+
+    /// Runs something on the environment's own thread, whose caller fetches the mail afterwards.
+    pub(super) fn quietly<T>(&self, act: impl FnOnce() -> T) -> T {
+        QUIET.set(self.env);
+        let result = act();
+        QUIET.set(0);
+        result
+    }
+
+    fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        let letters = std::mem::take(&mut *self.mail.lock());
+        registry::close(self.env);
+        drop(letters);
+    }
+}
+
+impl Observer for Mailbox {
+    fn lost(&self, loss: &Arc<Loss>) {
+        self.post(Mail::Lost(loss.clone()));
+    }
+
+    fn not_removed(&self, error: &LockError) {
+        self.post(Mail::NotRemoved(error.code().unwrap_or_default().to_owned(), error.to_string()));
+    }
+}
+
+/// A letter, as JavaScript reads it. Exactly one of the fields after `id` says what it is about.
+#[napi(object, object_from_js = false)]
+pub struct Letter {
+    /// The number of the request it answers; 0 for none.
+    pub id: f64,
+    /// The lock asked for.
+    pub lease: Option<Lease>,
+    /// What went wrong with the request.
+    pub fault: Option<Fault>,
+    /// What an inspection found.
+    pub inspection: Option<InspectionReport>,
+    /// A lease that was taken away.
+    pub loss: Option<LossReport>,
+    /// A problem worth a warning, with its code.
+    pub warning: Option<Warning>,
+}
+
+/// Something to warn about.
+#[napi(object, object_from_js = false)]
+pub struct Warning {
+    /// Its stable code.
+    pub code: String,
+    /// Its text.
+    pub message: String,
+}
+
+/// One JavaScript thread's way into the engine.
+#[napi]
+pub struct Environment {
+    id: EnvId,
+    mailbox: Arc<Mailbox>,
+    waiting: std::collections::HashMap<u64, Arc<Ticket>>,
+}
+
+#[napi]
+impl Environment {
+    /// Opens the environment. `wake` is called on its thread when there is mail to `fetch`.
+    #[napi(constructor)]
+    pub fn new(env: Env, wake: Function<'_, (), ()>) -> Result<Self> {
+        // The background threads run this library's code until the process ends.
+        napi::bindgen_prelude::retain_current_module_for_unload_safety();
+        static AT_EXIT: std::sync::Once = std::sync::Once::new();
+        AT_EXIT.call_once(|| sys::at_exit(release_at_exit));
+        let wake = wake.build_threadsafe_function::<()>().weak::<true>().build()?;
+        let id = unique_id();
+        let mailbox = Arc::new(Mailbox { env: id, mail: Mutex::default(), closed: AtomicBool::new(false), wake });
+        registry::observe(id, mailbox.clone());
+        env.add_env_cleanup_hook(mailbox.clone(), |mailbox| mailbox.close())?;
+        Ok(Self { id, mailbox, waiting: std::collections::HashMap::new() })
+    }
+
+    /// Asks for a lock: the lease, why not, or the number under which the mailbox will answer.
+    /// `session` tells `acquireSessionWriteLock` from the others; `chain` are the leases of the
+    /// asking call chain; `own_pid_claimed` whether a JavaScript lock with our own pid may be held here.
+    ///
+    /// # Errors
+    ///
+    /// A pending `TypeError` or `RangeError` about the path or an option.
+    #[napi]
+    #[expect(clippy::cast_precision_loss, reason = "numbers count from one")]
+    pub fn acquire(
+        &mut self,
+        env: Env,
+        path: Unknown<'_>,
+        options: Unknown<'_>,
+        session: bool,
+        chain: Vec<f64>,
+        own_pid_claimed: bool,
+    ) -> Result<Either3<Lease, Fault, f64>> {
+        let path = path_of(&env, path, session)?;
+        let terms = self.terms(&env, options, session, &chain, own_pid_claimed)?;
+        let id = unique_id();
+        let settle = {
+            let mailbox = self.mailbox.clone();
+            Box::new(move |settled| mailbox.post(Mail::Settled(id, settled)))
+        };
+        Ok(match acquire(Path::new(&path), terms, settle) {
+            Ok(Acquired::Now(hold)) => Either3::A(Lease::new(hold, self.mailbox.clone())),
+            Ok(Acquired::Later(ticket)) => {
+                self.waiting.insert(id, ticket);
+                Either3::C(id as f64)
+            }
+            Err(error) => Either3::B(Fault::from(&error)),
+        })
+    }
+
+    /// As `acquire`, but blocks this thread until the lock is had or the time is over.
+    ///
+    /// # Errors
+    ///
+    /// As `acquire`.
+    #[napi]
+    pub fn acquire_sync(
+        &self,
+        env: Env,
+        path: Unknown<'_>,
+        options: Unknown<'_>,
+        chain: Vec<f64>,
+        own_pid_claimed: bool,
+    ) -> Result<Either3<Lease, Fault, f64>> {
+        let path = path_of(&env, path, false)?;
+        let terms = Terms { blocking: true, ..self.terms(&env, options, false, &chain, own_pid_claimed)? };
+        Ok(match acquire_blocking(Path::new(&path), terms) {
+            Ok(hold) => Either3::A(Lease::new(hold, self.mailbox.clone())),
+            Err(error) => Either3::B(Fault::from(&error)),
+        })
+    }
+
+    /// Gives a request up. `false` when its answer is already under way.
+    #[napi]
+    pub fn cancel(&mut self, id: f64) -> bool {
+        self.waiting.remove(&number(id)).is_some_and(|ticket| ticket.cancel())
+    }
+
+    /// Empties the mailbox.
+    #[napi]
+    pub fn fetch(&mut self) -> Vec<Letter> {
+        let letters = std::mem::take(&mut *self.mailbox.mail.lock());
+        letters.into_iter().map(|letter| self.open(letter)).collect()
+    }
+
+    /// Looks at a lock without asking for it; the mailbox answers under the number returned.
+    ///
+    /// # Errors
+    ///
+    /// A pending `TypeError` about the path, or an error when no thread can be started.
+    #[napi]
+    #[expect(clippy::cast_precision_loss, reason = "numbers count from one")]
+    pub fn inspect(&self, env: Env, path: Unknown<'_>) -> Result<f64> {
+        let path = path_of(&env, path, false)?;
+        let id = unique_id();
+        let mailbox = self.mailbox.clone();
+        // A thread of its own: the file system may hang, and nobody looks at locks all the time.
+        sys::spawn("leasehold-inspect", move || {
+            mailbox.post(Mail::Inspected(id, inspect(Path::new(&path))));
+        })?;
+        Ok(id as f64)
+    }
+
+    /// Every lease of this process.
+    #[napi]
+    pub fn held(&self) -> Vec<HeldReport> {
+        registry::held().iter().map(|lease| HeldReport::new(lease, self.id)).collect()
+    }
+
+    /// Takes all leases away, those of the whole process or of this environment only, and returns
+    /// how many there were.
+    #[napi]
+    pub fn release_all(&self, whole_process: bool) -> u32 {
+        let scope = (!whole_process).then_some(self.id);
+        registry::release_all(scope).try_into().unwrap_or(u32::MAX)
+    }
+
+    /// Removes the lock files of all leases because the process, or this environment, is ending.
+    #[napi]
+    pub fn release_at_exit(&self, whole_process: bool) {
+        if whole_process {
+            registry::release_at_exit();
+        } else {
+            self.mailbox.close();
+        }
+    }
+
+    fn terms(
+        &self,
+        env: &Env,
+        options: Unknown<'_>,
+        session: bool,
+        chain: &[f64],
+        own_pid_claimed: bool,
+    ) -> Result<Terms> {
+        let terms = if session { session_terms(env, options) } else { file_terms(env, options) }?;
+        Ok(Terms {
+            env: self.id,
+            chain: chain.iter().map(|&lease| number(lease)).collect(),
+            own_pid: if own_pid_claimed { OwnPid::Claimed } else { OwnPid::Unclaimed },
+            ..terms
+        })
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "numbers count from one")]
+    fn open(&mut self, letter: Mail) -> Letter {
+        let empty = Letter { id: 0.0, lease: None, fault: None, inspection: None, loss: None, warning: None };
+        match letter {
+            Mail::Settled(id, settled) => {
+                self.waiting.remove(&id);
+                let (lease, fault) = match settled {
+                    Ok(hold) => (Some(Lease::new(hold, self.mailbox.clone())), None),
+                    Err(error) => (None, Some(Fault::from(&error))),
+                };
+                Letter { id: id as f64, lease, fault, ..empty }
+            }
+            Mail::Done(id, done) => {
+                Letter { id: id as f64, fault: done.err().map(|error| Fault::from(&error)), ..empty }
+            }
+            Mail::Inspected(id, inspected) => {
+                let (inspection, fault) = match inspected {
+                    Ok(inspection) => (Some(InspectionReport::from(&inspection)), None),
+                    Err(error) => (None, Some(Fault::from(&error))),
+                };
+                Letter { id: id as f64, inspection, fault, ..empty }
+            }
+            Mail::Lost(loss) => Letter { loss: Some(LossReport::from(&*loss)), ..empty },
+            Mail::NotRemoved(code, message) => Letter { warning: Some(Warning { code, message }), ..empty },
+        }
+    }
+}
+
+/// Numbers that went to JavaScript and came back.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "they were whole when they left")]
+fn number(id: f64) -> u64 {
+    id as u64
+}
+
+fn path_of(env: &Env, path: Unknown<'_>, session: bool) -> Result<String> {
+    if path.get_type()? != napi::ValueType::String {
+        let name = if session { "params.sessionFile" } else { "path" };
+        return Err(type_error(env, &format!("{name} must be a string")));
+    }
+    // SAFETY: the value was just seen to be a string.
+    unsafe { path.cast() }
+}
+
+extern "C" fn release_at_exit() {
+    // A panic must not cross into the C runtime.
+    let _ = std::panic::catch_unwind(registry::release_at_exit);
+}

@@ -1,0 +1,166 @@
+//! The class instance that owns a lease.
+//!
+//! It is all that stands between JavaScript and a lock: as long as anything can reach it the lease
+//! is kept, and when nothing can, its finalizer drops the [`Hold`] and the lock is free.
+
+use std::sync::Arc;
+
+use napi::bindgen_prelude::{BigInt, Either, Either3, Null, Uint8Array};
+use napi_derive::napi;
+use parking_lot::Mutex;
+
+use super::environment::{Mailbox, Mail};
+use super::report::Fault;
+use crate::lock::error::LockError;
+use crate::lock::post::Post;
+use crate::lock::registry::unique_id;
+use crate::lock::sys::{self, FsClass};
+use crate::lock::Hold;
+
+/// One handle on a lease.
+#[napi]
+pub struct Lease {
+    hold: Arc<Hold>,
+    mailbox: Arc<Mailbox>,
+}
+
+/// What became of a release.
+enum Released {
+    NotYet,
+    Done(Result<(), LockError>),
+    /// The answer goes to the mailbox, under this number.
+    ByMail(u64),
+}
+
+#[napi]
+impl Lease {
+    pub(super) fn new(hold: Hold, mailbox: Arc<Mailbox>) -> Self {
+        Self { hold: Arc::new(hold), mailbox }
+    }
+
+    /// The number of the lease; handles that share it have the same.
+    #[napi(getter)]
+    #[expect(clippy::cast_precision_loss, reason = "lease numbers count from one")]
+    pub fn id(&self) -> f64 {
+        self.hold.lease().id as f64
+    }
+
+    /// The lock file.
+    #[napi(getter)]
+    pub fn lock_path(&self) -> String {
+        self.hold.lease().target.lock_path.to_string_lossy().into_owned()
+    }
+
+    /// The protected file.
+    #[napi(getter)]
+    pub fn target_path(&self) -> String {
+        self.hold.lease().target.path.to_string_lossy().into_owned()
+    }
+
+    /// The fencing token.
+    #[napi(getter)]
+    pub fn token(&self) -> BigInt {
+        self.hold.lease().token.into()
+    }
+
+    /// From what state the lock was recovered; absent when it was free.
+    #[napi(getter)]
+    pub fn taken_from(&self) -> Option<&'static str> {
+        self.hold.lease().taken_from.map(crate::lock::verdict::Cause::name)
+    }
+
+    /// Whether the lease is held, as far as is known without asking the file system.
+    #[napi(getter)]
+    pub fn held(&self) -> bool {
+        self.hold.is_held()
+    }
+
+    /// How the lease was lost, if it was.
+    #[napi]
+    pub fn loss(&self) -> Option<Fault> {
+        self.hold.loss().map(|loss| Fault::from(&LockError::from(loss)))
+    }
+
+    /// Whether the lease is still ours: `null`, or what is wrong. On remote file systems, which may
+    /// hang, it goes by the last heartbeat instead of asking.
+    #[napi]
+    pub fn check(&self) -> Either<Null, Fault> {
+        let checked = match self.hold.lease().target.class {
+            FsClass::Local => self.hold.check(),
+            FsClass::Remote { .. } => self.hold.believe(),
+        };
+        match checked {
+            Ok(()) => Either::A(Null),
+            Err(error) => Either::B(Fault::from(&error)),
+        }
+    }
+
+    /// Releases this handle: `null` when done, a fault, or the number under which the mailbox will
+    /// answer.
+    #[napi]
+    #[expect(clippy::cast_precision_loss, reason = "numbers count from one")]
+    pub fn release(&self) -> Either3<Null, Fault, f64> {
+        let state = Arc::new(Mutex::new(Released::NotYet));
+        let done = {
+            let state = state.clone();
+            let mailbox = self.mailbox.clone();
+            move |result| {
+                let mut state = state.lock();
+                if let Released::ByMail(id) = *state {
+                    mailbox.post(Mail::Done(id, result));
+                } else {
+                    *state = Released::Done(result);
+                }
+            }
+        };
+        self.mailbox.quietly(|| self.hold.release(done));
+        let mut state = state.lock();
+        match std::mem::replace(&mut *state, Released::NotYet) {
+            Released::Done(Ok(())) => Either3::A(Null),
+            Released::Done(Err(error)) => Either3::B(Fault::from(&error)),
+            Released::NotYet | Released::ByMail(_) => {
+                let id = unique_id();
+                *state = Released::ByMail(id);
+                Either3::C(id as f64)
+            }
+        }
+    }
+
+    /// Appends to the protected file, after making sure that the lock is still ours. The mailbox
+    /// answers under the number returned. Appends of one file system are done in order.
+    #[napi]
+    #[expect(clippy::cast_precision_loss, reason = "numbers count from one")]
+    pub fn append(&self, data: Either<String, Uint8Array>) -> f64 {
+        let id = unique_id();
+        let hold = self.hold.clone();
+        let mailbox = self.mailbox.clone();
+        let bytes = match data {
+            Either::A(text) => text.into_bytes(),
+            Either::B(bytes) => bytes.to_vec(),
+        };
+        let class = hold.lease().target.class;
+        Post::of(class).hands.run(move || {
+            let appended = append(&hold, &bytes);
+            // Before the answer: a lease whose last reference this is must be given up by then.
+            drop(hold);
+            mailbox.post(Mail::Done(id, appended));
+        });
+        id as f64
+    }
+}
+
+fn append(hold: &Hold, bytes: &[u8]) -> Result<(), LockError> {
+    use std::io::Write as _;
+
+    let path = &hold.lease().target.path;
+    let io = |action, error| LockError::Io { action, path: path.clone(), source: error };
+    // Opened before the check, which stands as close to the write as it can.
+    let mut file = sys::open_append(path).map_err(|error| io("open", error))?;
+    let meta = sys::stat_file(&file).map_err(|error| io("inspect", error))?;
+    if meta.kind != sys::FileKind::Regular {
+        let problem = std::io::Error::new(std::io::ErrorKind::InvalidInput, format!("it is {}", meta.kind));
+        return Err(io("append to", problem));
+    }
+    hold.check()?;
+    file.write_all(bytes).map_err(|error| io("append to", error))
+}

@@ -1,0 +1,290 @@
+//! What the engine has to say, as plain objects. `lib/` makes errors and events of them.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use napi_derive::napi;
+
+use crate::lock::error::LockError;
+use crate::lock::inspect::{Inspection, Owner};
+use crate::lock::lease::{Lease, Loss};
+use crate::lock::record::{Contents, iso};
+use crate::lock::terms::Api;
+
+/// An error in the making.
+#[napi(object, object_from_js = false)]
+pub struct Fault {
+    /// Which class of error it becomes.
+    #[napi(ts_type = "'timeout' | 'stale' | 'deadlock' | 'not-a-file' | 'lost' | 'io' | 'other'")]
+    pub kind: &'static str,
+    /// Its message.
+    pub message: String,
+    /// Its stable code; absent where `errno` tells it.
+    pub code: Option<String>,
+    /// The system's error number.
+    pub errno: Option<i32>,
+    /// What was tried, for system errors.
+    pub syscall: Option<String>,
+    /// The path concerned, for system errors.
+    pub path: Option<String>,
+    /// The lock file.
+    pub lock_path: Option<String>,
+    /// The protected file.
+    pub target_path: Option<String>,
+    /// Whether `acquireSessionWriteLock` asked.
+    pub session: Option<bool>,
+    /// How long the caller was ready to wait.
+    pub timeout_ms: Option<f64>,
+    /// Who held the lock.
+    pub owner: Option<OwnerReport>,
+    /// The owner in OpenClaw's words.
+    pub owner_text: Option<String>,
+    /// Why a lock is stale, or why a lease was lost.
+    pub reason: Option<String>,
+    /// The lost lease.
+    pub loss: Option<LossReport>,
+}
+
+/// Whom a lock belongs to.
+#[napi(object, object_from_js = false)]
+pub struct OwnerReport {
+    /// The recorded process.
+    pub pid: Option<u32>,
+    /// Whether it lives; absent when that cannot be known.
+    pub alive: Option<bool>,
+    /// Where it lives.
+    pub place: &'static str,
+    /// When it took the lock.
+    pub since: Option<String>,
+    /// For how long it has had it.
+    pub age_ms: Option<f64>,
+    /// Whether it is a leasehold process.
+    pub native: bool,
+    /// What it named its work.
+    pub label: Option<String>,
+    /// Its host name.
+    pub host: Option<String>,
+    /// Its fencing token.
+    pub token: Option<napi::bindgen_prelude::BigInt>,
+}
+
+/// A lost lease.
+#[napi(object, object_from_js = false)]
+pub struct LossReport {
+    /// Its number in this process.
+    pub lease: f64,
+    /// Why it was lost.
+    pub reason: &'static str,
+    /// Its lock file.
+    pub lock_path: String,
+    /// For how long it was held.
+    pub held_for_ms: f64,
+    /// What its work was named.
+    pub label: Option<String>,
+    /// Its fencing token.
+    pub token: napi::bindgen_prelude::BigInt,
+    /// The message.
+    pub message: String,
+}
+
+/// One lease of this process.
+#[napi(object, object_from_js = false)]
+pub struct HeldReport {
+    /// The lock file.
+    pub lock_path: String,
+    /// The protected file.
+    pub target_path: String,
+    /// The fencing token.
+    pub token: napi::bindgen_prelude::BigInt,
+    /// When it began.
+    pub since: String,
+    /// For how long it is held.
+    pub held_for_ms: f64,
+    /// The longest it may be held; absent for no limit.
+    pub max_hold_ms: Option<f64>,
+    /// What its work is named.
+    pub label: Option<String>,
+    /// How many handles share it.
+    pub handles: u32,
+    /// Whether it belongs to the asking environment (main thread or worker).
+    pub in_this_thread: bool,
+    /// Which function acquired it.
+    #[napi(ts_type = "'file' | 'session'")]
+    pub kind: &'static str,
+}
+
+/// What stands at a lock path.
+#[napi(object, object_from_js = false)]
+pub struct InspectionReport {
+    /// The lock file.
+    pub lock_path: String,
+    /// The protected file.
+    pub target_path: String,
+    /// Whether there is a lock file.
+    pub exists: bool,
+    /// Whether its record says that somebody holds it.
+    pub held: bool,
+    /// Who, as far as the record tells.
+    pub owner: Option<OwnerReport>,
+    /// Whether an operating-system lock backs it; absent for other kinds of lock.
+    pub os_lock: Option<bool>,
+    /// When the lock file last changed.
+    pub last_beat: Option<String>,
+    /// How long ago that was.
+    pub last_beat_age_ms: Option<f64>,
+    /// Its lease without a beat; absent for other kinds of lock.
+    pub lease_ms: Option<f64>,
+    /// Whether it is on a network, FUSE or unknown file system.
+    pub remote: bool,
+}
+
+pub(super) fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+impl From<&Owner> for OwnerReport {
+    fn from(owner: &Owner) -> Self {
+        Self {
+            pid: owner.pid,
+            alive: owner.alive,
+            place: owner.place.name(),
+            since: owner.since.map(iso),
+            age_ms: owner.age.map(millis),
+            native: owner.native,
+            label: owner.label.clone(),
+            host: owner.host.clone(),
+            token: owner.token.map(Into::into),
+        }
+    }
+}
+
+impl From<&Loss> for LossReport {
+    #[expect(clippy::cast_precision_loss, reason = "lease numbers count from one")]
+    fn from(loss: &Loss) -> Self {
+        Self {
+            lease: loss.lease as f64,
+            reason: loss.reason.name(),
+            lock_path: text(&loss.lock_path),
+            held_for_ms: millis(loss.held_for),
+            label: loss.label.clone(),
+            token: loss.token.into(),
+            message: loss.to_string(),
+        }
+    }
+}
+
+impl HeldReport {
+    pub(super) fn new(lease: &Lease, env: u64) -> Self {
+        Self {
+            lock_path: text(&lease.target.lock_path),
+            target_path: text(&lease.target.path),
+            token: lease.token.into(),
+            since: iso(lease.began_at),
+            held_for_ms: millis(lease.began.elapsed()),
+            max_hold_ms: lease.max_hold.map(millis),
+            label: lease.label.clone(),
+            handles: lease.handles().try_into().unwrap_or(u32::MAX),
+            in_this_thread: lease.env == env,
+            kind: match lease.api {
+                Api::File => "file",
+                Api::Session => "session",
+            },
+        }
+    }
+}
+
+impl From<&Inspection> for InspectionReport {
+    fn from(seen: &Inspection) -> Self {
+        let native = match &seen.contents {
+            Some(Contents::Native(record)) => Some(record),
+            _ => None,
+        };
+        let age = seen.modified.map(|modified| crate::lock::sys::age(SystemTime::now(), modified));
+        Self {
+            lock_path: text(&seen.target.lock_path),
+            target_path: text(&seen.target.path),
+            exists: seen.contents.is_some(),
+            held: seen.owner.is_some(),
+            owner: seen.owner.as_ref().map(Into::into),
+            os_lock: native.map(|record| record.leasehold.os_lock),
+            last_beat: seen.modified.map(iso),
+            last_beat_age_ms: age.map(millis),
+            lease_ms: native.map(|record| millis(record.lease())),
+            remote: seen.is_remote(),
+        }
+    }
+}
+
+impl Fault {
+    fn new(kind: &'static str, error: &LockError) -> Self {
+        Self {
+            kind,
+            message: error.to_string(),
+            code: error.code().map(ToOwned::to_owned),
+            errno: None,
+            syscall: None,
+            path: None,
+            lock_path: None,
+            target_path: None,
+            session: None,
+            timeout_ms: None,
+            owner: None,
+            owner_text: None,
+            reason: None,
+            loss: None,
+        }
+    }
+}
+
+impl From<&LockError> for Fault {
+    fn from(error: &LockError) -> Self {
+        match error {
+            LockError::Timeout { api, target, lock_path, timeout, owner } => Self {
+                lock_path: Some(text(lock_path)),
+                target_path: Some(text(target)),
+                session: Some(*api == Api::Session),
+                timeout_ms: Some(millis(*timeout)),
+                owner: Some(owner.into()),
+                owner_text: Some(owner.short()),
+                ..Self::new("timeout", error)
+            },
+            LockError::Stale { api, target, lock_path, cause, owner } => Self {
+                lock_path: Some(text(lock_path)),
+                target_path: Some(text(target)),
+                session: Some(*api == Api::Session),
+                owner: Some(owner.into()),
+                owner_text: Some(owner.short()),
+                reason: Some(cause.name().to_owned()),
+                ..Self::new("stale", error)
+            },
+            LockError::Deadlock { lock_path, .. } => {
+                Self { lock_path: Some(text(lock_path)), ..Self::new("deadlock", error) }
+            }
+            LockError::NotALockFile { lock_path, .. } => {
+                Self { lock_path: Some(text(lock_path)), ..Self::new("not-a-file", error) }
+            }
+            LockError::Lost(loss) => Self {
+                lock_path: Some(text(&loss.lock_path)),
+                reason: Some(loss.reason.name().to_owned()),
+                loss: Some((&**loss).into()),
+                ..Self::new("lost", error)
+            },
+            LockError::Io { action, path, source } => Self {
+                errno: source.raw_os_error(),
+                syscall: Some((*action).to_owned()),
+                path: Some(text(path)),
+                ..Self::new("io", error)
+            },
+            LockError::InvalidPath { path, .. } => Self { path: Some(text(path)), ..Self::new("invalid", error) },
+            LockError::Released { lock_path }
+            | LockError::NotRemoved { lock_path, .. }
+            | LockError::Cancelled { lock_path } => {
+                Self { lock_path: Some(text(lock_path)), ..Self::new("other", error) }
+            }
+        }
+    }
+}
