@@ -1,0 +1,49 @@
+// Messages from the other side: kept until somebody asks for them.
+
+/** Received messages, and who waits for which. */
+export class Inbox {
+  #messages = []
+  #waiting = []
+  #closed
+
+  push(message) {
+    const index = this.#waiting.findIndex(({ wants }) => wants(message))
+    if (index === -1) this.#messages.push(message)
+    else this.#waiting.splice(index, 1)[0].resolve(message)
+  }
+
+  /** No more will come: whoever waits fails with what `describe` makes. */
+  close(describe) {
+    this.#closed = describe
+    for (const { reject } of this.#waiting.splice(0)) reject(describe())
+  }
+
+  /**
+   * The first message not yet taken that `predicate` accepts: a function, or the name of a property
+   * that the message must have. Taken by this.
+   */
+  next(predicate = () => true, { timeoutMs = 60_000 } = {}) {
+    const wants = typeof predicate === 'string' ? (message) => Object.hasOwn(Object(message), predicate) : predicate
+    const index = this.#messages.findIndex(wants)
+    if (index !== -1) return Promise.resolve(this.#messages.splice(index, 1)[0])
+    if (this.#closed) return Promise.reject(this.#closed())
+    const { stack } = new Error()
+    return new Promise((resolve, reject) => {
+      const settled = (settle) => (value) => {
+        clearTimeout(timer)
+        settle(value)
+      }
+      const entry = { wants, resolve: settled(resolve), reject: settled(reject) }
+      const timer = setTimeout(() => {
+        this.#waiting.splice(this.#waiting.indexOf(entry), 1)
+        reject(new Error(`no such message within ${timeoutMs} ms: ${predicate}\n${stack}`))
+      }, timeoutMs)
+      this.#waiting.push(entry)
+    })
+  }
+
+  /** Everything not yet taken. */
+  drain() {
+    return this.#messages.splice(0)
+  }
+}
