@@ -18,6 +18,8 @@ use super::verdict::{Cause, Sighting, Verdict, verdict};
 
 /// How long a waiter that is woken by events sleeps at most.
 const BACKSTOP: Duration = Duration::from_millis(500);
+/// How long it sleeps while a JS peer has the lock, whose death raises no event.
+const JS_POLL: Duration = Duration::from_millis(100);
 /// How long it sleeps where there are no events to be had.
 const POLL: Duration = Duration::from_millis(25);
 /// How long it sleeps on file systems where a look is expensive.
@@ -117,6 +119,10 @@ impl Contender {
 
     fn try_look(&mut self, terms: &Terms, watcher: Option<&Watcher>) -> Result<Look, LockError> {
         for _ in 0..ROUNDS {
+            if self.seen.is_none() && terms.keep_file {
+                // The file usually stands already: making a new one first would be for nothing.
+                self.seen = self.open()?;
+            }
             if self.seen.is_none() {
                 if let Some(sidecar) = self.publish(terms)? {
                     return Ok(Look::Taken { sidecar, from: None });
@@ -131,6 +137,11 @@ impl Contender {
             }
         }
         Ok(Look::Held { again: Duration::from_millis(1) })
+    }
+
+    /// Gives up what was prepared for the moment the lock is free, to save its descriptor.
+    pub fn slim_down(&mut self) {
+        self.draft = None;
     }
 
     /// Stops looking at the file last seen.
@@ -304,10 +315,11 @@ impl Contender {
     }
 
     fn again(&mut self, recheck: Option<Duration>) -> Look {
-        let pace = match self.target.class {
-            FsClass::Remote { .. } => REMOTE_POLL,
-            FsClass::Local if self.watch().is_some() => BACKSTOP,
-            FsClass::Local => POLL,
+        let pace = match (self.target.class, &self.seen) {
+            (FsClass::Remote { .. }, _) => REMOTE_POLL,
+            (FsClass::Local, Some(Seen { watch: Some(_), contents: Contents::Native(_), .. })) => BACKSTOP,
+            (FsClass::Local, Some(Seen { watch: Some(_), .. })) => JS_POLL,
+            (FsClass::Local, _) => POLL,
         };
         let mut again = recheck.map_or(pace, |recheck| recheck.min(pace));
         if self.burst > 0 {

@@ -88,6 +88,15 @@ pub enum LossReason {
 }
 
 impl LossReason {
+    /// The loss that a look at the lock file shows, if it shows one.
+    pub(super) fn seen(standing: Standing) -> Option<Self> {
+        match standing {
+            Standing::Ours => None,
+            Standing::Gone => Some(Self::Removed),
+            Standing::Replaced => Some(Self::Replaced),
+        }
+    }
+
     /// The stable name of it.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -172,10 +181,9 @@ impl Lease {
         let mut state = self.state.lock();
         let State::Held(sidecar) = &mut *state else { return Tended::Over };
         match sidecar.beat() {
-            Ok(Standing::Replaced) => Tended::Lose(LossReason::Replaced),
-            Ok(Standing::Gone) => Tended::Lose(LossReason::Removed),
+            Ok(standing) => LossReason::seen(standing).map_or(Tended::Until(self.next_due(now)), Tended::Lose),
             // A file system that cannot tell right now is no loss: ask again with the next beat.
-            Ok(Standing::Ours) | Err(_) => Tended::Until(self.next_due(now)),
+            Err(_) => Tended::Until(self.next_due(now)),
         }
     }
 
@@ -195,7 +203,19 @@ impl Lease {
 
     /// The lock file, out of a lease that is taken away, and what to tell about it.
     pub(super) fn lose(&self, reason: LossReason) -> Option<(Sidecar, Arc<Loss>)> {
-        let loss = Arc::new(Loss {
+        let loss = self.loss(reason);
+        self.leave(State::Lost(loss.clone())).map(|sidecar| (sidecar, loss))
+    }
+
+    /// Notes that a lease had been lost before it was released: nobody had noticed until then.
+    pub(super) fn lost_before(&self, reason: LossReason) -> Arc<Loss> {
+        let loss = self.loss(reason);
+        *self.state.lock() = State::Lost(loss.clone());
+        loss
+    }
+
+    fn loss(&self, reason: LossReason) -> Arc<Loss> {
+        Arc::new(Loss {
             lease: self.id,
             env: self.env,
             lock_path: self.target.lock_path.clone(),
@@ -203,8 +223,7 @@ impl Lease {
             label: self.label.clone(),
             held_for: self.began.elapsed(),
             reason,
-        });
-        self.leave(State::Lost(loss.clone())).map(|sidecar| (sidecar, loss))
+        })
     }
 
     fn leave(&self, state: State) -> Option<Sidecar> {
@@ -337,12 +356,8 @@ impl Hold {
                 State::Held(_) | State::Released => return Err(self.released()),
             }
         };
-        let reason = match standing {
-            Ok(Standing::Ours) => return Ok(()),
-            Ok(Standing::Replaced) => LossReason::Replaced,
-            Ok(Standing::Gone) => LossReason::Removed,
-            Err(error) => return Err(LockError::io("inspect", &self.lease.target.lock_path, error)),
-        };
+        let standing = standing.map_err(|error| LockError::io("inspect", &self.lease.target.lock_path, error))?;
+        let Some(reason) = LossReason::seen(standing) else { return Ok(()) };
         registry::lose(&self.lease, reason);
         Err(self.loss().map_or_else(|| self.released(), LockError::from))
     }

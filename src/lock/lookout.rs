@@ -129,6 +129,10 @@ impl Lookout {
 /// How often a lookout without a watcher wakes up.
 const POLL: Duration = Duration::from_millis(25);
 
+/// As many contenders keep a lock file ready for the moment the lock is free. It makes hand-overs
+/// faster, and costs a descriptor each.
+const PREPARED: usize = 64;
+
 impl Rounds {
     fn accept(&mut self, message: Message) {
         match message {
@@ -198,7 +202,12 @@ impl Rounds {
                 }
                 registry::taken(contender.target(), sidecar, from);
             }
-            Ok(Look::Held { again }) => self.accept(Message::Contend(contender, Instant::now() + again)),
+            Ok(Look::Held { again }) => {
+                if self.contenders.len() >= PREPARED {
+                    contender.slim_down();
+                }
+                self.accept(Message::Contend(contender, Instant::now() + again));
+            }
             Err(error) => {
                 registry::failed(contender.target(), error);
                 self.accept(Message::Contend(contender, Instant::now()));

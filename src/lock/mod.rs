@@ -35,6 +35,9 @@ pub mod target;
 pub mod terms;
 pub mod verdict;
 
+#[cfg(test)]
+mod tests;
+
 pub use error::LockError;
 pub use lease::{Hold, Loss, LossReason};
 pub use registry::{Acquired, acquire};

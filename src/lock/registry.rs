@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
@@ -87,6 +87,8 @@ enum Phase {
 }
 
 static TABLE: Mutex<Option<Table>> = Mutex::new(None);
+/// Set when the process is past the point where a new lease would be released again.
+static ENDING: AtomicBool = AtomicBool::new(false);
 static IDS: AtomicU64 = AtomicU64::new(1);
 
 /// Requests for directories that are being resolved, in the order they were made.
@@ -472,13 +474,12 @@ pub(super) fn lose(lease: &Arc<Lease>, reason: LossReason) {
         loss = Some(told);
         Some(sidecar)
     });
-    let observer = table.observers.get(&lease.env).cloned();
     drop(table);
     if let Some(moved) = moved {
         moved.finish(lease, Box::new(|_| {}));
     }
-    if let (Some(loss), Some(observer)) = (loss, observer) {
-        observer.lost(&loss);
+    if let Some(loss) = loss {
+        tell(&loss);
     }
 }
 
@@ -529,19 +530,28 @@ impl Table {
 impl Moved {
     fn finish(self, lease: &Arc<Lease>, done: Done) {
         let target = lease.target.clone();
-        let env = lease.env;
         match self {
             Self::HandedOver(ticket, hold) => {
                 ticket.settle(Ok(hold));
                 done(Ok(()));
             }
             Self::Release { sidecar, interest } => {
+                let lease = lease.clone();
+                let class = target.class;
                 let release = move || {
                     let released = sidecar.release();
                     serve_queue(&target, if interest { COURTESY } else { Duration::ZERO });
-                    done(released.map_err(|leftover| report(&target, env, leftover)));
+                    done(match released {
+                        Ok(standing) => {
+                            if let Some(reason) = LossReason::seen(standing) {
+                                tell(&lease.lost_before(reason));
+                            }
+                            Ok(())
+                        }
+                        Err(leftover) => Err(report(&lease, leftover)),
+                    });
                 };
-                match lease.target.class {
+                match class {
                     FsClass::Local => release(),
                     remote @ FsClass::Remote { .. } => Post::of(remote).hands.run(release),
                 }
@@ -556,14 +566,22 @@ impl Moved {
 }
 
 /// A lock file that could not be removed: tells, and keeps trying.
-fn report(target: &Target, env: EnvId, leftover: Leftover) -> LockError {
+fn report(lease: &Lease, leftover: Leftover) -> LockError {
     let error = leftover_error(&leftover);
-    let observer = table().observers.get(&env).cloned();
+    let observer = table().observers.get(&lease.env).cloned();
     if let Some(observer) = observer {
         observer.not_removed(&error);
     }
-    Post::of(target.class).heart.clear_away(leftover);
+    Post::of(lease.target.class).heart.clear_away(leftover);
     error
+}
+
+/// Tells the environment of a lease that it was lost.
+fn tell(loss: &Arc<Loss>) {
+    let observer = table().observers.get(&loss.env).cloned();
+    if let Some(observer) = observer {
+        observer.lost(loss);
+    }
 }
 
 /// After the lock file was released: looks for those who queued up meanwhile.
@@ -587,7 +605,7 @@ pub(super) fn terms_of_next(lock_path: &Path) -> Option<Terms> {
 pub(super) fn taken(target: &Arc<Target>, sidecar: Sidecar, from: Option<Cause>) {
     let mut table = table();
     let next = table.locks.get_mut(&target.lock_path).and_then(Entry::next);
-    let Some(ticket) = next else {
+    let Some(ticket) = next.filter(|_| !ENDING.load(Ordering::Acquire)) else {
         drop(table);
         if let Err(leftover) = sidecar.release() {
             Post::of(target.class).heart.clear_away(leftover);
@@ -655,7 +673,13 @@ pub fn find(lease: LeaseId) -> Option<Arc<Lease>> {
     held().into_iter().find(|held| held.id == lease)
 }
 
-/// The last thing before the process ends: removes the lock files of all leases that can be reached
+/// As `release_at_exit`, when nothing can be acquired any more.
+pub fn release_at_end() {
+    ENDING.store(true, Ordering::Release);
+    release_at_exit();
+}
+
+/// What an ending process does: removes the lock files of all leases that can be reached
 /// without waiting for a thread that may never run again.
 pub fn release_at_exit() {
     let Some(mut table) = TABLE.try_lock_for(Duration::from_millis(200)) else { return };

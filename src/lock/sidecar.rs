@@ -135,12 +135,13 @@ impl Sidecar {
     }
 
     /// Gives the lock up: removes the name while the operating-system lock is held, then closes.
+    /// Says whether the lock was still ours to give up.
     ///
     /// # Errors
     ///
     /// The name could not be removed. The lock is free for native peers all the same, and the
     /// record tells JS peers that it is stale; the [`Leftover`] can be removed later.
-    pub fn release(mut self) -> Result<(), Leftover> {
+    pub fn release(mut self) -> Result<Standing, Leftover> {
         if self.keep {
             self.record.leasehold.held = false;
             let bytes = self.record.render(self.len);
@@ -148,25 +149,26 @@ impl Sidecar {
             let _ = sys::write_at(&self.file, &bytes, 0);
             // Not left to close: a child process between fork and exec has the descriptor too.
             let _ = sys::unlock(&self.file);
-            return Ok(());
+            return Ok(Standing::Ours);
         }
         match self.remove() {
-            Ok(()) => Ok(()),
+            Ok(standing) => Ok(standing),
             Err(error) => Err(Leftover::new(self, error)),
         }
     }
 
-    fn remove(&mut self) -> io::Result<()> {
+    fn remove(&mut self) -> io::Result<Standing> {
         // Byte locks on a network file system may be the very lock we hold, so no guard there.
         if self.target.class == FsClass::Local && sys::try_guard(&self.file)? == OsLock::Busy {
             return Err(io::Error::new(ErrorKind::ResourceBusy, "another process is taking it over"));
         }
         match self.standing_at_release()? {
             Standing::Ours => match sys::unlink(&self.target.lock_path) {
-                Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-                removed => removed,
+                Ok(()) => Ok(Standing::Ours),
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(Standing::Gone),
+                Err(error) => Err(error),
             },
-            Standing::Gone | Standing::Replaced => Ok(()),
+            lost => Ok(lost),
         }
     }
 }
@@ -223,7 +225,7 @@ impl Leftover {
             let meta = sys::stat_file(&sidecar.file)?;
             let contents = read_contents(&sidecar.file, &meta)?;
             let untouched = matches!(&contents, Contents::Native(record) if **record == sidecar.record);
-            if untouched { sidecar.remove() } else { Ok(()) }
+            if untouched { sidecar.remove().map(drop) } else { Ok(()) }
         })();
         removed.map_err(|error| {
             let _ = sys::unlock(&sidecar.file);

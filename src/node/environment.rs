@@ -134,7 +134,7 @@ pub struct Environment {
 #[napi]
 impl Environment {
     /// Opens the environment. `wake` is called on its thread when there is mail to `fetch`.
-    #[napi(constructor)]
+    #[napi(constructor, catch_unwind)]
     pub fn new(env: Env, wake: Function<'_, (), ()>) -> Result<Self> {
         // The background threads run this library's code until the process ends.
         napi::bindgen_prelude::retain_current_module_for_unload_safety();
@@ -155,7 +155,7 @@ impl Environment {
     /// # Errors
     ///
     /// A pending `TypeError` or `RangeError` about the path or an option.
-    #[napi]
+    #[napi(catch_unwind)]
     #[expect(clippy::cast_precision_loss, reason = "numbers count from one")]
     pub fn acquire(
         &mut self,
@@ -188,7 +188,7 @@ impl Environment {
     /// # Errors
     ///
     /// As `acquire`.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn acquire_sync(
         &self,
         env: Env,
@@ -206,13 +206,13 @@ impl Environment {
     }
 
     /// Gives a request up. `false` when its answer is already under way.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn cancel(&mut self, id: f64) -> bool {
         self.waiting.remove(&number(id)).is_some_and(|ticket| ticket.cancel())
     }
 
     /// Empties the mailbox.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn fetch(&mut self) -> Vec<Letter> {
         let letters = std::mem::take(&mut *self.mailbox.mail.lock());
         letters.into_iter().map(|letter| self.open(letter)).collect()
@@ -223,7 +223,7 @@ impl Environment {
     /// # Errors
     ///
     /// A pending `TypeError` about the path, or an error when no thread can be started.
-    #[napi]
+    #[napi(catch_unwind)]
     #[expect(clippy::cast_precision_loss, reason = "numbers count from one")]
     pub fn inspect(&self, env: Env, path: Unknown<'_>) -> Result<f64> {
         let path = path_of(&env, path, false)?;
@@ -237,21 +237,21 @@ impl Environment {
     }
 
     /// Every lease of this process.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn held(&self) -> Vec<HeldReport> {
         registry::held().iter().map(|lease| HeldReport::new(lease, self.id)).collect()
     }
 
     /// Takes all leases away, those of the whole process or of this environment only, and returns
     /// how many there were.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn release_all(&self, whole_process: bool) -> u32 {
         let scope = (!whole_process).then_some(self.id);
         registry::release_all(scope).try_into().unwrap_or(u32::MAX)
     }
 
     /// Removes the lock files of all leases because the process, or this environment, is ending.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn release_at_exit(&self, whole_process: bool) {
         if whole_process {
             registry::release_at_exit();
@@ -322,5 +322,5 @@ fn path_of(env: &Env, path: Unknown<'_>, session: bool) -> Result<String> {
 
 extern "C" fn release_at_exit() {
     // A panic must not cross into the C runtime.
-    let _ = std::panic::catch_unwind(registry::release_at_exit);
+    let _ = std::panic::catch_unwind(registry::release_at_end);
 }

@@ -76,14 +76,14 @@ impl Lease {
     }
 
     /// How the lease was lost, if it was.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn loss(&self) -> Option<Fault> {
         self.hold.loss().map(|loss| Fault::from(&LockError::from(loss)))
     }
 
     /// Whether the lease is still ours: `null`, or what is wrong. On remote file systems, which may
     /// hang, it goes by the last heartbeat instead of asking.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn check(&self) -> Either<Null, Fault> {
         let checked = match self.hold.lease().target.class {
             FsClass::Local => self.hold.check(),
@@ -97,7 +97,7 @@ impl Lease {
 
     /// Releases this handle: `null` when done, a fault, or the number under which the mailbox will
     /// answer.
-    #[napi]
+    #[napi(catch_unwind)]
     #[expect(clippy::cast_precision_loss, reason = "numbers count from one")]
     pub fn release(&self) -> Either3<Null, Fault, f64> {
         let state = Arc::new(Mutex::new(Released::NotYet));
@@ -128,7 +128,7 @@ impl Lease {
 
     /// Appends to the protected file, after making sure that the lock is still ours. The mailbox
     /// answers under the number returned. Appends of one file system are done in order.
-    #[napi]
+    #[napi(catch_unwind)]
     #[expect(clippy::cast_precision_loss, reason = "numbers count from one")]
     pub fn append(&self, data: Either<String, Uint8Array>) -> f64 {
         let id = unique_id();

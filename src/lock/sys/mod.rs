@@ -29,7 +29,7 @@ pub use windows::*;
 #[cfg(not(target_os = "linux"))]
 mod polling;
 #[cfg(not(target_os = "linux"))]
-pub use polling::Watcher;
+pub use polling::{WatchId, Watcher};
 #[cfg(not(target_os = "linux"))]
 mod portable;
 #[cfg(not(target_os = "linux"))]

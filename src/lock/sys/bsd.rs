@@ -1,0 +1,95 @@
+//! The Unix systems that are not Linux: macOS and the BSDs.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use super::FsClass;
+
+/// There are no unnamed files here: drafts get a private name.
+pub fn create_unnamed(_directory: &Path) -> io::Result<File> {
+    Err(unsupported())
+}
+
+/// There are no unnamed files here.
+pub fn link_unnamed(_file: &File, _path: &Path) -> io::Result<()> {
+    Err(unsupported())
+}
+
+/// Gives the file named `temporary` the name `path` instead, never replacing anything.
+#[cfg(target_vendor = "apple")]
+#[expect(clippy::disallowed_methods, reason = "the seam is where names are changed")]
+pub fn rename_noreplace(temporary: &Path, path: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags};
+    Ok(rustix::fs::renameat_with(CWD, temporary, CWD, path, RenameFlags::NOREPLACE)?)
+}
+
+/// Names can only be changed with replacement here: drafts are linked to the public name.
+#[cfg(not(target_vendor = "apple"))]
+pub fn rename_noreplace(_temporary: &Path, _path: &Path) -> io::Result<()> {
+    Err(unsupported())
+}
+
+fn unsupported() -> io::Error {
+    io::Error::from_raw_os_error(libc::EOPNOTSUPP)
+}
+
+/// Which class of file system `path` is on.
+pub fn fs_class(path: &Path) -> io::Result<FsClass> {
+    if is_local(path)? { Ok(FsClass::Local) } else { Ok(FsClass::Remote { device: std::fs::metadata(path)?.dev() }) }
+}
+
+/// Whether one kernel decides about the file system of `path`, without asking anybody.
+#[cfg(any(target_vendor = "apple", target_os = "freebsd", target_os = "dragonfly", target_os = "openbsd"))]
+fn is_local(path: &Path) -> io::Result<bool> {
+    let facts = rustix::fs::statfs(path)?;
+    // The types of the field and of the constant differ between systems; both are bit sets.
+    #[expect(clippy::allow_attributes, reason = "which of these casts is needless depends on the system")]
+    #[allow(clippy::cast_sign_loss, clippy::unnecessary_cast, clippy::cast_lossless, reason = "see above")]
+    let is_local = facts.f_flags as u64 & libc::MNT_LOCAL as u64 != 0;
+    // "macfuse", "fusefs" and the like call themselves local when told so; the host behind
+    // "AppleVirtIOFS" has a kernel of its own.
+    let name = facts.f_fstypename.map(|byte| byte.cast_unsigned().to_ascii_lowercase());
+    let is_called = |part: &[u8]| name.windows(part.len()).any(|there| there == part);
+    Ok(is_local && !is_called(b"fuse") && !is_called(b"virtio"))
+}
+
+/// Unknown systems are treated as remote, which is merely slower.
+#[cfg(not(any(target_vendor = "apple", target_os = "freebsd", target_os = "dragonfly", target_os = "openbsd")))]
+fn is_local(_path: &Path) -> io::Result<bool> {
+    Ok(false)
+}
+
+/// An identifier of this boot of the kernel.
+#[cfg(target_vendor = "apple")]
+#[must_use]
+pub fn boot_id() -> Option<String> {
+    // A UUID in text and a NUL.
+    let mut text = [0_u8; 64];
+    let mut len = text.len();
+    // SAFETY: the name is NUL-terminated, `text` has the size in `len`, which the call replaces by
+    // how much of it was filled, and a null new value changes nothing.
+    let answer = unsafe {
+        let name = c"kern.bootsessionuuid".as_ptr();
+        libc::sysctlbyname(name, text.as_mut_ptr().cast(), &raw mut len, std::ptr::null_mut(), 0)
+    };
+    if answer != 0 {
+        return None;
+    }
+    let id = std::ffi::CStr::from_bytes_until_nul(&text).ok()?.to_str().ok()?;
+    (!id.is_empty()).then(|| id.to_owned())
+}
+
+/// An identifier of this boot of the kernel: none is known here.
+#[cfg(not(target_vendor = "apple"))]
+#[must_use]
+pub fn boot_id() -> Option<String> {
+    None
+}
+
+/// There are no pid namespaces here.
+#[must_use]
+pub fn pid_namespace() -> Option<u64> {
+    None
+}

@@ -1,0 +1,82 @@
+//! Systems whose file events are not used yet: whoever waits polls.
+
+use std::fs::File;
+use std::io;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+/// Wakes one thread by hand.
+#[derive(Default)]
+pub struct Watcher {
+    rung: Mutex<bool>,
+    bell: Condvar,
+}
+
+/// One watched file. There is none: it cannot be made.
+pub type WatchId = std::convert::Infallible;
+
+#[expect(clippy::unused_self, reason = "the same names as where there are file events")]
+impl Watcher {
+    /// Opens a watcher. Does not fail.
+    #[expect(clippy::unnecessary_wraps, reason = "it can fail where there are file events")]
+    pub fn new() -> io::Result<Self> {
+        Ok(Self::default())
+    }
+
+    /// Starts watching `file`: never possible here.
+    #[must_use]
+    pub fn watch(&self, _file: &File) -> Option<WatchId> {
+        None
+    }
+
+    /// Stops watching.
+    pub fn unwatch(&self, watch: WatchId) {
+        match watch {}
+    }
+
+    /// Wakes the thread inside `wait`, or the next one to get there.
+    pub fn ring(&self) {
+        *self.rung.lock() = true;
+        self.bell.notify_one();
+    }
+
+    /// Waits until it is rung, at most `timeout` (`None`: for ever).
+    pub fn wait(&self, timeout: Option<Duration>, _touched: impl FnMut(WatchId)) {
+        // A moment too far away to be named is as good as never.
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let mut rung = self.rung.lock();
+        while !*rung {
+            match deadline {
+                None => self.bell.wait(&mut rung),
+                Some(deadline) if self.bell.wait_until(&mut rung, deadline).timed_out() => break,
+                Some(_) => {}
+            }
+        }
+        *rung = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ring_before_the_wait_is_not_lost() {
+        let watcher = Watcher::new().unwrap();
+        watcher.ring();
+        watcher.wait(None, |_| {});
+    }
+
+    #[test]
+    fn a_wait_ends_by_ring_or_timeout() {
+        let watcher = Watcher::new().unwrap();
+        let began = Instant::now();
+        watcher.wait(Some(Duration::from_millis(20)), |_| {});
+        assert!(began.elapsed() >= Duration::from_millis(20), "nobody rang");
+        std::thread::scope(|scope| {
+            scope.spawn(|| watcher.wait(None, |_| {}));
+            watcher.ring();
+        });
+    }
+}

@@ -1,0 +1,60 @@
+//! What sysinfo knows on every system.
+
+use sysinfo::{Pid, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System};
+
+use super::Life;
+
+/// Whether a process lives, and its start time in seconds since the epoch.
+#[must_use]
+pub fn process_life(pid: u32) -> Life {
+    let (asked, us) = (Pid::from_u32(pid), Pid::from_u32(std::process::id()));
+    // Without an answer nobody is dead.
+    let Ok(mut system) = System::new() else { return Life::Alive { start: None } };
+    system.refresh_processes_specifics(
+        ProcessesToUpdate::Some(&[asked, us]),
+        false,
+        ProcessRefreshKind::nothing().without_tasks(),
+    );
+    match system.process(asked) {
+        Some(process) if matches!(process.status(), ProcessStatus::Zombie | ProcessStatus::Dead) => Life::Dead,
+        Some(process) => Life::Alive { start: plausible(process.start_time()) },
+        // A system that does not even tell us about ourselves tells nothing about others.
+        None if system.process(us).is_some() && is_surely_gone(pid) => Life::Dead,
+        None => Life::Alive { start: None },
+    }
+}
+
+/// Zero, or the result of computing with it, is how sysinfo says that it may not look.
+fn plausible(start: u64) -> Option<u64> {
+    (1..=u64::from(u32::MAX)).contains(&start).then_some(start)
+}
+
+/// Processes of other users can be hidden; only the kernel's "no such process" is death.
+#[cfg(unix)]
+fn is_surely_gone(pid: u32) -> bool {
+    let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) else { return true };
+    rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH)
+}
+
+/// The list of processes is complete here.
+#[cfg(not(unix))]
+fn is_surely_gone(_pid: u32) -> bool {
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_lives_and_its_start_does_not_move() {
+        let life = process_life(std::process::id());
+        assert!(matches!(life, Life::Alive { start: Some(_) }), "{life:?}");
+        assert_eq!(process_life(std::process::id()), life);
+    }
+
+    #[test]
+    fn a_process_that_never_was_is_dead() {
+        assert_eq!(process_life(u32::MAX - 1), Life::Dead);
+    }
+}

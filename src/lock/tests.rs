@@ -1,0 +1,296 @@
+//! The protocol between this process and lock files it does not control. Other processes are played
+//! by descriptors of our own: flock and byte locks treat them as strangers.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::identity::Identity;
+use super::lease::LossReason;
+use super::record::{Claim, Contents, NativeRecord, TOKEN_STRIDE};
+use super::registry::{Acquired, acquire, acquire_blocking};
+use super::sys::{self, OsLock};
+use super::terms::{LEASE_MIN, Sharing};
+use super::verdict::Cause;
+use super::{Hold, LockError, Terms};
+
+struct Place {
+    _directory: tempfile::TempDir,
+    path: PathBuf,
+    lock_path: PathBuf,
+}
+
+fn place() -> Place {
+    let directory = tempfile::tempdir().unwrap();
+    let real = directory.path().canonicalize().unwrap();
+    Place { path: real.join("file"), lock_path: real.join("file.lock"), _directory: directory }
+}
+
+fn patient() -> Terms {
+    Terms { timeout: Some(Duration::from_secs(30)), ..Terms::default() }
+}
+
+fn at_once() -> Terms {
+    Terms { timeout: Some(Duration::ZERO), ..Terms::default() }
+}
+
+/// A native peer's lock file with the shortest lease, and its descriptor while it holds the lock.
+fn stranger(lock_path: &Path, token: u64) -> File {
+    let claim = Claim { lease: LEASE_MIN, max_hold: None, label: Some("stranger".into()) };
+    let record = NativeRecord::new(Identity::of_this_process(), &claim, token, true, SystemTime::now());
+    fs::write(lock_path, record.render(0)).unwrap();
+    let file = sys::open_lock_file(lock_path).unwrap();
+    assert_eq!(sys::try_lock(&file).unwrap(), OsLock::Acquired);
+    file
+}
+
+fn entries(place: &Place) -> usize {
+    fs::read_dir(place.path.parent().unwrap()).unwrap().count()
+}
+
+fn disk_token(place: &Place) -> u64 {
+    Contents::parse(&fs::read(&place.lock_path).unwrap()).token()
+}
+
+/// Asks from this thread; the answer comes through a channel.
+fn ask(path: &Path, terms: Terms) -> mpsc::Receiver<Result<Hold, LockError>> {
+    let (sender, receiver) = mpsc::channel();
+    let settle = sender.clone();
+    match acquire(path, terms, Box::new(move |settled| settle.send(settled).unwrap())) {
+        Ok(Acquired::Now(hold)) => sender.send(Ok(hold)).unwrap(),
+        Ok(Acquired::Later(_)) => {}
+        Err(error) => sender.send(Err(error)).unwrap(),
+    }
+    receiver
+}
+
+#[test]
+fn a_hold_is_a_complete_file_and_its_end_leaves_nothing() {
+    let place = place();
+    let hold = acquire_blocking(&place.path, at_once_first(&place)).unwrap();
+    assert_eq!(disk_token(&place), hold.lease().token);
+    hold.check().unwrap();
+    drop(hold);
+    assert_eq!(entries(&place), 0);
+}
+
+/// The first request for a directory resolves it on another thread, which takes a moment.
+fn at_once_first(place: &Place) -> Terms {
+    drop(acquire_blocking(&place.path, patient()).unwrap());
+    at_once()
+}
+
+#[test]
+fn tasks_follow_each_other_in_order_with_growing_tokens() {
+    let place = place();
+    let first = acquire_blocking(&place.path, patient()).unwrap();
+    let mut last = first.lease().token;
+    let answers: Vec<_> = (0..20).map(|_| ask(&place.path, patient())).collect();
+    drop(first);
+    for answer in answers {
+        let hold = answer.recv().unwrap().unwrap();
+        assert!(hold.lease().token > last);
+        last = hold.lease().token;
+    }
+    assert_eq!(entries(&place), 0);
+}
+
+#[test]
+fn a_timeout_says_who_was_in_the_way() {
+    let place = place();
+    let holder = Terms { claim: Claim { label: Some("importer".into()), ..Terms::default().claim }, ..patient() };
+    let _held = acquire_blocking(&place.path, holder).unwrap();
+    let error = acquire_blocking(&place.path, at_once()).err().unwrap();
+    let text = error.to_string();
+    assert!(text.starts_with(&format!("file lock timeout for {}", place.path.display())), "{text}");
+    assert!(text.contains("importer") && text.contains("this process"), "{text}");
+    assert_eq!(error.code(), Some("file_lock_timeout"));
+}
+
+#[test]
+fn a_dead_strangers_file_is_adopted_in_place_with_a_larger_token() {
+    let place = place();
+    let token = u64::MAX / 2;
+    drop(stranger(&place.lock_path, token));
+    let before = sys::stat_path(&place.lock_path).unwrap();
+    let hold = acquire_blocking(&place.path, patient()).unwrap();
+    assert_eq!(hold.lease().taken_from, Some(Cause::OwnerDied));
+    assert!(hold.lease().token >= token + TOKEN_STRIDE);
+    let after = sys::stat_path(&place.lock_path).unwrap();
+    assert_eq!(before.id, after.id, "the name never disappears");
+    assert!(after.len >= before.len, "nothing is truncated");
+    drop(hold);
+    assert_eq!(entries(&place), 0);
+}
+
+#[test]
+fn a_living_strangers_lock_is_left_alone() {
+    let place = place();
+    let stranger = stranger(&place.lock_path, 1);
+    let quick = Terms { timeout: Some(Duration::from_millis(100)), ..patient() };
+    assert!(matches!(acquire_blocking(&place.path, quick), Err(LockError::Timeout { .. })));
+    assert_eq!(disk_token(&place), 1);
+    drop(stranger);
+}
+
+#[test]
+fn a_frozen_stranger_is_superseded_and_its_release_spares_the_successor() {
+    let place = place();
+    let frozen = stranger(&place.lock_path, 5);
+    let before = sys::stat_path(&place.lock_path).unwrap().id;
+    let asked = Instant::now();
+    let hold = acquire_blocking(&place.path, patient()).unwrap();
+    assert!(asked.elapsed() >= LEASE_MIN, "never before its lease was watched to its end");
+    assert_eq!(hold.lease().taken_from, Some(Cause::LeaseExpired));
+    assert!(hold.lease().token > 5);
+    assert_ne!(sys::stat_path(&place.lock_path).unwrap().id, before);
+    assert_eq!(sys::stat_file(&frozen).unwrap().links, 0, "the thawed holder can see what happened");
+    drop(frozen);
+    hold.check().unwrap();
+    drop(hold);
+    assert_eq!(entries(&place), 0, "no private name stays behind");
+}
+
+#[test]
+fn a_beating_stranger_is_never_superseded() {
+    let place = place();
+    let file = stranger(&place.lock_path, 5);
+    let answer = ask(&place.path, Terms { timeout: Some(5 * LEASE_MIN), ..patient() });
+    let outcome = loop {
+        sys::touch(&file).unwrap();
+        if let Ok(outcome) = answer.recv_timeout(LEASE_MIN / 8) {
+            break outcome;
+        }
+    };
+    assert!(matches!(outcome, Err(LockError::Timeout { .. })));
+}
+
+#[test]
+fn who_freezes_inside_a_release_delays_and_endangers_nobody() {
+    let place = place();
+    let frozen = stranger(&place.lock_path, 5);
+    assert_eq!(sys::try_guard(&frozen).unwrap(), OsLock::Acquired, "as a release does first");
+    let quick = Terms { timeout: Some(4 * LEASE_MIN), ..patient() };
+    assert!(matches!(acquire_blocking(&place.path, quick), Err(LockError::Timeout { .. })));
+    sys::unlink(&place.lock_path).unwrap();
+    drop(frozen);
+    drop(acquire_blocking(&place.path, patient()).unwrap());
+}
+
+#[test]
+fn a_release_waits_for_no_superseder_and_removes_nothing_of_its() {
+    let place = place();
+    let hold = acquire_blocking(&place.path, patient()).unwrap();
+    let superseder = sys::open_lock_file(&place.lock_path).unwrap();
+    assert_eq!(sys::try_guard(&superseder).unwrap(), OsLock::Acquired);
+    let (sender, receiver) = mpsc::channel();
+    hold.release(move |released| sender.send(released).unwrap());
+    assert!(matches!(receiver.recv().unwrap(), Err(LockError::NotRemoved { .. })));
+    assert!(place.lock_path.exists());
+    assert_eq!(sys::try_lock(&superseder).unwrap(), OsLock::Acquired, "the lock itself is free");
+    drop(superseder);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while place.lock_path.exists() {
+        assert!(Instant::now() < deadline, "the removal is tried again");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_file_too_long_to_pad_is_replaced_whole() {
+    let place = place();
+    let long = File::create(&place.lock_path).unwrap();
+    long.set_len(1 << 30).unwrap();
+    long.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    let hold = acquire_blocking(&place.path, patient()).unwrap();
+    assert!(sys::stat_path(&place.lock_path).unwrap().len < 4096);
+    drop(hold);
+    assert_eq!(entries(&place), 0);
+}
+
+#[test]
+fn losing_the_name_is_noticed_and_told_once() {
+    for (meddle, reason) in [
+        (Box::new(|place: &Place| fs::remove_file(&place.lock_path).unwrap()) as Box<dyn Fn(&Place)>, LossReason::Removed),
+        (
+            Box::new(|place: &Place| {
+                fs::remove_file(&place.lock_path).unwrap();
+                fs::write(&place.lock_path, "{\"pid\":1}").unwrap();
+            }),
+            LossReason::Replaced,
+        ),
+        (
+            Box::new(|place: &Place| {
+                fs::rename(&place.lock_path, place.path.with_extension("aside")).unwrap();
+                fs::write(&place.lock_path, "{\"pid\":1}").unwrap();
+            }),
+            LossReason::Replaced,
+        ),
+    ] {
+        let place = place();
+        let hold = acquire_blocking(&place.path, patient()).unwrap();
+        meddle(&place);
+        let Err(LockError::Lost(loss)) = hold.check() else { panic!("the loss was not noticed") };
+        assert_eq!(loss.reason, reason);
+        assert!(!hold.is_held());
+        let there = place.lock_path.exists();
+        drop(hold);
+        assert_eq!(place.lock_path.exists(), there, "what replaced ours is not ours to remove");
+    }
+}
+
+#[test]
+fn a_kept_file_is_free_between_holds() {
+    let place = place();
+    let keep = Terms { keep_file: true, ..patient() };
+    let first = acquire_blocking(&place.path, keep.clone()).unwrap();
+    let (token, id) = (first.lease().token, sys::stat_path(&place.lock_path).unwrap().id);
+    drop(first);
+    assert!(place.lock_path.exists());
+    let second = acquire_blocking(&place.path, Terms { timeout: Some(Duration::ZERO), ..keep }).unwrap();
+    assert!(second.lease().token > token);
+    assert_eq!(second.lease().taken_from, None, "it was released, not recovered");
+    assert_eq!(sys::stat_path(&place.lock_path).unwrap().id, id);
+}
+
+#[test]
+fn shared_leases_end_with_their_last_handle() {
+    let place = place();
+    let shared = Terms { sharing: Sharing::Process, ..patient() };
+    let first = acquire_blocking(&place.path, shared.clone()).unwrap();
+    let second = acquire_blocking(&place.path, Terms { timeout: Some(Duration::ZERO), ..shared }).unwrap();
+    assert_eq!(first.lease().id, second.lease().id);
+    drop(first);
+    second.check().unwrap();
+    drop(second);
+    assert!(!place.lock_path.exists());
+}
+
+#[test]
+fn the_watchdog_takes_a_lease_that_is_held_too_long() {
+    let place = place();
+    let claim = Claim { max_hold: Some(Duration::from_millis(50)), ..Terms::default().claim };
+    let stuck = acquire_blocking(&place.path, Terms { claim, ..patient() }).unwrap();
+    let next = acquire_blocking(&place.path, patient()).unwrap();
+    assert_eq!(stuck.loss().map(|loss| loss.reason), Some(LossReason::MaxHold));
+    assert!(next.lease().token > stuck.lease().token);
+    drop(stuck);
+    next.check().unwrap();
+}
+
+#[test]
+fn a_cancelled_request_leaves_the_queue_to_the_others() {
+    let place = place();
+    let held = acquire_blocking(&place.path, patient()).unwrap();
+    let Acquired::Later(ticket) = acquire(&place.path, patient(), Box::new(|_| panic!("it was cancelled"))).unwrap()
+    else {
+        panic!("it is held")
+    };
+    let next = ask(&place.path, patient());
+    assert!(ticket.cancel());
+    assert!(!ticket.cancel());
+    drop(held);
+    drop(next.recv().unwrap().unwrap());
+    assert_eq!(entries(&place), 0);
+}
