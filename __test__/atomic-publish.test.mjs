@@ -1,0 +1,75 @@
+// A lock file is there complete or not at all, readable by others' rules and by nobody but us.
+
+import assert from 'node:assert/strict'
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { after, child, leasehold, scratch, sleep } from './support/index.mjs'
+import { startTime } from './support/processes.mjs'
+import { watcher } from './support/watcher.mjs'
+
+async function comeAndGo({ leasehold, send, next, args: { path, how } }) {
+  process.umask(0) // the mode must not depend on it
+  const options = { timeoutMs: 60_000, label: 'x'.repeat(how.length * 7) }
+  const cycle = {
+    asynchronous: async () => (await leasehold.acquireFileLock(path, options)).release(),
+    synchronous: async () => leasehold.withFileLockSync(path, options, () => {}),
+    session: async () => (await leasehold.acquireSessionWriteLock({ sessionFile: path, ...options })).release(),
+    crowd: () => Promise.all([1, 2, 3].map(() => leasehold.withFileLock(path, options, async () => {}))),
+  }[how]
+  let stopped = false
+  void next('stop').then(() => (stopped = true))
+  let cycles = 0
+  while (!stopped) {
+    await cycle()
+    cycles += 1
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  send({ cycles })
+  await next('leave')
+}
+
+async function observe(t, directory) {
+  const path = join(directory, 'file')
+  const watching = await watcher(t, path)
+  const busy = ['asynchronous', 'synchronous', 'session', 'crowd'].map((how) =>
+    child(t, comeAndGo, { args: { path, how } }),
+  )
+  await sleep(2500)
+  for (const one of busy) one.send({ stop: true })
+  const cycles = (await Promise.all(busy.map((one) => one.next('cycles')))).map((answer) => answer.cycles)
+  const { seen, looks, wrong } = await watching.stop()
+  for (const one of busy) one.send({ leave: true })
+  assert.deepEqual(wrong, [])
+  assert.ok(cycles.every((count) => count > 0) && seen > 100, `it saw ${seen} of ${cycles} locks in ${looks} looks`)
+  assert.deepEqual(readdirSync(directory), [])
+}
+
+test('whoever reads the lock file at any moment finds a complete record, mode 0600, and no other file', async (t) => {
+  await observe(t, scratch(t))
+})
+
+test('so it is on a file system in memory', async (t) => {
+  if (!existsSync('/dev/shm')) return t.skip('/dev/shm is not there')
+  const directory = mkdtempSync('/dev/shm/leasehold-')
+  after(t, () => rmSync(directory, { recursive: true, force: true }))
+  await observe(t, directory)
+})
+
+test('the record is what JavaScript peers expect, and says more to those who can read it', async (t) => {
+  const path = join(scratch(t), 'file')
+  const lock = await leasehold.acquireFileLock(path, { label: 'a "label" ☃', maxHoldMs: 4000, leaseMs: 3000 })
+  const text = readFileSync(lock.lockPath, 'utf8')
+  const record = JSON.parse(text)
+  assert.equal(record.pid, process.pid)
+  assert.equal(record.starttime, startTime())
+  assert.equal(new Date(record.createdAt).toISOString(), record.createdAt)
+  assert.equal(record.maxHoldMs, undefined, 'some versions refuse to wait for an owner past a limit at this place')
+  assert.equal(record.leasehold.token, String(lock.token))
+  assert.equal(record.leasehold.label, 'a "label" ☃')
+  assert.equal(record.leasehold.maxHoldMs, 4000)
+  assert.equal(record.leasehold.leaseMs, 3000)
+  assert.ok(!text.includes('\0') && text.startsWith('{') && text.endsWith('\n'))
+  assert.equal(statSync(lock.lockPath).mode & 0o777, 0o600)
+  await lock.release()
+})

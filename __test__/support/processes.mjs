@@ -1,0 +1,48 @@
+// Processes as a lock record may name them: dead, undead, and when a live one started.
+
+import { spawn, spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { after } from './after.mjs'
+
+function stat(pid) {
+  const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  return text.slice(text.lastIndexOf(')') + 2).split(' ')
+}
+
+/** When `pid` started, in clock ticks since boot: field 22 of its stat. */
+export function startTime(pid = process.pid) {
+  return Number(stat(pid)[19])
+}
+
+/** `R`, `S`, `T` (stopped), `Z` (zombie) …, or `undefined` when there is no such process. */
+export function stateOf(pid) {
+  try {
+    return stat(pid)[0]
+  } catch {
+    return undefined
+  }
+}
+
+export function threadsOf(pid) {
+  return Number(/^Threads:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1])
+}
+
+/** The pid of a process that has ended and was reaped. */
+export function deadPid() {
+  return spawnSync(process.execPath, ['--version']).pid
+}
+
+/** A process that ended and whose parent never asks for its exit status. */
+export async function zombie(t) {
+  const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 600'], { stdio: ['ignore', 'pipe', 'ignore'] })
+  after(t, () => void parent.kill('SIGKILL'))
+  for await (const line of createInterface({ input: parent.stdout })) return Number(line)
+}
+
+/** A live process that has nothing to do with locks. */
+export function bystander(t) {
+  const process = spawn('sleep', ['600'], { stdio: 'ignore' })
+  after(t, () => void process.kill('SIGKILL'))
+  return process.pid
+}
