@@ -3,22 +3,22 @@
 
 const { isMainThread } = require('node:worker_threads')
 const { Lease, answer, environment, fetchIfExpected, lease: leaseFor } = require('./environment.js')
-const { toError } = require('./errors.js')
+const { invalidArgument, outOfRange, pointedAt, toError } = require('./errors.js')
 const exit = require('./exit.js')
-const { FileLockHandle, leaseOf } = require('./handle.js')
+const { FileLockHandle, leaseOf, lossOf } = require('./handle.js')
+const { publish } = require('./losses.js')
 const openclaw = require('./openclaw.js')
+const rejections = require('./rejections.js')
 const { chain, runWithin } = require('./scope.js')
 
-function invalid(message) {
-  return Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_TYPE' })
-}
+const ABORT_GRACE_MS = 2000
 
 /** The signal in `options`, seen to be one. */
 function signalOf(options) {
   const signal = options?.signal
   if (signal === undefined || signal === null) return undefined
   if (typeof signal.aborted !== 'boolean' || typeof signal.addEventListener !== 'function') {
-    throw invalid('options.signal must be an AbortSignal')
+    throw invalidArgument('options.signal must be an AbortSignal')
   }
   return signal
 }
@@ -27,14 +27,14 @@ function signalOf(options) {
 function vetoOf(options) {
   const veto = options?.assertResourceUnborrowed
   if (veto !== undefined && veto !== null && typeof veto !== 'function') {
-    throw invalid('options.assertResourceUnborrowed must be a function')
+    throw invalidArgument('options.assertResourceUnborrowed must be a function')
   }
   return veto ?? undefined
 }
 
 /** A handle on a lease that was just had, unless somebody changed their mind meanwhile. */
-function handleFor(lease, signal, veto) {
-  const handle = new FileLockHandle(lease, veto && (() => veto(lease.targetPath)))
+function handleFor(lease, origin, signal, veto) {
+  const handle = new FileLockHandle(lease, origin, veto && (() => veto(lease.targetPath)))
   try {
     signal?.throwIfAborted()
     veto?.(lease.targetPath)
@@ -42,7 +42,15 @@ function handleFor(lease, signal, veto) {
     handle.releaseSync()
     throw reason
   }
+  publish('acquired', lease)
   return handle
+}
+
+/** Where the lock is being acquired: an error that is never thrown, and formatted only when needed. */
+function here(caller) {
+  const origin = {}
+  Error.captureStackTrace(origin, caller)
+  return origin
 }
 
 function leaseIn(answered) {
@@ -50,24 +58,28 @@ function leaseIn(answered) {
   throw toError(answered)
 }
 
-async function acquire(path, options, session) {
+async function acquire(path, options, session, origin) {
   const signal = signalOf(options)
   const veto = vetoOf(options)
   signal?.throwIfAborted()
   veto?.(path)
   exit.install()
   const answered = environment.acquire(path, options, session, chain(), openclaw.mayHold(path))
-  const lease = typeof answered === 'number' ? await leaseFor(answered, signal) : leaseIn(answered)
-  return handleFor(lease, signal, veto)
+  try {
+    const lease = typeof answered === 'number' ? await leaseFor(answered, signal) : leaseIn(answered)
+    return handleFor(lease, origin, signal, veto)
+  } catch (error) {
+    throw pointedAt(error, origin)
+  }
 }
 
 async function acquireFileLock(path, options) {
-  return acquire(path, options, false)
+  return acquire(path, options, false, here(acquireFileLock))
 }
 
 async function acquireSessionWriteLock(params) {
-  if (params === null || typeof params !== 'object') throw invalid('params must be an object')
-  return acquire(params.sessionFile, openclaw.withEnvironmentDefaults(params), true)
+  if (params === null || typeof params !== 'object') throw invalidArgument('params must be an object')
+  return acquire(params.sessionFile, openclaw.withEnvironmentDefaults(params), true, here(acquireSessionWriteLock))
 }
 
 function acquireFileLockSync(path, options) {
@@ -77,23 +89,32 @@ function acquireFileLockSync(path, options) {
   veto?.(path)
   exit.install()
   const lease = leaseIn(environment.acquireSync(path, options, chain(), openclaw.mayHold(path)))
-  return handleFor(lease, signal, veto)
+  return handleFor(lease, here(acquireFileLockSync), signal, veto)
 }
 
 async function withFileLock(path, options, fn) {
   if (fn === undefined && typeof options === 'function') [options, fn] = [undefined, options]
-  if (typeof fn !== 'function') throw invalid('fn must be a function')
-  const handle = await acquire(path, options, false)
+  if (typeof fn !== 'function') throw invalidArgument('fn must be a function')
+  const graceMs = abortGraceOf(options)
+  const ignoresRejections = ignoresRejectionsOf(options)
+  const handle = await acquire(path, options, false, here(withFileLock))
+  const { id } = leaseOf(handle)
+  const abort = () => environment.limit(id, graceMs, 'aborted')
+  options?.signal?.addEventListener('abort', abort, { once: true })
+  if (!ignoresRejections) rejections.watch(id)
   let result
   try {
-    result = await runWithin(leaseOf(handle).id, () => fn(handle))
+    result = await runWithin(id, () => fn(handle))
   } catch (error) {
     try {
       await handle.release()
     } catch (releaseError) {
       throw bothFailed(error, releaseError)
     }
-    throw lossOf(handle, { cause: error }) ?? error
+    throw lossOf(handle, error) ?? error
+  } finally {
+    options?.signal?.removeEventListener('abort', abort)
+    rejections.unwatch(id)
   }
   await handle.release()
   const lost = lossOf(handle)
@@ -103,7 +124,7 @@ async function withFileLock(path, options, fn) {
 
 function withFileLockSync(path, options, fn) {
   if (fn === undefined && typeof options === 'function') [options, fn] = [undefined, options]
-  if (typeof fn !== 'function') throw invalid('fn must be a function')
+  if (typeof fn !== 'function') throw invalidArgument('fn must be a function')
   const handle = acquireFileLockSync(path, options)
   let result
   try {
@@ -114,21 +135,30 @@ function withFileLockSync(path, options, fn) {
     } catch (releaseError) {
       throw bothFailed(error, releaseError)
     }
-    throw lossOf(handle, { cause: error }) ?? error
+    throw lossOf(handle, error) ?? error
   }
   handle.releaseSync()
   const lost = lossOf(handle)
   if (lost) throw lost
   if (typeof result?.then === 'function') {
-    throw invalid('fn returned a promise: withFileLockSync has released the lock already, use withFileLock')
+    throw invalidArgument('fn returned a promise: withFileLockSync has released the lock already, use withFileLock')
   }
   return result
 }
 
-/** The error of a lease that was lost while the work went on. */
-function lossOf(handle, options) {
-  const lost = leaseOf(handle).loss()
-  return lost && toError(lost, options)
+/** For how long work may go on after it was aborted. */
+function abortGraceOf(options) {
+  const graceMs = options?.abortGraceMs ?? ABORT_GRACE_MS
+  if (typeof graceMs !== 'number') throw invalidArgument('options.abortGraceMs must be a number')
+  if (!(graceMs >= 0)) throw outOfRange('options.abortGraceMs must be a number that is not negative')
+  return graceMs
+}
+
+/** Whether the caller does not want its lock released because of a rejection that nobody handled. */
+function ignoresRejectionsOf(options) {
+  const choice = options?.onUnhandledRejection ?? 'release'
+  if (choice === 'release' || choice === 'ignore') return choice === 'ignore'
+  throw invalidArgument('options.onUnhandledRejection must be "release" or "ignore"')
 }
 
 function bothFailed(error, releaseError) {

@@ -60,10 +60,11 @@ class SessionWriteLockStaleError extends LockError {
   }
 }
 
-/** The lease was taken away: stop writing. */
+/** The lease was taken away: stop writing. `acquiredAt` is the stack of the call that acquired it. */
 class LockLostError extends LockError {
   constructor(fault, options) {
     super(fault, options)
+    this.acquiredAt = options?.acquiredAt
     this.reason = fault.reason
     this.heldForMs = fault.loss.heldForMs
     this.token = fault.loss.token
@@ -98,13 +99,39 @@ function systemError(fault) {
 
 /** The error that a fault of the native part describes. */
 function toError(fault, options) {
-  return classes[fault.kind](fault, options)
+  const error = classes[fault.kind](fault, options)
+  ours.add(error)
+  return error
+}
+
+/** Errors made of faults, whose own stack only shows how the news arrived. */
+const ours = new WeakSet()
+
+/** Lets an error that was reported later point at the call that failed. */
+function pointedAt(error, origin) {
+  if (ours.has(error)) error.stack = `${error.name}: ${error.message}\n${framesOf(origin)}`
+  return error
+}
+
+/** The stack of an object that `Error.captureStackTrace` was called on, without its first line. */
+function framesOf(origin) {
+  return origin.stack.replace(/^.*\n/, '')
 }
 
 /** The error of a lost lease, as its letter describes it. */
-function lostError(loss) {
+function lostError(loss, options) {
   const { lockPath, reason, message } = loss
-  return new LockLostError({ code: 'file_lock_lost', message, lockPath, reason, loss })
+  return new LockLostError({ code: 'file_lock_lost', message, lockPath, reason, loss }, options)
+}
+
+/** A wrong argument. */
+function invalidArgument(message) {
+  return Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_TYPE' })
+}
+
+/** An argument out of range. */
+function outOfRange(message) {
+  return Object.assign(new RangeError(message), { code: 'ERR_OUT_OF_RANGE' })
 }
 
 module.exports = {
@@ -118,6 +145,10 @@ module.exports = {
   NotALockFileError,
   SessionWriteLockStaleError,
   SessionWriteLockTimeoutError,
+  framesOf,
+  invalidArgument,
   lostError,
+  outOfRange,
+  pointedAt,
   toError,
 }

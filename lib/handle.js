@@ -1,22 +1,29 @@
 'use strict'
 // The handle: what callers hold, and what holds the lease. When it is unreachable, so is the lease.
 
-const { answer, fetchIfExpected, lossSignal } = require('./environment.js')
-const { toError } = require('./errors.js')
+const { answer, fetchIfExpected } = require('./environment.js')
+const { invalidArgument, toError } = require('./errors.js')
+const { lossSignal, publish, stackOf, track, untrack } = require('./losses.js')
 
 /** The native lease behind a handle. */
 let leaseOf
+/** The error of a handle whose lease was lost; undefined otherwise. */
+let lossOf
 
 class FileLockHandle {
   #lease
+  #origin
   #signal
 
   static {
     leaseOf = (handle) => handle.#lease
+    lossOf = (handle, cause) => handle.#error(handle.#lease.loss(), cause)
   }
 
-  constructor(lease, refuse) {
+  constructor(lease, origin, refuse) {
     this.#lease = lease
+    this.#origin = origin
+    track(lease.id, origin)
     this.lockPath = lease.lockPath
     let released
     // Properties of their own, so that `const { release } = …` and `{ ...handle }` work.
@@ -43,28 +50,31 @@ class FileLockHandle {
 
   get signal() {
     if (this.#signal === undefined) {
-      const lost = this.#lease.loss()
-      this.#signal = lost ? AbortSignal.abort(toError(lost)) : lossSignal(this.#lease.id)
+      const lost = lossOf(this)
+      this.#signal = lost ? AbortSignal.abort(lost) : lossSignal(this.#lease.id)
     }
     return this.#signal
   }
 
   assertHeld() {
     const fault = this.#lease.check()
-    if (fault !== null) throw toError(fault)
+    if (fault !== null) throw this.#error(fault)
   }
 
   async appendFile(data) {
     if (typeof data !== 'string' && !(data instanceof Uint8Array)) {
-      throw Object.assign(new TypeError('data must be a string or a Uint8Array'), { code: 'ERR_INVALID_ARG_TYPE' })
+      throw invalidArgument('data must be a string or a Uint8Array')
     }
     await answer(this.#lease.append(data))
   }
 
   releaseSync() {
-    const answered = this.#lease.release()
-    fetchIfExpected()
+    const answered = giveBack(this.#lease)
     if (answered !== null && typeof answered === 'object') throw toError(answered)
+  }
+
+  #error(fault, cause) {
+    return fault ? toError(fault, { acquiredAt: stackOf(this.#origin), ...(cause && { cause }) }) : undefined
   }
 }
 
@@ -78,11 +88,18 @@ for (const [symbol, method] of [
 
 /** Releases natively; a promise only where the file system is a remote one. */
 function release(lease) {
-  const answered = lease.release()
-  fetchIfExpected()
+  const answered = giveBack(lease)
   if (answered === null) return null
   if (typeof answered === 'number') return answer(answered)
   throw toError(answered)
 }
 
-module.exports = { FileLockHandle, leaseOf }
+function giveBack(lease) {
+  const answered = lease.release()
+  untrack(lease.id)
+  publish('released', lease)
+  fetchIfExpected()
+  return answered
+}
+
+module.exports = { FileLockHandle, leaseOf, lossOf }

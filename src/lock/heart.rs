@@ -53,6 +53,20 @@ impl Heart {
         }
     }
 
+    /// Looks after a lease no later than `at`.
+    pub(super) fn hurry(&'static self, lease: LeaseId, at: Instant) {
+        let is_later = self.agenda.lock().due_at.get(&lease).is_some_and(|due| at < *due);
+        if is_later {
+            self.change(at, |agenda| {
+                if let Some(due) = agenda.due_at.get(&lease).copied()
+                    && let Some(held) = agenda.due.remove(&(due, lease))
+                {
+                    agenda.insert(at, held);
+                }
+            });
+        }
+    }
+
     /// Tries to remove `leftover` until it is gone or in use.
     pub(super) fn clear_away(&'static self, leftover: Leftover) {
         let due = Instant::now() + RETRY_MIN;
@@ -91,8 +105,12 @@ impl Heart {
     }
 
     fn tend(&self, lease: Arc<Lease>, due: Instant) {
-        match lease.tend(Instant::now()) {
-            Tended::Until(next) => {
+        let now = Instant::now();
+        match lease.tend(now, registry::is_wanted(&lease)) {
+            Tended::Until { next, orphan } => {
+                if orphan {
+                    registry::suspect(&lease);
+                }
                 let mut agenda = self.agenda.lock();
                 // Unless it was given up while it was tended.
                 if agenda.due_at.get(&lease.id) == Some(&due) {

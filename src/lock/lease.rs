@@ -18,6 +18,13 @@ use super::target::Target;
 use super::terms::{Api, EnvId, LeaseId, Sharing, Terms};
 use super::verdict::Cause;
 
+/// A lease held for less is not suspected of having lost its owner.
+pub(super) const WANTED_AGE: Duration = Duration::from_secs(1);
+/// The first pause between two requests to collect garbage; it doubles.
+const REQUEST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest such pause.
+const REQUEST_PAUSE_MAX: Duration = Duration::from_secs(30);
+
 /// One ownership of one lock file. It ends when its last [`Hold`] does, or when it is lost.
 pub struct Lease {
     /// Unique in this process.
@@ -44,6 +51,7 @@ pub struct Lease {
     pub taken_from: Option<Cause>,
     beat: Duration,
     state: Mutex<State>,
+    watchdog: Mutex<Watchdog>,
     /// How many handles share it. Changed under the registry's lock only.
     pub(super) holds: AtomicUsize,
 }
@@ -52,6 +60,15 @@ enum State {
     Held(Sidecar),
     Lost(Arc<Loss>),
     Released,
+}
+
+/// What a lease is watched for besides its beats.
+struct Watchdog {
+    /// When it is to be taken away at the latest, and why then.
+    limit: Option<(Instant, LossReason)>,
+    /// When its environment may next be asked to collect garbage, and the pause after that.
+    next_request: Instant,
+    pause: Duration,
 }
 
 /// A lease that was taken away, as its holder is told.
@@ -83,6 +100,10 @@ pub enum LossReason {
     Replaced,
     /// Somebody removed its lock file.
     Removed,
+    /// The work was aborted and did not settle within its grace.
+    Aborted,
+    /// A promise inside the work rejected and nobody handled it, while the work went on.
+    UnhandledRejection,
     /// `releaseAllLocksSync` or the end of its environment released it over the holder's head.
     Forced,
 }
@@ -104,6 +125,8 @@ impl LossReason {
             Self::MaxHold => "max-hold",
             Self::Replaced => "replaced",
             Self::Removed => "removed",
+            Self::Aborted => "aborted",
+            Self::UnhandledRejection => "unhandled-rejection",
             Self::Forced => "forced",
         }
     }
@@ -111,7 +134,7 @@ impl LossReason {
     /// Whether the lock file is still ours to pass on or remove.
     #[must_use]
     pub(super) fn leaves_file(self) -> bool {
-        matches!(self, Self::MaxHold | Self::Forced)
+        !matches!(self, Self::Replaced | Self::Removed)
     }
 }
 
@@ -121,6 +144,8 @@ impl fmt::Display for Loss {
             LossReason::MaxHold => "it was held longer than maxHoldMs allows",
             LossReason::Replaced => "another process put its own lock file in place of ours",
             LossReason::Removed => "somebody removed the lock file",
+            LossReason::Aborted => "its work was aborted and did not end within abortGraceMs",
+            LossReason::UnhandledRejection => "a promise inside its work rejected and nobody handled that",
             LossReason::Forced => "it was released by force",
         };
         write!(f, "lock lost: {} after {} ms", self.lock_path.display(), self.held_for.as_millis())?;
@@ -135,8 +160,14 @@ impl std::error::Error for Loss {}
 
 /// What a look after a lease showed.
 pub(super) enum Tended {
-    /// All is well until then.
-    Until(Instant),
+    /// All is well until then. `orphan` says that somebody waits for it and that its environment
+    /// should find out whether anybody can still release it.
+    Until {
+        /// See above.
+        next: Instant,
+        /// See above.
+        orphan: bool,
+    },
     /// It is to be taken away.
     Lose(LossReason),
     /// It ended meanwhile.
@@ -146,6 +177,7 @@ pub(super) enum Tended {
 impl Lease {
     /// A lease on `sidecar` under the terms of whoever asked for it.
     pub(super) fn new(id: LeaseId, sidecar: Sidecar, token: u64, terms: &Terms, taken_from: Option<Cause>) -> Self {
+        let began = Instant::now();
         Self {
             id,
             target: sidecar.target().clone(),
@@ -155,11 +187,16 @@ impl Lease {
             sharing: terms.sharing.clone(),
             label: terms.claim.label.clone(),
             max_hold: terms.claim.max_hold,
-            began: Instant::now(),
+            began,
             began_at: SystemTime::now(),
             taken_from,
             beat: beat_interval(terms.claim.lease),
             state: Mutex::new(State::Held(sidecar)),
+            watchdog: Mutex::new(Watchdog {
+                limit: terms.claim.max_hold.and_then(|limit| Some((began.checked_add(limit)?, LossReason::MaxHold))),
+                next_request: began + WANTED_AGE,
+                pause: REQUEST_PAUSE,
+            }),
             holds: AtomicUsize::new(1),
         }
     }
@@ -167,24 +204,48 @@ impl Lease {
     /// When the heart has to look after it next.
     pub(super) fn next_due(&self, now: Instant) -> Instant {
         let beat = now + self.beat;
-        match self.max_hold.and_then(|limit| self.began.checked_add(limit)) {
-            Some(limit) => beat.min(limit),
-            None => beat,
+        self.watchdog.lock().limit.map_or(beat, |(limit, _)| beat.min(limit))
+    }
+
+    /// Takes the lease away at `limit`, if it is still held then.
+    pub(super) fn limit(&self, limit: Instant, reason: LossReason) {
+        let mut watchdog = self.watchdog.lock();
+        if watchdog.limit.is_none_or(|(earlier, _)| limit < earlier) {
+            watchdog.limit = Some((limit, reason));
         }
     }
 
-    /// One beat, and one look at the watchdog's clock.
-    pub(super) fn tend(&self, now: Instant) -> Tended {
-        if self.max_hold.is_some_and(|limit| now.duration_since(self.began) >= limit) {
-            return Tended::Lose(LossReason::MaxHold);
+    /// One beat, and one look at the watchdog's clock. `wanted` says that somebody in this process
+    /// waits.
+    pub(super) fn tend(&self, now: Instant, wanted: bool) -> Tended {
+        if let Some((limit, reason)) = self.watchdog.lock().limit
+            && now >= limit
+        {
+            return Tended::Lose(reason);
         }
-        let mut state = self.state.lock();
-        let State::Held(sidecar) = &mut *state else { return Tended::Over };
-        match sidecar.beat() {
-            Ok(standing) => LossReason::seen(standing).map_or(Tended::Until(self.next_due(now)), Tended::Lose),
+        let beat = match &mut *self.state.lock() {
+            State::Held(sidecar) => sidecar.beat(),
+            State::Lost(_) | State::Released => return Tended::Over,
+        };
+        let interest = match beat {
+            Ok(beat) => match LossReason::seen(beat.standing) {
+                Some(reason) => return Tended::Lose(reason),
+                None => beat.interest,
+            },
             // A file system that cannot tell right now is no loss: ask again with the next beat.
-            Err(_) => Tended::Until(self.next_due(now)),
+            Err(_) => false,
+        };
+        let next = self.next_due(now);
+        if !(wanted || interest) {
+            return Tended::Until { next, orphan: false };
         }
+        let mut watchdog = self.watchdog.lock();
+        let orphan = now >= watchdog.next_request;
+        if orphan {
+            watchdog.next_request = now + watchdog.pause;
+            watchdog.pause = (watchdog.pause * 2).min(REQUEST_PAUSE_MAX);
+        }
+        Tended::Until { next: next.min(watchdog.next_request), orphan }
     }
 
     /// The lock file, out of a lease that ends. `None` when it ended before.

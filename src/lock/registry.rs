@@ -16,7 +16,7 @@ use parking_lot::{Mutex, MutexGuard};
 use super::contender::{Contender, Look};
 use super::error::LockError;
 use super::inspect::{self, Owner};
-use super::lease::{Hold, Lease, Loss, LossReason, leftover_error};
+use super::lease::{Hold, Lease, Loss, LossReason, WANTED_AGE, leftover_error};
 use super::post::Post;
 use super::record::TOKEN_STRIDE;
 use super::sidecar::{Leftover, Sidecar};
@@ -25,6 +25,8 @@ use super::target::Target;
 use super::terms::{EnvId, LeaseId, Sharing, Terms};
 use super::verdict::Cause;
 
+/// Who has waited this long for a lease makes its holder look for lost owners.
+const PATIENCE: Duration = Duration::from_millis(500);
 /// How many tasks of this process may follow each other before another process that waits gets a
 /// chance.
 const TURNS: u64 = 64;
@@ -61,6 +63,9 @@ pub struct Ticket {
 pub trait Observer: Send + Sync {
     /// A lease was taken away.
     fn lost(&self, loss: &Arc<Loss>);
+    /// Somebody waits for a lease that has been held for a while: high time to find out whether
+    /// anything can still release it.
+    fn suspected(&self);
     /// A lock file could not be removed and is tried again.
     fn not_removed(&self, error: &LockError);
 }
@@ -245,6 +250,8 @@ fn enter(target: &Arc<Target>, ticket: &Arc<Ticket>) -> Result<Option<Hold>, Loc
                 if at_once {
                     return Err(timeout(target, terms, lease.owner()));
                 }
+                let suspicious = (ticket.requested + PATIENCE).max(lease.began + WANTED_AGE);
+                Post::of(target.class).heart.hurry(lease.id, suspicious);
             } else if at_once {
                 drop(table);
                 return Err(timeout(target, terms, owner_on_disk(target)));
@@ -588,6 +595,32 @@ fn tell(loss: &Arc<Loss>) {
 fn serve_queue(target: &Arc<Target>, pause: Duration) {
     if !table().leave_if_deserted(&target.lock_path) {
         Post::of(target.class).lookout.contend(Contender::new(target.clone()), pause);
+    }
+}
+
+/// Whether somebody in this process has waited for `lease` for a while.
+pub(super) fn is_wanted(lease: &Lease) -> bool {
+    let table = table();
+    table.locks.get(&lease.target.lock_path).is_some_and(|entry| {
+        entry.queue.values().any(|ticket| ticket.requested.elapsed() >= PATIENCE && ticket.is_waiting())
+    })
+}
+
+/// Tells the environment of a lease that somebody waits for it.
+pub(super) fn suspect(lease: &Lease) {
+    let observer = table().observers.get(&lease.env).cloned();
+    if let Some(observer) = observer {
+        observer.suspected();
+    }
+}
+
+/// Takes the lease with this number away after `grace`, unless it ends by itself before.
+pub fn limit(lease: LeaseId, grace: Duration, reason: LossReason) {
+    if let Some(lease) = find(lease)
+        && let Some(at) = Instant::now().checked_add(grace)
+    {
+        lease.limit(at, reason);
+        Post::of(lease.target.class).heart.hurry(lease.id, at);
     }
 }
 

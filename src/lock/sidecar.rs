@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use super::draft::Published;
 use super::inspect::read_contents;
 use super::record::{CREATED_AT, Claim, Contents, NativeRecord, beat_interval, iso, millis};
-use super::sys::{self, FileId, FsClass, OsLock};
+use super::sys::{self, FileId, FsClass, Meta, OsLock};
 use super::target::Target;
 
 /// An owned lock file: the open descriptor with its operating-system lock, and what we wrote.
@@ -22,6 +22,17 @@ pub struct Sidecar {
     keep: bool,
     /// Whether a hand-over changed `record` since it was last written.
     unwritten: bool,
+    /// When the lock file was last looked at by others, as of the last beat.
+    looked_at: SystemTime,
+}
+
+/// What a beat found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beat {
+    /// Whether the path still leads to our lock file.
+    pub standing: Standing,
+    /// Whether anybody outside this process has looked at it since the last beat.
+    pub interest: bool,
 }
 
 /// Whether the path still leads to our lock file.
@@ -39,7 +50,7 @@ impl Sidecar {
     /// Takes over what was just published or adopted.
     pub(super) fn new(target: Arc<Target>, id: Option<FileId>, published: Published, keep: bool) -> Self {
         let Published { file, record, len } = published;
-        Self { file, id, target, record, len, keep, unwritten: false }
+        Self { file, id, target, record, len, keep, unwritten: false, looked_at: SystemTime::now() }
     }
 
     /// The token on disk.
@@ -73,12 +84,13 @@ impl Sidecar {
         self.unwritten = true;
     }
 
-    /// Shows JS peers and native waiters that the owner lives, and looks whether it still owns.
+    /// Shows JS peers and native waiters that the owner lives, and looks whether it still owns and
+    /// whether somebody waits.
     ///
     /// # Errors
     ///
     /// The file system's, when it could not tell: that is no loss.
-    pub fn beat(&mut self) -> io::Result<Standing> {
+    pub fn beat(&mut self) -> io::Result<Beat> {
         self.record.created_at = iso(SystemTime::now());
         let written = if self.unwritten {
             let bytes = self.record.render(self.len);
@@ -92,7 +104,11 @@ impl Sidecar {
         if written.is_err() {
             sys::touch(&self.file)?;
         }
-        self.standing()
+        let (standing, meta) = self.look()?;
+        let looked_at = meta.map_or(self.looked_at, |meta| meta.accessed);
+        let interest = looked_at > self.looked_at;
+        self.looked_at = looked_at;
+        Ok(Beat { standing, interest })
     }
 
     /// Whether the path still leads here.
@@ -101,31 +117,35 @@ impl Sidecar {
     ///
     /// The file system's, when it could not tell.
     pub fn standing(&mut self) -> io::Result<Standing> {
+        self.look().map(|(standing, _)| standing)
+    }
+
+    fn look(&mut self) -> io::Result<(Standing, Option<Meta>)> {
         let id = match self.id {
             Some(id) => id,
             None => self.id.insert(sys::stat_file(&self.file)?.id).to_owned(),
         };
         let by_path = match sys::stat_path(&self.target.lock_path) {
             Ok(meta) => meta,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Standing::Gone),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok((Standing::Gone, None)),
             Err(error) => return Err(error),
         };
         let same_file = by_path.id == id;
         if same_file && self.target.class == FsClass::Local && self.has_os_lock() {
-            return Ok(Standing::Ours);
+            return Ok((Standing::Ours, Some(by_path)));
         }
         // Elsewhere inode numbers drift (VirtioFS) and locks may not be shared (NFS): the token
         // that stands in the file decides.
         let there = match sys::open_read(&self.target.lock_path) {
             Ok(file) => read_contents(&file, &by_path)?,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Standing::Gone),
-            Err(error) if sys::is_symlink_error(&error) => return Ok(Standing::Replaced),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok((Standing::Gone, None)),
+            Err(error) if sys::is_symlink_error(&error) => return Ok((Standing::Replaced, None)),
             Err(error) => return Err(error),
         };
         let ours = there.token() == self.token() && matches!(&there, Contents::Native(record) if record.pid == self.record.pid);
         // A record torn by our own beat reads as nothing: the same file is still ours.
         let torn = same_file && there == Contents::Unreadable;
-        Ok(if ours || torn { Standing::Ours } else { Standing::Replaced })
+        Ok((if ours || torn { Standing::Ours } else { Standing::Replaced }, Some(by_path)))
     }
 
     /// Whether somebody outside this process has looked at the lock file since the last beat.

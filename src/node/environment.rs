@@ -7,6 +7,7 @@ use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use napi::bindgen_prelude::{Either3, Env, Function, Result, Unknown};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
@@ -22,7 +23,7 @@ use crate::lock::inspect::{Inspection, inspect};
 use crate::lock::registry::{self, Acquired, Observer, Ticket, acquire_blocking, unique_id};
 use crate::lock::sys;
 use crate::lock::terms::{EnvId, OwnPid};
-use crate::lock::{Hold, Loss, Terms, acquire};
+use crate::lock::{Hold, Loss, LossReason, Terms, acquire};
 
 type Wake = ThreadsafeFunction<(), (), (), Status, false, true>;
 
@@ -36,6 +37,10 @@ pub(super) enum Mail {
     Inspected(u64, std::result::Result<Inspection, LockError>),
     /// A lease was taken away.
     Lost(Arc<Loss>),
+    /// Somebody waits for one of our leases, which may have lost its owner.
+    Suspected,
+    /// A handle was collected that had not been released.
+    Leaked(Arc<crate::lock::lease::Lease>),
     /// A lock file could not be removed yet.
     NotRemoved(String, String),
 }
@@ -92,6 +97,10 @@ impl Observer for Mailbox {
         self.post(Mail::Lost(loss.clone()));
     }
 
+    fn suspected(&self) {
+        self.post(Mail::Suspected);
+    }
+
     fn not_removed(&self, error: &LockError) {
         self.post(Mail::NotRemoved(error.code().unwrap_or_default().to_owned(), error.to_string()));
     }
@@ -110,6 +119,8 @@ pub struct Letter {
     pub inspection: Option<InspectionReport>,
     /// A lease that was taken away.
     pub loss: Option<LossReport>,
+    /// A lease whose handle was collected without a release.
+    pub leaked: Option<HeldReport>,
     /// A problem worth a warning, with its code.
     pub warning: Option<Warning>,
 }
@@ -213,9 +224,17 @@ impl Environment {
 
     /// Empties the mailbox.
     #[napi(catch_unwind)]
-    pub fn fetch(&mut self) -> Vec<Letter> {
+    pub fn fetch(&mut self, env: Env) -> Vec<Letter> {
         let letters = std::mem::take(&mut *self.mailbox.mail.lock());
-        letters.into_iter().map(|letter| self.open(letter)).collect()
+        letters.into_iter().filter_map(|letter| self.open(&env, letter)).collect()
+    }
+
+    /// Takes a lease of this environment away after `grace_ms`, unless it ends by itself before.
+    #[napi(catch_unwind)]
+    pub fn limit(&self, lease: f64, grace_ms: f64, #[napi(ts_arg_type = "'aborted' | 'unhandled-rejection'")] reason: String) {
+        let reason = if reason == "aborted" { LossReason::Aborted } else { LossReason::UnhandledRejection };
+        let grace = Duration::try_from_secs_f64(grace_ms / 1000.0).unwrap_or(Duration::MAX);
+        registry::limit(number(lease), grace, reason);
     }
 
     /// Looks at a lock without asking for it; the mailbox answers under the number returned.
@@ -278,9 +297,10 @@ impl Environment {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "numbers count from one")]
-    fn open(&mut self, letter: Mail) -> Letter {
-        let empty = Letter { id: 0.0, lease: None, fault: None, inspection: None, loss: None, warning: None };
-        match letter {
+    fn open(&mut self, env: &Env, letter: Mail) -> Option<Letter> {
+        let empty =
+            Letter { id: 0.0, lease: None, fault: None, inspection: None, loss: None, leaked: None, warning: None };
+        Some(match letter {
             Mail::Settled(id, settled) => {
                 self.waiting.remove(&id);
                 let (lease, fault) = match settled {
@@ -301,7 +321,23 @@ impl Environment {
             }
             Mail::Lost(loss) => Letter { loss: Some(LossReport::from(&*loss)), ..empty },
             Mail::NotRemoved(code, message) => Letter { warning: Some(Warning { code, message }), ..empty },
-        }
+            Mail::Leaked(lease) => Letter { leaked: Some(HeldReport::new(&lease, self.id)), ..empty },
+            Mail::Suspected => {
+                collect_garbage(env);
+                return None;
+            }
+        })
+    }
+}
+
+/// Makes V8 collect garbage soon, without flags: it does when much memory outside its heap seems to
+/// hang on objects inside, and an idle process never does otherwise.
+fn collect_garbage(env: &Env) {
+    /// Less does not impress it.
+    const PRESSURE: i64 = 65 << 20;
+    // Should the first fail there is nothing to take back.
+    if env.adjust_external_memory(PRESSURE).is_ok() {
+        let _ = env.adjust_external_memory(-PRESSURE);
     }
 }
 

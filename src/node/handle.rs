@@ -149,6 +149,16 @@ impl Lease {
     }
 }
 
+impl Drop for Lease {
+    /// Runs as the finalizer: nothing can reach this handle any more. What was not released until
+    /// now never will be, and is worth a warning before it is given back.
+    fn drop(&mut self) {
+        if self.hold.is_held() {
+            self.mailbox.post(Mail::Leaked(self.hold.lease().clone()));
+        }
+    }
+}
+
 fn append(hold: &Hold, bytes: &[u8]) -> Result<(), LockError> {
     use std::io::Write as _;
 

@@ -90,6 +90,8 @@ pub struct LossReport {
 /// One lease of this process.
 #[napi(object, object_from_js = false)]
 pub struct HeldReport {
+    /// Its number in this process.
+    pub lease: f64,
     /// The lock file.
     pub lock_path: String,
     /// The protected file.
@@ -178,8 +180,10 @@ impl From<&Loss> for LossReport {
 }
 
 impl HeldReport {
+    #[expect(clippy::cast_precision_loss, reason = "lease numbers count from one")]
     pub(super) fn new(lease: &Lease, env: u64) -> Self {
         Self {
+            lease: lease.id as f64,
             lock_path: text(&lease.target.lock_path),
             target_path: text(&lease.target.path),
             token: lease.token.into(),

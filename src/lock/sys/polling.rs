@@ -16,10 +16,8 @@ pub struct Watcher {
 /// One watched file. There is none: it cannot be made.
 pub type WatchId = std::convert::Infallible;
 
-#[expect(clippy::unused_self, reason = "the same names as where there are file events")]
 impl Watcher {
     /// Opens a watcher. Does not fail.
-    #[expect(clippy::unnecessary_wraps, reason = "it can fail where there are file events")]
     pub fn new() -> io::Result<Self> {
         Ok(Self::default())
     }

@@ -91,7 +91,8 @@ pub fn unguard(file: &File) -> io::Result<()> {
     guard(file, libc::F_UNLCK).map(drop)
 }
 
-fn guard(file: &File, kind: libc::c_int) -> io::Result<OsLock> {
+// The kinds are wider than the field on some systems and not on others.
+fn guard(file: &File, kind: impl TryInto<libc::c_short, Error: std::fmt::Debug>) -> io::Result<OsLock> {
     // SAFETY: `flock` is plain old data for which all-zero bytes are a valid value (l_pid must be
     // zero for OFD locks anyway).
     let mut range: libc::flock = unsafe { std::mem::zeroed() };
@@ -113,6 +114,9 @@ use libc::F_OFD_SETLK;
 /// From XNU's `sys/fcntl.h`; the same meaning as on Linux.
 #[cfg(target_vendor = "apple")]
 const F_OFD_SETLK: libc::c_int = 90;
+/// Elsewhere there are no such locks: the kernel answers EINVAL, which is "unsupported".
+#[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
+const F_OFD_SETLK: libc::c_int = -1;
 
 /// EACCES is how SMB mounts say "busy"; the others are how file systems say "no such locks here".
 fn busy_or_unsupported(error: io::Error) -> io::Result<OsLock> {

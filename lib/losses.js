@@ -1,0 +1,87 @@
+'use strict'
+// Telling about leases that ended otherwise than by a release: signals, warnings, diagnostics.
+//
+// Nothing here may keep a handle alive, or its lease would never be given back: handles are known
+// by number and weakly.
+
+const { channel } = require('node:diagnostics_channel')
+const { framesOf, lostError } = require('./errors.js')
+
+const channels = {
+  acquired: channel('leasehold:acquired'),
+  released: channel('leasehold:released'),
+  lost: channel('leasehold:lost'),
+}
+
+/** Where each lease was acquired: an error that its handle keeps, formatted only when it is needed. */
+const origins = new Map()
+/** Signals of each lease's handles. */
+const signals = new Map()
+/** A controller lives as long as its signal, and with it whatever waits for the signal. */
+const controllers = new WeakMap()
+const forgotten = new FinalizationRegistry(({ leaseId, reference }) => {
+  const references = signals.get(leaseId)
+  references?.delete(reference)
+  if (references?.size === 0) signals.delete(leaseId)
+})
+
+/** Remembers where a lease was acquired, for as long as its handle keeps `origin`. */
+function track(leaseId, origin) {
+  if (!origins.has(leaseId)) origins.set(leaseId, new WeakRef(origin))
+}
+
+function untrack(leaseId) {
+  origins.delete(leaseId)
+  signals.delete(leaseId)
+}
+
+/** A signal that aborts when the lease is lost. */
+function lossSignal(leaseId) {
+  const controller = new AbortController()
+  const { signal } = controller
+  controllers.set(signal, controller)
+  const reference = new WeakRef(signal)
+  if (!signals.has(leaseId)) signals.set(leaseId, new Set())
+  signals.get(leaseId).add(reference)
+  forgotten.register(signal, { leaseId, reference })
+  return signal
+}
+
+/** A lease was taken away. */
+function tellLoss(loss) {
+  const error = lostError(loss, { acquiredAt: stackOf(origins.get(loss.lease)?.deref()) })
+  for (const reference of signals.get(loss.lease) ?? []) {
+    const signal = reference.deref()
+    if (signal) controllers.get(signal).abort(error)
+  }
+  untrack(loss.lease)
+  publish('lost', { lockPath: error.lockPath, token: error.token, label: error.label, error })
+  warn(error.message, 'LEASEHOLD_LOCK_LOST', error.acquiredAt)
+}
+
+/** A handle was collected before anybody released it; its lease was given back by that. */
+function tellLeak({ lease, lockPath, token, label, heldForMs }) {
+  const named = label === undefined ? '' : ` by ${JSON.stringify(label)}`
+  const message =
+    `lock leaked: ${lockPath} was held for ${Math.round(heldForMs)} ms${named} and nothing was left that could ` +
+    'release it; it was given back, but its holder should call release() or let withFileLock do it'
+  untrack(lease)
+  publish('lost', { lockPath, token, label, reason: 'leaked' })
+  warn(message, 'LEASEHOLD_LOCK_LEAKED')
+}
+
+function publish(event, message) {
+  if (channels[event].hasSubscribers) channels[event].publish(message)
+}
+
+function warn(message, code, acquiredAt) {
+  const detail = acquiredAt && `acquired at:\n${acquiredAt}`
+  process.emitWarning(message, { type: 'LeaseholdWarning', code, detail })
+}
+
+/** Where a lock was acquired, as far as it is still known. */
+function stackOf(origin) {
+  return origin && framesOf(origin)
+}
+
+module.exports = { lossSignal, publish, stackOf, tellLeak, tellLoss, track, untrack, warn }
