@@ -99,8 +99,7 @@ async function withFileLock(path, options, fn) {
   const ignoresRejections = ignoresRejectionsOf(options)
   const handle = await acquire(path, options, false, here(withFileLock))
   const { id } = leaseOf(handle)
-  const abort = () => environment.limit(id, graceMs, 'aborted')
-  options?.signal?.addEventListener('abort', abort, { once: true })
+  const stopListening = limitOnAbort(options?.signal, id, graceMs)
   if (!ignoresRejections) rejections.watch(id)
   let result
   try {
@@ -113,7 +112,7 @@ async function withFileLock(path, options, fn) {
     }
     throw lossOf(handle, error) ?? error
   } finally {
-    options?.signal?.removeEventListener('abort', abort)
+    stopListening?.()
     rejections.unwatch(id)
   }
   await handle.release()
@@ -144,6 +143,17 @@ function withFileLockSync(path, options, fn) {
     throw invalidArgument('fn returned a promise: withFileLockSync has released the lock already, use withFileLock')
   }
   return result
+}
+
+/**
+ * Takes the lease away some time after the signal aborts. Not written where it is used: a closure
+ * there would share its scope with the handle, and a signal that outlives the work would keep it.
+ */
+function limitOnAbort(signal, leaseId, graceMs) {
+  if (!signal) return undefined
+  const abort = () => environment.limit(leaseId, graceMs, 'aborted')
+  signal.addEventListener('abort', abort, { once: true })
+  return () => signal.removeEventListener('abort', abort)
 }
 
 /** For how long work may go on after it was aborted. */

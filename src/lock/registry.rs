@@ -25,6 +25,8 @@ use super::target::Target;
 use super::terms::{EnvId, LeaseId, Sharing, Terms};
 use super::verdict::Cause;
 
+/// How long a file system may take to resolve a path, however short the caller's patience is.
+const RESOLUTION: Duration = Duration::from_secs(5);
 /// Who has waited this long for a lease makes its holder look for lost owners.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// How many tasks of this process may follow each other before another process that waits gets a
@@ -140,16 +142,18 @@ pub fn acquire(path: &Path, terms: Terms, settle: Settle) -> Result<Acquired, Lo
     let parent = path.parent().unwrap_or(path);
     if let Some(waiting) = RESOLVING.lock().as_mut().and_then(|resolving| resolving.get_mut(parent)) {
         waiting.push(ticket.clone());
-        return Ok(later(ticket));
+        ticket.expect_resolution();
+        return Ok(Acquired::Later(ticket));
     }
     match Target::quick(path)? {
         Some(target) => Ok(match enter(&Arc::new(target), &ticket)? {
             Some(hold) => Acquired::Now(hold),
-            None => later(ticket),
+            None => Acquired::Later(ticket),
         }),
         None => {
             resolve_elsewhere(parent, &ticket)?;
-            Ok(later(ticket))
+            ticket.expect_resolution();
+            Ok(Acquired::Later(ticket))
         }
     }
 }
@@ -172,15 +176,6 @@ pub fn acquire_blocking(path: &Path, terms: Terms) -> Result<Hold, LockError> {
             Err(LockError::Cancelled { lock_path: path.into() })
         }),
     }
-}
-
-/// Registers the deadline of a ticket that waits.
-fn later(ticket: Arc<Ticket>) -> Acquired {
-    if let Some(deadline) = ticket.terms.timeout.and_then(|timeout| ticket.requested.checked_add(timeout)) {
-        // Deadlines are kept by the local lookout, which never hangs.
-        Post::of(FsClass::Local).lookout.expect(deadline, &ticket);
-    }
-    Acquired::Later(ticket)
 }
 
 /// Resolves the first request for a directory on a thread of its own: only touching a directory
@@ -256,7 +251,7 @@ fn enter(target: &Arc<Target>, ticket: &Arc<Ticket>) -> Result<Option<Hold>, Loc
                 drop(table);
                 return Err(timeout(target, terms, owner_on_disk(target)));
             }
-            entry.queue.insert(queue_key(ticket), ticket.clone());
+            entry.queue_up(ticket);
             return Ok(None);
         }
         table.locks.insert(target.lock_path.clone(), Entry::moving());
@@ -264,7 +259,7 @@ fn enter(target: &Arc<Target>, ticket: &Arc<Ticket>) -> Result<Option<Hold>, Loc
     let contender = Contender::new(target.clone());
     if target.class != FsClass::Local && !at_once {
         if let Some(entry) = table().locks.get_mut(&target.lock_path) {
-            entry.queue.insert(queue_key(ticket), ticket.clone());
+            entry.queue_up(ticket);
         }
         Post::of(target.class).lookout.contend(contender, Duration::ZERO);
         return Ok(None);
@@ -290,7 +285,7 @@ fn first_look(mut contender: Contender, ticket: &Arc<Ticket>) -> Result<Option<H
         }
         Ok(Look::Held { .. }) if terms.timeout != Some(Duration::ZERO) => {
             if let Some(entry) = table.locks.get_mut(&target.lock_path) {
-                entry.queue.insert(queue_key(ticket), ticket.clone());
+                entry.queue_up(ticket);
             }
             drop(table);
             Post::of(target.class).lookout.contend(contender, Duration::ZERO);
@@ -347,6 +342,21 @@ fn owner_on_disk(target: &Target) -> Owner {
 }
 
 impl Ticket {
+    /// Bounds the time that the file system may take to say where the path leads. It is not counted
+    /// against a caller that would not wait for the lock itself.
+    fn expect_resolution(self: &Arc<Self>) {
+        self.expect_within(RESOLUTION);
+    }
+
+    /// Registers the deadline, which lies no earlier than `least` after the request.
+    fn expect_within(self: &Arc<Self>, least: Duration) {
+        let limit = self.terms.timeout.map(|timeout| timeout.max(least));
+        if let Some(deadline) = limit.and_then(|limit| self.requested.checked_add(limit)) {
+            // Deadlines are kept by the local lookout, which never hangs.
+            Post::of(FsClass::Local).lookout.expect(deadline, self);
+        }
+    }
+
     /// Delivers the outcome, unless somebody else did. An outcome that came too late is dropped,
     /// and a lock in it is released by that.
     fn settle(&self, outcome: Result<Hold, LockError>) {
@@ -403,6 +413,11 @@ impl Ticket {
 impl Entry {
     fn moving() -> Self {
         Self { phase: Phase::Moving, queue: BTreeMap::new(), disk_token: 0, since: Instant::now(), turns: 0 }
+    }
+
+    fn queue_up(&mut self, ticket: &Arc<Ticket>) {
+        self.queue.insert(queue_key(ticket), ticket.clone());
+        ticket.expect_within(Duration::ZERO);
     }
 
     /// The first ticket in the queue that still waits.

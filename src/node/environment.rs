@@ -226,7 +226,10 @@ impl Environment {
     #[napi(catch_unwind)]
     pub fn fetch(&mut self, env: Env) -> Vec<Letter> {
         let letters = std::mem::take(&mut *self.mailbox.mail.lock());
-        letters.into_iter().filter_map(|letter| self.open(&env, letter)).collect()
+        if letters.iter().any(|letter| matches!(letter, Mail::Suspected)) {
+            collect_garbage(&env);
+        }
+        letters.into_iter().filter_map(|letter| self.open(letter)).collect()
     }
 
     /// Takes a lease of this environment away after `grace_ms`, unless it ends by itself before.
@@ -297,7 +300,7 @@ impl Environment {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "numbers count from one")]
-    fn open(&mut self, env: &Env, letter: Mail) -> Option<Letter> {
+    fn open(&mut self, letter: Mail) -> Option<Letter> {
         let empty =
             Letter { id: 0.0, lease: None, fault: None, inspection: None, loss: None, leaked: None, warning: None };
         Some(match letter {
@@ -322,10 +325,7 @@ impl Environment {
             Mail::Lost(loss) => Letter { loss: Some(LossReport::from(&*loss)), ..empty },
             Mail::NotRemoved(code, message) => Letter { warning: Some(Warning { code, message }), ..empty },
             Mail::Leaked(lease) => Letter { leaked: Some(HeldReport::new(&lease, self.id)), ..empty },
-            Mail::Suspected => {
-                collect_garbage(env);
-                return None;
-            }
+            Mail::Suspected => return None,
         })
     }
 }
