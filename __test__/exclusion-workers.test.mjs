@@ -196,6 +196,41 @@ test('the end of a worker takes nothing from other threads', async (t) => {
   await handle.release()
 })
 
+/** In a worker: shares the session lock of `args.path` until it is told to release it, or the worker ends. */
+async function share({ leasehold, send, next, args: { path } }) {
+  const handle = await leasehold.acquireSessionWriteLock({ sessionFile: path })
+  send({ held: handle.token })
+  await next('release')
+  await handle.release()
+  send({ released: true })
+}
+
+for (const first of ['the worker', 'the main thread']) {
+  test(`a worker that ends leaves a session lock to those who share it, had by ${first} first`, async (t) => {
+    const path = join(scratch(t), 'file')
+    const threads = {
+      'the worker': async () => {
+        const other = worker(t, share, { args: { path } })
+        await other.next('held')
+        return other
+      },
+      'the main thread': () => leasehold.acquireSessionWriteLock({ sessionFile: path }),
+    }
+    const second = Object.keys(threads).find((thread) => thread !== first)
+    const had = { [first]: await threads[first]() }
+    had[second] = await threads[second]()
+    const handle = had['the main thread']
+    const { signal } = handle
+    await had['the worker'].terminate()
+    assert.equal(signal.aborted, false)
+    assert.ok(handle.held, 'the lock is lost')
+    handle.assertHeld()
+    assert.ok(existsSync(`${path}.lock`))
+    await handle.release()
+    assert.equal(existsSync(`${path}.lock`), false)
+  })
+}
+
 test('a lock that another thread holds is held in this process, says the timeout', async (t) => {
   const path = join(scratch(t), 'file')
   const other = worker(t, hold, { args: { path } })
