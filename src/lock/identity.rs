@@ -57,7 +57,11 @@ impl Identity {
             } else {
                 Distance::SameKernel
             }
-        } else if self.host == theirs.host && self.machine_id == theirs.machine_id {
+        } else if self.boot_id.is_some()
+            && theirs.boot_id.is_some()
+            && self.host == theirs.host
+            && self.machine_id == theirs.machine_id
+        {
             Distance::EarlierBoot
         } else {
             Distance::OtherHost

@@ -197,7 +197,7 @@ impl Sidecar {
     /// As `standing`, but one system call where no beat has needed the identity yet: a lock file
     /// this young was replaced if and only if it has lost its name.
     fn standing_at_release(&mut self) -> io::Result<Standing> {
-        if self.id.is_some() || self.target.class != FsClass::Local || !self.has_os_lock() {
+        if self.id.is_some() || self.target.class != FsClass::Local || !self.has_os_lock() || !sys::LINKS_TELL {
             return self.standing();
         }
         Ok(if sys::stat_file(&self.file)?.links == 0 { Standing::Replaced } else { Standing::Ours })

@@ -164,7 +164,8 @@ fn append(hold: &Hold, bytes: &[u8]) -> Result<(), LockError> {
 
     let path = &hold.lease().target.path;
     let io = |action, error| LockError::Io { action, path: path.clone(), source: error };
-    // Opened before the check, which stands as close to the write as it can.
+    // Twice: before anything is created, and as close to the write as it can stand.
+    hold.check()?;
     let mut file = sys::open_append(path).map_err(|error| io("open", error))?;
     let meta = sys::stat_file(&file).map_err(|error| io("inspect", error))?;
     if meta.kind != sys::FileKind::Regular {

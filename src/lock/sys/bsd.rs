@@ -7,6 +7,10 @@ use std::path::Path;
 
 use super::FsClass;
 
+/// Whether a file that another one was renamed over, or that was unlinked, shows no links through its
+/// descriptor at once.
+pub const LINKS_TELL: bool = false;
+
 /// There are no unnamed files here: drafts get a private name.
 pub fn create_unnamed(_directory: &Path) -> io::Result<File> {
     Err(unsupported())

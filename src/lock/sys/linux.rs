@@ -16,6 +16,10 @@ use rustix::fs::{AtFlags, CWD, RenameFlags};
 
 use super::{FsClass, Life};
 
+/// Whether a file that another one was renamed over, or that was unlinked, shows no links through its
+/// descriptor at once.
+pub const LINKS_TELL: bool = true;
+
 /// Creates a file without a name in `directory` (mode 0600): it vanishes with its descriptor
 /// unless `link_unnamed` gives it a name.
 pub fn create_unnamed(directory: &Path) -> io::Result<File> {

@@ -44,6 +44,10 @@ const GUARD_BYTE: u64 = LOCK_BYTE + 2;
 
 const SHARE_ALL: u32 = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
 
+/// Whether a file that another one was renamed over, or that was unlinked, shows no links through its
+/// descriptor at once.
+pub const LINKS_TELL: bool = false;
+
 /// Opens an existing lock file for reading and writing, refusing to follow a symbolic link.
 pub fn open_lock_file(path: &Path) -> io::Result<File> {
     open(path, File::options().read(true).write(true))
