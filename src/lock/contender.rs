@@ -162,16 +162,13 @@ impl Contender {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 // The directory vanished: make it again, as for a first request.
                 self.target.forget();
-                sys::create_dir_all(&self.target.directory)
-                    .and_then(|()| Draft::new(&self.target, &terms.claim, token))
+                sys::create_dir_all(&self.target.directory).and_then(|()| Draft::new(&self.target, &terms.claim, token))
             }
             prepared => prepared,
         }
         .map_err(|error| self.io("create", error))?;
         match draft.publish(&self.target, &terms.claim).map_err(|error| self.io("create", error))? {
-            Ok(published) => {
-                Ok(Some(Sidecar::new(self.target.clone(), None, published, terms.keep_file)))
-            }
+            Ok(published) => Ok(Some(Sidecar::new(self.target.clone(), None, published, terms.keep_file))),
             Err(draft) => {
                 self.draft = draft.is_traceless().then_some(draft);
                 Ok(None)
@@ -235,7 +232,13 @@ impl Contender {
             Verdict::Adopt(cause) | Verdict::Supersede(cause) => self.supersede(terms, cause, os_lock, &meta),
             Verdict::Refuse(cause) => {
                 let owner = self.owner();
-                Err(LockError::Stale { api: terms.api, target: target.path.clone(), lock_path: target.lock_path.clone(), cause, owner })
+                Err(LockError::Stale {
+                    api: terms.api,
+                    target: target.path.clone(),
+                    lock_path: target.lock_path.clone(),
+                    cause,
+                    owner,
+                })
             }
             Verdict::Wait { recheck } => {
                 if os_lock == OsLock::Acquired {

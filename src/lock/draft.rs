@@ -78,7 +78,8 @@ impl Draft {
     fn fill(file: File, name: Name, claim: &Claim, token: u64) -> io::Result<Self> {
         let os_lock = sys::try_lock(&file)? == OsLock::Acquired;
         let us = Identity::of_this_process();
-        let mut draft = Self { file, name, record: NativeRecord::new(us, claim, token, os_lock, SystemTime::now()), len: 0 };
+        let mut draft =
+            Self { file, name, record: NativeRecord::new(us, claim, token, os_lock, SystemTime::now()), len: 0 };
         draft.write()?;
         Ok(draft)
     }

@@ -134,8 +134,11 @@ impl Heart {
                 let due = entry.key().0;
                 leases.push((entry.remove(), due));
             }
-            let leftovers: Vec<_> =
-                agenda.leftovers.extract_if(.., |(due, ..)| *due <= now).map(|(_, pause, leftover)| (pause, leftover)).collect();
+            let leftovers: Vec<_> = agenda
+                .leftovers
+                .extract_if(.., |(due, ..)| *due <= now)
+                .map(|(_, pause, leftover)| (pause, leftover))
+                .collect();
             if !(leases.is_empty() && leftovers.is_empty()) {
                 return (leases, leftovers);
             }

@@ -52,11 +52,7 @@ impl Identity {
     pub fn distance(&self, record: &NativeRecord) -> Distance {
         let theirs = &record.leasehold;
         if self.boot_id.is_some() && self.boot_id == theirs.boot_id {
-            if self.pid_namespace == theirs.pid_namespace {
-                Distance::SameNamespace
-            } else {
-                Distance::SameKernel
-            }
+            if self.pid_namespace == theirs.pid_namespace { Distance::SameNamespace } else { Distance::SameKernel }
         } else if self.boot_id.is_some()
             && theirs.boot_id.is_some()
             && self.host == theirs.host

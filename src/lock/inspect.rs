@@ -75,12 +75,9 @@ impl Owner {
     pub fn of(contents: &Contents, now: SystemTime) -> Self {
         let us = Identity::of_this_process();
         let (pid, start, since, distance) = match contents {
-            Contents::Native(record) => (
-                Some(record.pid),
-                record.starttime,
-                parse_iso(&record.leasehold.acquired_at),
-                us.distance(record),
-            ),
+            Contents::Native(record) => {
+                (Some(record.pid), record.starttime, parse_iso(&record.leasehold.acquired_at), us.distance(record))
+            }
             Contents::Js(record) => (record.pid, record.start, record.created_at, Distance::SameNamespace),
             Contents::Unreadable => (None, None, None, Distance::SameNamespace),
         };

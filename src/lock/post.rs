@@ -32,11 +32,9 @@ impl Post {
         static REMOTE: Mutex<Option<HashMap<u64, &'static Post>>> = Mutex::new(None);
         match class {
             FsClass::Local => LOCAL.get_or_init(Self::default),
-            FsClass::Remote { device } => REMOTE
-                .lock()
-                .get_or_insert_default()
-                .entry(device)
-                .or_insert_with(|| Box::leak(Box::default())),
+            FsClass::Remote { device } => {
+                REMOTE.lock().get_or_insert_default().entry(device).or_insert_with(|| Box::leak(Box::default()))
+            }
         }
     }
 }

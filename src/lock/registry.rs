@@ -7,8 +7,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
@@ -192,9 +192,8 @@ fn resolve_elsewhere(parent: &Path, ticket: &Arc<Ticket>) -> Result<(), LockErro
     let directory = parent.to_owned();
     let Err(error) = sys::spawn("leasehold-resolve", move || resolve_all(&directory)) else { return Ok(()) };
     let stranded = RESOLVING.lock().as_mut().and_then(|resolving| resolving.remove(parent)).unwrap_or_default();
-    let failure = |path: &Path| {
-        LockError::io("start a thread for", path, std::io::Error::new(error.kind(), error.to_string()))
-    };
+    let failure =
+        |path: &Path| LockError::io("start a thread for", path, std::io::Error::new(error.kind(), error.to_string()));
     for other in stranded.iter().filter(|other| !Arc::ptr_eq(other, ticket)) {
         other.settle(Err(failure(&other.path)));
     }

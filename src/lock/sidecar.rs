@@ -142,7 +142,8 @@ impl Sidecar {
             Err(error) if sys::is_symlink_error(&error) => return Ok((Standing::Replaced, None)),
             Err(error) => return Err(error),
         };
-        let ours = there.token() == self.token() && matches!(&there, Contents::Native(record) if record.pid == self.record.pid);
+        let ours = there.token() == self.token()
+            && matches!(&there, Contents::Native(record) if record.pid == self.record.pid);
         // A record torn by our own beat reads as nothing: the same file is still ours.
         let torn = same_file && there == Contents::Unreadable;
         Ok((if ours || torn { Standing::Ours } else { Standing::Replaced }, Some(by_path)))

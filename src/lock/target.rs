@@ -165,11 +165,9 @@ mod tests {
 
     #[test]
     fn paths_resolve_as_in_node() {
-        for (given, directory, name) in [
-            ("/a/b/../c.json", "/a", "c.json"),
-            ("/a/./b//c.json/", "/a/b", "c.json"),
-            ("/../c", "/", "c"),
-        ] {
+        for (given, directory, name) in
+            [("/a/b/../c.json", "/a", "c.json"), ("/a/./b//c.json/", "/a/b", "c.json"), ("/../c", "/", "c")]
+        {
             assert_eq!(split(Path::new(given)).unwrap(), (PathBuf::from(directory), name.into()), "{given}");
         }
     }

@@ -212,7 +212,10 @@ fn a_file_too_long_to_pad_is_replaced_whole() {
 #[test]
 fn losing_the_name_is_noticed_and_told_once() {
     for (meddle, reason) in [
-        (Box::new(|place: &Place| fs::remove_file(&place.lock_path).unwrap()) as Box<dyn Fn(&Place)>, LossReason::Removed),
+        (
+            Box::new(|place: &Place| fs::remove_file(&place.lock_path).unwrap()) as Box<dyn Fn(&Place)>,
+            LossReason::Removed,
+        ),
         (
             Box::new(|place: &Place| {
                 fs::remove_file(&place.lock_path).unwrap();

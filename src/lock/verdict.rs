@@ -293,7 +293,8 @@ mod tests {
 
     #[test]
     fn a_live_native_lease_is_never_stale_however_old() {
-        let mut case = Case::new(OsLock::Busy, native_record(|record| record.created_at = "1970-01-01T00:00:00.000Z".into()));
+        let mut case =
+            Case::new(OsLock::Busy, native_record(|record| record.created_at = "1970-01-01T00:00:00.000Z".into()));
         case.modified_ago = Duration::from_secs(1_000_000);
         case.unmoved = Duration::from_secs(33);
         assert!(waits(case.judge()));

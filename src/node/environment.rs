@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use napi::Status;
 use napi::bindgen_prelude::{Either3, Env, Function, Result, Unknown};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
-use napi::Status;
 use napi_derive::napi;
 use parking_lot::Mutex;
 
@@ -234,7 +234,12 @@ impl Environment {
 
     /// Takes a lease of this environment away after `grace_ms`, unless it ends by itself before.
     #[napi(catch_unwind)]
-    pub fn limit(&self, lease: f64, grace_ms: f64, #[napi(ts_arg_type = "'aborted' | 'unhandled-rejection'")] reason: String) {
+    pub fn limit(
+        &self,
+        lease: f64,
+        grace_ms: f64,
+        #[napi(ts_arg_type = "'aborted' | 'unhandled-rejection'")] reason: String,
+    ) {
         let reason = if reason == "aborted" { LossReason::Aborted } else { LossReason::UnhandledRejection };
         let grace = Duration::try_from_secs_f64(grace_ms / 1000.0).unwrap_or(Duration::MAX);
         registry::limit(number(lease), grace, reason);

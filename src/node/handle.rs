@@ -9,13 +9,13 @@ use napi::bindgen_prelude::{BigInt, Either, Either3, Null, Uint8Array};
 use napi_derive::napi;
 use parking_lot::Mutex;
 
-use super::environment::{Mailbox, Mail};
+use super::environment::{Mail, Mailbox};
 use super::report::Fault;
+use crate::lock::Hold;
 use crate::lock::error::LockError;
 use crate::lock::post::Post;
 use crate::lock::registry::unique_id;
 use crate::lock::sys::{self, FsClass};
-use crate::lock::Hold;
 
 /// One handle on a lease.
 #[napi]

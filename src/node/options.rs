@@ -5,8 +5,8 @@ use std::time::Duration;
 use napi::bindgen_prelude::{Env, Object, Unknown};
 use napi::{Error, Result, Status, ValueType};
 
-use crate::lock::terms::{Api, LEASE_DEFAULT, LEASE_MAX, LEASE_MIN, MAX_HOLD_DEFAULT};
 use crate::lock::record::Claim;
+use crate::lock::terms::{Api, LEASE_DEFAULT, LEASE_MAX, LEASE_MIN, MAX_HOLD_DEFAULT};
 use crate::lock::{Recovery, Sharing, Terms};
 
 /// How long a request without any limit of its own waits.
@@ -41,7 +41,9 @@ pub fn file_terms(env: &Env, options: Unknown<'_>) -> Result<Terms> {
     Ok(Terms {
         api: Api::File,
         timeout,
-        stale: fields.limit("stale", Zero::Allowed)?.map_or(STALE_DEFAULT, |limit| limit.finite().unwrap_or(Duration::MAX)),
+        stale: fields
+            .limit("stale", Zero::Allowed)?
+            .map_or(STALE_DEFAULT, |limit| limit.finite().unwrap_or(Duration::MAX)),
         recovery: recovery(&fields)?,
         sharing: match fields.text("reentrantOwner")? {
             Some(owner) => Sharing::Owner(owner.into()),
@@ -214,7 +216,12 @@ impl<'env> Fields<'env> {
     }
 
     /// A field of the given type; `None` when it is absent, `undefined` or `null`.
-    fn field<T: napi::bindgen_prelude::FromNapiValue>(&self, name: &str, kind: ValueType, what: &str) -> Result<Option<T>> {
+    fn field<T: napi::bindgen_prelude::FromNapiValue>(
+        &self,
+        name: &str,
+        kind: ValueType,
+        what: &str,
+    ) -> Result<Option<T>> {
         let Some(value) = self.object.get::<Unknown<'_>>(name)? else { return Ok(None) };
         match value.get_type()? {
             ValueType::Undefined | ValueType::Null => Ok(None),

@@ -18,11 +18,7 @@ const GUARD_BYTE: libc::off_t = 1 << 40;
 /// Opens an existing lock file for reading and writing, refusing to follow a symbolic link and
 /// never waiting for the other end of a FIFO.
 pub fn open_lock_file(path: &Path) -> io::Result<File> {
-    File::options()
-        .read(true)
-        .write(true)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY)
-        .open(path)
+    File::options().read(true).write(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY).open(path)
 }
 
 /// Opens a lock file for reading only, under the same precautions.
@@ -132,19 +128,14 @@ fn busy_or_unsupported(error: io::Error) -> io::Result<OsLock> {
 pub fn is_unsupported(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
-        Some(
-            libc::EOPNOTSUPP | libc::ENOSYS | libc::EINVAL | libc::EISDIR | libc::EPERM | libc::EMLINK | libc::EXDEV
-        )
+        Some(libc::EOPNOTSUPP | libc::ENOSYS | libc::EINVAL | libc::EISDIR | libc::EPERM | libc::EMLINK | libc::EXDEV)
     )
 }
 
 /// Whether `error` passes by itself: it says nothing about who owns a lock.
 #[must_use]
 pub fn is_transient(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(libc::EINTR | libc::EAGAIN | libc::ESTALE | libc::EBUSY | libc::ETXTBSY)
-    )
+    matches!(error.raw_os_error(), Some(libc::EINTR | libc::EAGAIN | libc::ESTALE | libc::EBUSY | libc::ETXTBSY))
 }
 
 /// Whether `error` says that a symbolic link stands at the path.
