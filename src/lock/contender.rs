@@ -231,7 +231,7 @@ impl Contender {
             Verdict::Adopt(cause) if meta.len <= MAX_LEN as u64 => self.adopt(terms, cause, os_lock, &meta),
             Verdict::Adopt(cause) | Verdict::Supersede(cause) => self.supersede(terms, cause, os_lock, &meta),
             Verdict::Refuse(cause) => {
-                let owner = self.owner();
+                let owner = Box::new(self.owner());
                 Err(LockError::Stale {
                     api: terms.api,
                     target: target.path.clone(),
@@ -275,7 +275,7 @@ impl Contender {
         }
         let Some(Seen { file, id, .. }) = self.seen.take() else { return Ok(Outcome::Moved) };
         sys::unguard(&file).map_err(|error| io("unlock", error))?;
-        let published = Published { file, record, len: bytes.len() };
+        let published = Published { file, record: Box::new(record), len: bytes.len() };
         let sidecar = Sidecar::new(target, Some(id), published, terms.keep_file);
         Ok(Outcome::Done(Look::Taken { sidecar, from: Some(cause).filter(|cause| *cause != Cause::Released) }))
     }

@@ -26,7 +26,7 @@ use super::target::Target;
 pub struct Draft {
     file: File,
     name: Name,
-    record: NativeRecord,
+    record: Box<NativeRecord>,
     len: usize,
 }
 
@@ -52,7 +52,7 @@ pub struct Published {
     /// The open, locked file.
     pub file: File,
     /// What stands in it.
-    pub record: NativeRecord,
+    pub record: Box<NativeRecord>,
     /// How many bytes it has.
     pub len: usize,
 }
@@ -78,8 +78,12 @@ impl Draft {
     fn fill(file: File, name: Name, claim: &Claim, token: u64) -> io::Result<Self> {
         let os_lock = sys::try_lock(&file)? == OsLock::Acquired;
         let us = Identity::of_this_process();
-        let mut draft =
-            Self { file, name, record: NativeRecord::new(us, claim, token, os_lock, SystemTime::now()), len: 0 };
+        let mut draft = Self {
+            file,
+            name,
+            record: Box::new(NativeRecord::new(us, claim, token, os_lock, SystemTime::now())),
+            len: 0,
+        };
         draft.write()?;
         Ok(draft)
     }
@@ -94,7 +98,7 @@ impl Draft {
     /// Makes a draft that was kept while waiting say what holds now.
     pub fn renew(&mut self, claim: &Claim, token: u64) -> io::Result<()> {
         let os_lock = self.record.leasehold.os_lock;
-        self.record = NativeRecord::new(Identity::of_this_process(), claim, token, os_lock, SystemTime::now());
+        *self.record = NativeRecord::new(Identity::of_this_process(), claim, token, os_lock, SystemTime::now());
         self.write()
     }
 

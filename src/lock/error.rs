@@ -36,7 +36,7 @@ pub enum LockError {
         /// How long the caller was ready to wait.
         timeout: Duration,
         /// Who held it at the end.
-        owner: Owner,
+        owner: Box<Owner>,
     },
 
     /// The lock is stale, and the caller asked to be told instead of recovering it.
@@ -54,7 +54,7 @@ pub enum LockError {
         /// Why it counts as stale.
         cause: Cause,
         /// Whose it is.
-        owner: Owner,
+        owner: Box<Owner>,
     },
 
     /// Waiting could only end in a timeout, because the holder waits for the waiter.

@@ -113,14 +113,9 @@ impl Owner {
     #[must_use]
     pub fn short(&self) -> String {
         let Some(pid) = self.pid else { return "unknown".to_owned() };
-        let mut text = format!("pid={pid}");
-        if let Some(alive) = self.alive {
-            text += &format!(" alive={alive}");
-        }
-        if let Some(age) = self.age {
-            text += &format!(" ageMs={}", age.as_millis());
-        }
-        text
+        let alive = self.alive.map_or(String::new(), |alive| format!(" alive={alive}"));
+        let age = self.age.map_or(String::new(), |age| format!(" ageMs={}", age.as_millis()));
+        format!("pid={pid}{alive}{age}")
     }
 
     /// What a caller kept out by this owner can do.

@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::contender::{Contender, Look};
-use super::registry::{self, Ticket};
+use super::registry;
 use super::sys::{self, WatchId, Watcher};
+use super::ticket::Ticket;
 
 /// The lookout of one file-system class.
 #[derive(Default)]
@@ -60,7 +61,7 @@ impl Lookout {
             let key = (deadline, deadlines.count);
             deadlines.by_time.insert(key, Arc::downgrade(ticket));
             // Tickets that were settled early are weeded out when they outnumber the rest.
-            if deadlines.count.is_power_of_two() || deadlines.count % 1024 == 0 {
+            if deadlines.count.is_power_of_two() || deadlines.count.is_multiple_of(1024) {
                 deadlines.by_time.retain(|_, ticket| ticket.strong_count() > 0);
             }
             deadlines.by_time.keys().next() == Some(&key)

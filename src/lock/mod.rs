@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! acquire ──> registry ──> contender ──> sidecar ──> sys
-//!              │  queue      look, judge    the owned lock file
+//!              │  queues     look, judge    the owned lock file
 //!              ├──> lookout   waits for other processes, keeps deadlines
 //!              └──> heart     beats for every lease, enforces maxHold
 //! ```
@@ -13,10 +13,12 @@
 //! * [`verdict`] decides, from facts alone, whether a lock file is free, stale or held.
 //! * [`contender`] tries to get a lock file; [`sidecar`] is a lock file that is ours. With `draft`
 //!   and [`sys`] they are the only modules that change lock files.
-//! * [`registry`] is the process-wide table of leases and queues; [`lease`] the ownership itself.
+//! * [`acquire`](mod@acquire) turns a request into a lease, a [`ticket`] in a queue or an error;
+//!   [`registry`] is the process-wide table of leases and queues; [`lease`] the ownership itself.
 //! * [`heart`], [`lookout`] and [`hands`] are the background threads; [`post`] says which ones serve
 //!   which file system.
 
+pub mod acquire;
 pub mod contender;
 mod draft;
 pub mod error;
@@ -33,13 +35,15 @@ pub mod sidecar;
 pub mod sys;
 pub mod target;
 pub mod terms;
+pub mod ticket;
 pub mod verdict;
 
 #[cfg(test)]
 mod tests;
 
+pub use acquire::{acquire, acquire_blocking};
 pub use error::LockError;
 pub use lease::{Hold, Loss, LossReason};
-pub use registry::{Acquired, acquire};
 pub use target::Target;
 pub use terms::{Recovery, Sharing, Terms};
+pub use ticket::{Acquired, Ticket};

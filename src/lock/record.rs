@@ -130,6 +130,7 @@ impl NativeRecord {
         }
     }
 
+    #[expect(clippy::missing_panics_doc, reason = "a record is plain data, which always serialises")]
     /// The bytes of the record, padded with spaces to at least `min_len`, so that it covers a
     /// longer one it is written over.
     #[must_use]
@@ -249,7 +250,7 @@ mod tests {
     fn record(label: Option<&str>) -> NativeRecord {
         let claim = Claim {
             lease: Duration::from_secs(30),
-            max_hold: Some(Duration::from_secs(300)),
+            max_hold: Some(Duration::from_mins(5)),
             label: label.map(ToOwned::to_owned),
         };
         NativeRecord::new(Identity::of_this_process(), &claim, 7, true, SystemTime::now())

@@ -6,29 +6,26 @@
 //! always taken before a lease's own.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
 
-use super::contender::{Contender, Look};
+use super::acquire::PATIENCE;
+use super::contender::Contender;
 use super::error::LockError;
-use super::inspect::{self, Owner};
-use super::lease::{Hold, Lease, Loss, LossReason, WANTED_AGE, leftover_error};
+use super::lease::{Hold, Lease, Loss, LossReason, leftover_error};
 use super::post::Post;
 use super::record::TOKEN_STRIDE;
 use super::sidecar::{Leftover, Sidecar};
-use super::sys::{self, FsClass};
+use super::sys::FsClass;
 use super::target::Target;
-use super::terms::{EnvId, LeaseId, Sharing, Terms};
+use super::terms::{EnvId, LeaseId, Terms};
+use super::ticket::Ticket;
 use super::verdict::Cause;
 
-/// How long a file system may take to resolve a path, however short the caller's patience is.
-const RESOLUTION: Duration = Duration::from_secs(5);
-/// Who has waited this long for a lease makes its holder look for lost owners.
-const PATIENCE: Duration = Duration::from_millis(500);
 /// How many tasks of this process may follow each other before another process that waits gets a
 /// chance.
 const TURNS: u64 = 64;
@@ -37,29 +34,7 @@ const TURN_TIME: Duration = Duration::from_millis(100);
 /// How long this process stands back for another one that waits.
 const COURTESY: Duration = Duration::from_millis(2);
 
-/// Called once with the outcome of a request that had to wait, on any thread.
-pub type Settle = Box<dyn FnOnce(Result<Hold, LockError>) + Send>;
 type Done = Box<dyn FnOnce(Result<(), LockError>) + Send>;
-
-/// The answer to a request.
-pub enum Acquired {
-    /// The lock was free.
-    Now(Hold),
-    /// It was not: `settle` will be called.
-    Later(Arc<Ticket>),
-}
-
-/// One waiting request.
-pub struct Ticket {
-    sequence: u64,
-    path: PathBuf,
-    /// What `path` led to, once that is known.
-    target: OnceLock<Arc<Target>>,
-    terms: Terms,
-    requested: Instant,
-    /// Taken by whoever settles the request: exactly one.
-    settle: Mutex<Option<Settle>>,
-}
 
 /// What happens to leases of an environment that nobody asked for.
 pub trait Observer: Send + Sync {
@@ -73,22 +48,22 @@ pub trait Observer: Send + Sync {
 }
 
 #[derive(Default)]
-struct Table {
-    locks: HashMap<Arc<Path>, Entry>,
+pub(super) struct Table {
+    pub(super) locks: HashMap<Arc<Path>, Entry>,
     observers: HashMap<EnvId, Arc<dyn Observer>>,
 }
 
-struct Entry {
-    phase: Phase,
+pub(super) struct Entry {
+    pub(super) phase: Phase,
     /// By sequence; sequences are unique in the process.
-    queue: BTreeMap<u64, Arc<Ticket>>,
+    pub(super) queue: BTreeMap<u64, Arc<Ticket>>,
     /// The token on disk, since when it stands there, and how many leases followed on it.
     disk_token: u64,
     since: Instant,
     turns: u64,
 }
 
-enum Phase {
+pub(super) enum Phase {
     Held(Arc<Lease>),
     Moving,
 }
@@ -98,10 +73,7 @@ static TABLE: Mutex<Option<Table>> = Mutex::new(None);
 static ENDING: AtomicBool = AtomicBool::new(false);
 static IDS: AtomicU64 = AtomicU64::new(1);
 
-/// Requests for directories that are being resolved, in the order they were made.
-static RESOLVING: Mutex<Option<HashMap<PathBuf, Vec<Arc<Ticket>>>>> = Mutex::new(None);
-
-fn table() -> parking_lot::MappedMutexGuard<'static, Table> {
+pub(super) fn table() -> parking_lot::MappedMutexGuard<'static, Table> {
     MutexGuard::map(TABLE.lock(), |table| table.get_or_insert_default())
 }
 
@@ -111,311 +83,13 @@ pub fn unique_id() -> u64 {
     IDS.fetch_add(1, Ordering::Relaxed)
 }
 
-/// Asks for the lock of `path`. Never waits: a lock that is not free now is delivered to `settle`.
-///
-/// # Errors
-///
-/// [`LockError`] when the request fails at once; `settle` is not called then.
-///
-/// # Examples
-///
-/// ```
-/// use leasehold::lock::{Terms, registry::acquire_blocking};
-///
-/// # let directory = tempfile::tempdir().unwrap();
-/// let path = directory.path().join("session.jsonl");
-/// let hold = acquire_blocking(&path, Terms::default()).unwrap();
-/// assert!(directory.path().join("session.jsonl.lock").exists());
-/// drop(hold);
-/// assert!(!directory.path().join("session.jsonl.lock").exists());
-/// ```
-pub fn acquire(path: &Path, terms: Terms, settle: Settle) -> Result<Acquired, LockError> {
-    let ticket = Arc::new(Ticket {
-        sequence: unique_id(),
-        path: path.to_owned(),
-        target: OnceLock::new(),
-        terms,
-        requested: Instant::now(),
-        settle: Mutex::new(Some(settle)),
-    });
-    // A directory that is being resolved keeps its requests in order.
-    let parent = path.parent().unwrap_or(path);
-    if let Some(waiting) = RESOLVING.lock().as_mut().and_then(|resolving| resolving.get_mut(parent)) {
-        waiting.push(ticket.clone());
-        ticket.expect_resolution();
-        return Ok(Acquired::Later(ticket));
-    }
-    match Target::quick(path)? {
-        Some(target) => Ok(match enter(&Arc::new(target), &ticket)? {
-            Some(hold) => Acquired::Now(hold),
-            None => Acquired::Later(ticket),
-        }),
-        None => {
-            resolve_elsewhere(parent, &ticket)?;
-            ticket.expect_resolution();
-            Ok(Acquired::Later(ticket))
-        }
-    }
-}
-
-/// Asks for the lock of `path` and blocks this thread until it is had or the terms' time is over.
-///
-/// # Errors
-///
-/// Any [`LockError`].
-pub fn acquire_blocking(path: &Path, terms: Terms) -> Result<Hold, LockError> {
-    let (sender, receiver) = std::sync::mpsc::sync_channel(1);
-    let settle = Box::new(move |settled| {
-        // The receiver waits for as long as this closure exists.
-        let _ = sender.send(settled);
-    });
-    match acquire(path, terms, settle)? {
-        Acquired::Now(hold) => Ok(hold),
-        Acquired::Later(ticket) => receiver.recv().unwrap_or_else(|_| {
-            drop(ticket);
-            Err(LockError::Cancelled { lock_path: path.into() })
-        }),
-    }
-}
-
-/// Resolves the first request for a directory on a thread of its own: only touching a directory
-/// tells whether touching it hangs.
-fn resolve_elsewhere(parent: &Path, ticket: &Arc<Ticket>) -> Result<(), LockError> {
-    {
-        let mut resolving = RESOLVING.lock();
-        let waiting = resolving.get_or_insert_default().entry(parent.to_owned()).or_default();
-        waiting.push(ticket.clone());
-        if waiting.len() > 1 {
-            return Ok(());
-        }
-    }
-    let directory = parent.to_owned();
-    let Err(error) = sys::spawn("leasehold-resolve", move || resolve_all(&directory)) else { return Ok(()) };
-    let stranded = RESOLVING.lock().as_mut().and_then(|resolving| resolving.remove(parent)).unwrap_or_default();
-    let failure =
-        |path: &Path| LockError::io("start a thread for", path, std::io::Error::new(error.kind(), error.to_string()));
-    for other in stranded.iter().filter(|other| !Arc::ptr_eq(other, ticket)) {
-        other.settle(Err(failure(&other.path)));
-    }
-    Err(failure(&ticket.path))
-}
-
-/// Serves the requests for `directory`, one after the other, until there are no more.
-fn resolve_all(directory: &Path) {
-    let mut next = 0;
-    loop {
-        let ticket = {
-            let mut resolving = RESOLVING.lock();
-            let Some(waiting) = resolving.as_mut().and_then(|resolving| resolving.get_mut(directory)) else { return };
-            match waiting.get(next) {
-                Some(ticket) => ticket.clone(),
-                None => {
-                    resolving.as_mut().and_then(|resolving| resolving.remove(directory));
-                    return;
-                }
-            }
-        };
-        next += 1;
-        if ticket.is_waiting() {
-            match Target::resolve(&ticket.path).and_then(|target| enter(&Arc::new(target), &ticket)) {
-                Ok(Some(hold)) => ticket.settle(Ok(hold)),
-                Ok(None) => {}
-                Err(error) => ticket.settle(Err(error)),
-            }
-        }
-    }
-}
-
-/// Enters a request for a resolved target: joins, takes, queues or refuses.
-fn enter(target: &Arc<Target>, ticket: &Arc<Ticket>) -> Result<Option<Hold>, LockError> {
-    let terms = &ticket.terms;
-    // A ticket is entered once, so this cannot be refused.
-    let _ = ticket.target.set(target.clone());
-    let at_once = terms.timeout == Some(Duration::ZERO);
-    {
-        let mut table = table();
-        if let Some(entry) = table.locks.get_mut(&target.lock_path) {
-            if let Phase::Held(lease) = &entry.phase {
-                if joins(lease, terms) {
-                    lease.holds.fetch_add(1, Ordering::AcqRel);
-                    return Ok(Some(Hold::new(lease.clone())));
-                }
-                refuse_deadlock(lease, terms)?;
-                if at_once {
-                    return Err(timeout(target, terms, lease.owner()));
-                }
-                let suspicious = (ticket.requested + PATIENCE).max(lease.began + WANTED_AGE);
-                Post::of(target.class).heart.hurry(lease.id, suspicious);
-            } else if at_once {
-                drop(table);
-                return Err(timeout(target, terms, owner_on_disk(target)));
-            }
-            entry.queue_up(ticket);
-            return Ok(None);
-        }
-        table.locks.insert(target.lock_path.clone(), Entry::moving());
-    }
-    let contender = Contender::new(target.clone());
-    if target.class != FsClass::Local && !at_once {
-        if let Some(entry) = table().locks.get_mut(&target.lock_path) {
-            entry.queue_up(ticket);
-        }
-        Post::of(target.class).lookout.contend(contender, Duration::ZERO);
-        return Ok(None);
-    }
-    first_look(contender, ticket)
-}
-
-/// A thread that blocks its event loop goes before those that do not.
-fn queue_key(ticket: &Ticket) -> u64 {
-    if ticket.terms.blocking { ticket.sequence } else { ticket.sequence | 1 << 63 }
-}
-
-/// The look that may find the lock free at once, on the asking thread.
-fn first_look(mut contender: Contender, ticket: &Arc<Ticket>) -> Result<Option<Hold>, LockError> {
-    let target = contender.target().clone();
-    let terms = &ticket.terms;
-    let looked = contender.look(terms, None);
-    let mut table = table();
-    match looked {
-        Ok(Look::Taken { sidecar, from }) => {
-            let hold = table.settle_in(&target, sidecar, terms, from);
-            Ok(Some(hold))
-        }
-        Ok(Look::Held { .. }) if terms.timeout != Some(Duration::ZERO) => {
-            if let Some(entry) = table.locks.get_mut(&target.lock_path) {
-                entry.queue_up(ticket);
-            }
-            drop(table);
-            Post::of(target.class).lookout.contend(contender, Duration::ZERO);
-            Ok(None)
-        }
-        other => {
-            let error = match other {
-                Err(error) => error,
-                Ok(_) => timeout(&target, terms, contender.owner()),
-            };
-            // Others may have queued up behind us meanwhile.
-            if table.leave_if_deserted(&target.lock_path) {
-                return Err(error);
-            }
-            drop(table);
-            Post::of(target.class).lookout.contend(contender, Duration::ZERO);
-            Err(error)
-        }
-    }
-}
-
-fn joins(lease: &Lease, terms: &Terms) -> bool {
-    match (&terms.sharing, &lease.sharing) {
-        (Sharing::Nobody, _) => false,
-        (Sharing::Process, Sharing::Process) => true,
-        (Sharing::Owner(theirs), Sharing::Owner(ours)) if theirs == ours => true,
-        _ => terms.chain.contains(&lease.id),
-    }
-}
-
-fn refuse_deadlock(lease: &Lease, terms: &Terms) -> Result<(), LockError> {
-    let problem = if terms.chain.contains(&lease.id) {
-        "the call that holds it is waiting for this one"
-    } else if terms.blocking && lease.env == terms.env {
-        "it is held by a task of this thread, which could never finish while this call blocks the thread"
-    } else {
-        return Ok(());
-    };
-    Err(LockError::Deadlock { lock_path: lease.target.lock_path.clone(), problem })
-}
-
-fn timeout(target: &Target, terms: &Terms, owner: Owner) -> LockError {
-    LockError::Timeout {
-        api: terms.api,
-        target: target.path.clone(),
-        lock_path: target.lock_path.clone(),
-        timeout: terms.timeout.unwrap_or(Duration::MAX),
-        owner,
-    }
-}
-
-fn owner_on_disk(target: &Target) -> Owner {
-    inspect::inspect(&target.path).ok().and_then(|found| found.owner).unwrap_or_else(Owner::unknown)
-}
-
-impl Ticket {
-    /// Bounds the time that the file system may take to say where the path leads. It is not counted
-    /// against a caller that would not wait for the lock itself.
-    fn expect_resolution(self: &Arc<Self>) {
-        self.expect_within(RESOLUTION);
-    }
-
-    /// Registers the deadline, which lies no earlier than `least` after the request.
-    fn expect_within(self: &Arc<Self>, least: Duration) {
-        let limit = self.terms.timeout.map(|timeout| timeout.max(least));
-        if let Some(deadline) = limit.and_then(|limit| self.requested.checked_add(limit)) {
-            // Deadlines are kept by the local lookout, which never hangs.
-            Post::of(FsClass::Local).lookout.expect(deadline, self);
-        }
-    }
-
-    /// Delivers the outcome, unless somebody else did. An outcome that came too late is dropped,
-    /// and a lock in it is released by that.
-    fn settle(&self, outcome: Result<Hold, LockError>) {
-        let settle = self.settle.lock().take();
-        if let Some(settle) = settle {
-            settle(outcome);
-        }
-    }
-
-    fn is_waiting(&self) -> bool {
-        self.settle.lock().is_some()
-    }
-
-    /// Gives the request up; `false` when it was settled before. `settle` is not called.
-    pub fn cancel(&self) -> bool {
-        let settle = self.settle.lock().take();
-        let cancelled = settle.is_some();
-        if cancelled {
-            self.withdraw();
-        }
-        cancelled
-    }
-
-    /// The time is over: tells the waiter who kept it waiting.
-    pub(super) fn expire(&self) {
-        let Some(settle) = self.settle.lock().take() else { return };
-        let owner = self.withdraw();
-        let error = match self.target.get() {
-            Some(target) => timeout(target, &self.terms, owner.unwrap_or_else(|| owner_on_disk(target))),
-            None => {
-                let target = Target::unresolved(&self.path);
-                timeout(&target, &self.terms, Owner::unknown())
-            }
-        };
-        settle(Err(error));
-    }
-
-    /// Leaves the queue; says which lease of this process it waited for, if it was one.
-    fn withdraw(&self) -> Option<Owner> {
-        let target = self.target.get()?;
-        let mut table = table();
-        let entry = table.locks.get_mut(&target.lock_path)?;
-        entry.queue.remove(&queue_key(self));
-        if let Phase::Held(lease) = &entry.phase {
-            return Some(lease.owner());
-        }
-        drop(table);
-        // Whoever is busy with the lock file learns that there may be nobody left to do it for.
-        Post::of(target.class).lookout.revisit(&target.lock_path);
-        None
-    }
-}
-
 impl Entry {
-    fn moving() -> Self {
+    pub(super) fn moving() -> Self {
         Self { phase: Phase::Moving, queue: BTreeMap::new(), disk_token: 0, since: Instant::now(), turns: 0 }
     }
 
-    fn queue_up(&mut self, ticket: &Arc<Ticket>) {
-        self.queue.insert(queue_key(ticket), ticket.clone());
+    pub(super) fn queue_up(&mut self, ticket: &Arc<Ticket>) {
+        self.queue.insert(ticket.place(), ticket.clone());
         ticket.expect_within(Duration::ZERO);
     }
 
@@ -432,7 +106,13 @@ impl Entry {
 
 impl Table {
     /// Makes a lease of a lock file that was just taken.
-    fn settle_in(&mut self, target: &Arc<Target>, sidecar: Sidecar, terms: &Terms, from: Option<Cause>) -> Hold {
+    pub(super) fn settle_in(
+        &mut self,
+        target: &Arc<Target>,
+        sidecar: Sidecar,
+        terms: &Terms,
+        from: Option<Cause>,
+    ) -> Hold {
         let entry = self.locks.entry(target.lock_path.clone()).or_insert_with(Entry::moving);
         entry.disk_token = sidecar.token();
         entry.since = Instant::now();
@@ -441,9 +121,13 @@ impl Table {
     }
 
     /// Removes a lock that nobody waits for. `false` when somebody does.
-    fn leave_if_deserted(&mut self, lock_path: &Path) -> bool {
+    pub(super) fn leave_if_deserted(&mut self, lock_path: &Path) -> bool {
         let deserted = self.locks.get_mut(lock_path).is_none_or(|entry| {
-            entry.queue.retain(|_, ticket| ticket.is_waiting());
+            while let Some(first) = entry.queue.first_entry()
+                && !first.get().is_waiting()
+            {
+                first.remove();
+            }
             entry.queue.is_empty()
         });
         if deserted {
@@ -478,7 +162,7 @@ pub(super) fn give_up(lease: &Arc<Lease>, done: Done) {
         drop(table);
         return done(Ok(()));
     }
-    let moved = table.move_on(lease, |lease| lease.end());
+    let moved = table.move_on(lease, Lease::end);
     drop(table);
     match moved {
         Some(moved) => moved.finish(lease, done),
@@ -693,6 +377,7 @@ pub fn close(env: EnvId) {
 
 /// Takes away every lease of `env` (`None`: of all), and says how many there were. Their holders
 /// are told as of any other loss.
+#[expect(clippy::must_use_candidate, reason = "it is called for what it does")]
 pub fn release_all(env: Option<EnvId>) -> usize {
     let leases: Vec<_> = held().into_iter().filter(|lease| env.is_none_or(|env| lease.env == env)).collect();
     for lease in &leases {

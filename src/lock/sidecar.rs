@@ -17,7 +17,7 @@ pub struct Sidecar {
     /// Which file it is; found out when it is first needed, to keep acquiring cheap.
     id: Option<FileId>,
     target: Arc<Target>,
-    record: NativeRecord,
+    record: Box<NativeRecord>,
     len: usize,
     keep: bool,
     /// Whether a hand-over changed `record` since it was last written.
@@ -245,7 +245,7 @@ impl Leftover {
             }
             let meta = sys::stat_file(&sidecar.file)?;
             let contents = read_contents(&sidecar.file, &meta)?;
-            let untouched = matches!(&contents, Contents::Native(record) if **record == sidecar.record);
+            let untouched = matches!(&contents, Contents::Native(record) if **record == *sidecar.record);
             if untouched { sidecar.remove().map(drop) } else { Ok(()) }
         })();
         removed.map_err(|error| {

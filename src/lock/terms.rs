@@ -8,11 +8,11 @@ use super::record::Claim;
 /// The shortest lease a holder may ask for.
 pub const LEASE_MIN: Duration = Duration::from_millis(200);
 /// The longest lease a holder may ask for.
-pub const LEASE_MAX: Duration = Duration::from_secs(3600);
+pub const LEASE_MAX: Duration = Duration::from_hours(1);
 /// The lease of a caller that does not say.
 pub const LEASE_DEFAULT: Duration = Duration::from_secs(30);
 /// The longest hold of a caller that does not say.
-pub const MAX_HOLD_DEFAULT: Duration = Duration::from_secs(300);
+pub const MAX_HOLD_DEFAULT: Duration = Duration::from_mins(5);
 
 /// An environment: one JavaScript main thread or worker.
 pub type EnvId = u64;

@@ -9,11 +9,10 @@ use std::time::{Duration, Instant, SystemTime};
 use super::identity::Identity;
 use super::lease::LossReason;
 use super::record::{Claim, Contents, NativeRecord, TOKEN_STRIDE};
-use super::registry::{Acquired, acquire, acquire_blocking};
 use super::sys::{self, OsLock};
 use super::terms::{LEASE_MIN, Sharing};
 use super::verdict::Cause;
-use super::{Hold, LockError, Terms};
+use super::{Acquired, Hold, LockError, Terms, acquire, acquire_blocking};
 
 struct Place {
     _directory: tempfile::TempDir,

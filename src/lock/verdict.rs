@@ -219,7 +219,7 @@ mod tests {
     use super::*;
     use crate::lock::record::Claim;
 
-    const NOW: Duration = Duration::from_secs(1_800_000_000);
+    const NOW: Duration = Duration::from_hours(500_000);
 
     struct Case {
         os_lock: OsLock,
@@ -381,7 +381,7 @@ mod tests {
 
     #[test]
     fn age_is_no_proof_for_a_cautious_caller() {
-        let mut case = Case::new(OsLock::Acquired, js_record(20, Some(6), Duration::from_secs(3600)));
+        let mut case = Case::new(OsLock::Acquired, js_record(20, Some(6), Duration::from_hours(1)));
         case.terms.recovery = Recovery::RemoveIfDefinitelyStale;
         assert!(waits(case.judge()));
         case.life = Life::Dead;
@@ -393,7 +393,7 @@ mod tests {
     #[test]
     fn an_unreadable_record_is_held_while_it_is_young() {
         let mut case = Case::new(OsLock::Acquired, Contents::Unreadable);
-        case.terms.stale = Duration::from_secs(1800);
+        case.terms.stale = Duration::from_mins(30);
         case.modified_ago = Duration::from_secs(29);
         assert_eq!(case.judge(), Verdict::Wait { recheck: Some(Duration::from_secs(1)) });
         case.modified_ago = Duration::from_secs(30);

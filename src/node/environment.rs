@@ -3,6 +3,12 @@
 //! Answers are collected and fetched with one call, on the environment's own thread, by the
 //! function given to the constructor. That function is weak: it keeps no process alive.
 
+#![expect(
+    clippy::must_use_candidate,
+    clippy::needless_pass_by_value,
+    reason = "JavaScript calls these, and napi hands it values"
+)]
+
 use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
@@ -20,10 +26,10 @@ use super::options::{file_terms, session_terms, type_error};
 use super::report::{Fault, HeldReport, InspectionReport, LossReport};
 use crate::lock::error::LockError;
 use crate::lock::inspect::{Inspection, inspect};
-use crate::lock::registry::{self, Acquired, Observer, Ticket, acquire_blocking, unique_id};
+use crate::lock::registry::{self, Observer, unique_id};
 use crate::lock::sys;
 use crate::lock::terms::{EnvId, OwnPid};
-use crate::lock::{Hold, Loss, LossReason, Terms, acquire};
+use crate::lock::{Acquired, Hold, Loss, LossReason, Terms, Ticket, acquire, acquire_blocking};
 
 type Wake = ThreadsafeFunction<(), (), (), Status, false, true>;
 
@@ -52,6 +58,9 @@ pub(super) struct Mailbox {
     closed: AtomicBool,
     wake: Wake,
 }
+
+/// Guards the registration of `release_at_exit`.
+static AT_EXIT: std::sync::Once = std::sync::Once::new();
 
 thread_local! {
     /// The environment that will look into its mailbox by itself in a moment; 0 for none.
@@ -145,11 +154,14 @@ pub struct Environment {
 #[napi]
 impl Environment {
     /// Opens the environment. `wake` is called on its thread when there is mail to `fetch`.
+    ///
+    /// # Errors
+    ///
+    /// Node's, when it has no thread-safe function or clean-up hook to give.
     #[napi(constructor, catch_unwind)]
     pub fn new(env: Env, wake: Function<'_, (), ()>) -> Result<Self> {
         // The background threads run this library's code until the process ends.
         napi::bindgen_prelude::retain_current_module_for_unload_safety();
-        static AT_EXIT: std::sync::Once = std::sync::Once::new();
         AT_EXIT.call_once(|| sys::at_exit(release_at_exit));
         let wake = wake.build_threadsafe_function::<()>().weak::<true>().build()?;
         let id = unique_id();
@@ -177,8 +189,8 @@ impl Environment {
         chain: Vec<f64>,
         own_pid_claimed: bool,
     ) -> Result<Either3<Lease, Fault, f64>> {
-        let path = path_of(&env, path, session)?;
-        let terms = self.terms(&env, options, session, &chain, own_pid_claimed)?;
+        let path = path_of(env, path, session)?;
+        let terms = self.terms(env, options, session, &chain, own_pid_claimed)?;
         let id = unique_id();
         let settle = {
             let mailbox = self.mailbox.clone();
@@ -208,8 +220,8 @@ impl Environment {
         chain: Vec<f64>,
         own_pid_claimed: bool,
     ) -> Result<Either3<Lease, Fault, f64>> {
-        let path = path_of(&env, path, false)?;
-        let terms = Terms { blocking: true, ..self.terms(&env, options, false, &chain, own_pid_claimed)? };
+        let path = path_of(env, path, false)?;
+        let terms = Terms { blocking: true, ..self.terms(env, options, false, &chain, own_pid_claimed)? };
         Ok(match acquire_blocking(Path::new(&path), terms) {
             Ok(hold) => Either3::A(Lease::new(hold, self.mailbox.clone())),
             Err(error) => Either3::B(Fault::from(&error)),
@@ -227,7 +239,7 @@ impl Environment {
     pub fn fetch(&mut self, env: Env) -> Vec<Letter> {
         let letters = std::mem::take(&mut *self.mailbox.mail.lock());
         if letters.iter().any(|letter| matches!(letter, Mail::Suspected)) {
-            collect_garbage(&env);
+            collect_garbage(env);
         }
         letters.into_iter().filter_map(|letter| self.open(letter)).collect()
     }
@@ -253,7 +265,7 @@ impl Environment {
     #[napi(catch_unwind)]
     #[expect(clippy::cast_precision_loss, reason = "numbers count from one")]
     pub fn inspect(&self, env: Env, path: Unknown<'_>) -> Result<f64> {
-        let path = path_of(&env, path, false)?;
+        let path = path_of(env, path, false)?;
         let id = unique_id();
         let mailbox = self.mailbox.clone();
         // A thread of its own: the file system may hang, and nobody looks at locks all the time.
@@ -289,7 +301,7 @@ impl Environment {
 
     fn terms(
         &self,
-        env: &Env,
+        env: Env,
         options: Unknown<'_>,
         session: bool,
         chain: &[f64],
@@ -337,7 +349,7 @@ impl Environment {
 
 /// Makes V8 collect garbage soon, without flags: it does when much memory outside its heap seems to
 /// hang on objects inside, and an idle process never does otherwise.
-fn collect_garbage(env: &Env) {
+fn collect_garbage(env: Env) {
     /// Less does not impress it.
     const PRESSURE: i64 = 65 << 20;
     // Should the first fail there is nothing to take back.
@@ -352,7 +364,7 @@ fn number(id: f64) -> u64 {
     id as u64
 }
 
-fn path_of(env: &Env, path: Unknown<'_>, session: bool) -> Result<String> {
+fn path_of(env: Env, path: Unknown<'_>, session: bool) -> Result<String> {
     if path.get_type()? != napi::ValueType::String {
         let name = if session { "params.sessionFile" } else { "path" };
         return Err(type_error(env, &format!("{name} must be a string")));

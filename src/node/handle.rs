@@ -3,6 +3,8 @@
 //! It is all that stands between JavaScript and a lock: as long as anything can reach it the lease
 //! is kept, and when nothing can, its finalizer drops the [`Hold`] and the lock is free.
 
+#![expect(clippy::must_use_candidate, reason = "JavaScript calls these")]
+
 use std::sync::Arc;
 
 use napi::bindgen_prelude::{BigInt, Either, Either3, Null, Uint8Array};

@@ -14,7 +14,7 @@ const TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
 /// `stale` of `withFileLock` and `acquireFileLock`.
 const STALE_DEFAULT: Duration = Duration::from_secs(30);
 /// `staleMs` of `acquireSessionWriteLock`.
-const SESSION_STALE_DEFAULT: Duration = Duration::from_secs(300);
+const SESSION_STALE_DEFAULT: Duration = Duration::from_mins(5);
 /// Labels stand in records and messages.
 const LABEL_MAX: usize = 200;
 
@@ -23,7 +23,7 @@ const LABEL_MAX: usize = 200;
 /// # Errors
 ///
 /// A pending JavaScript `TypeError` or `RangeError` that names the option.
-pub fn file_terms(env: &Env, options: Unknown<'_>) -> Result<Terms> {
+pub fn file_terms(env: Env, options: Unknown<'_>) -> Result<Terms> {
     let defaults = Terms::default();
     let Some(fields) = Fields::of(env, "options", options)? else {
         return Ok(Terms { timeout: Some(TIMEOUT_DEFAULT), stale: STALE_DEFAULT, ..defaults });
@@ -59,7 +59,7 @@ pub fn file_terms(env: &Env, options: Unknown<'_>) -> Result<Terms> {
 /// # Errors
 ///
 /// As [`file_terms`].
-pub fn session_terms(env: &Env, options: Unknown<'_>) -> Result<Terms> {
+pub fn session_terms(env: Env, options: Unknown<'_>) -> Result<Terms> {
     let defaults = Terms {
         api: Api::Session,
         timeout: Some(TIMEOUT_DEFAULT),
@@ -189,6 +189,7 @@ impl Limit {
     }
 }
 
+#[derive(Clone, Copy)]
 enum Zero {
     Allowed,
     Refused,
@@ -196,14 +197,14 @@ enum Zero {
 
 /// The fields of an options object, with its name for error messages.
 struct Fields<'env> {
-    env: &'env Env,
+    env: Env,
     name: String,
     object: Object<'env>,
 }
 
 impl<'env> Fields<'env> {
     /// `None` for `undefined` and `null`.
-    fn of(env: &'env Env, name: &str, value: Unknown<'env>) -> Result<Option<Self>> {
+    fn of(env: Env, name: &str, value: Unknown<'env>) -> Result<Option<Self>> {
         match value.get_type()? {
             ValueType::Undefined | ValueType::Null => Ok(None),
             ValueType::Object => {
@@ -283,7 +284,8 @@ impl<'env> Fields<'env> {
 }
 
 /// Throws a `TypeError`.
-pub fn type_error(env: &Env, message: &str) -> Error {
+#[must_use]
+pub fn type_error(env: Env, message: &str) -> Error {
     pending(env.throw_type_error(message, Some("ERR_INVALID_ARG_TYPE")), message.to_owned())
 }
 

@@ -252,7 +252,7 @@ impl From<&LockError> for Fault {
                 target_path: Some(text(target)),
                 session: Some(*api == Api::Session),
                 timeout_ms: Some(millis(*timeout)),
-                owner: Some(owner.into()),
+                owner: Some((&**owner).into()),
                 owner_text: Some(owner.short()),
                 ..Self::new("timeout", error)
             },
@@ -260,7 +260,7 @@ impl From<&LockError> for Fault {
                 lock_path: Some(text(lock_path)),
                 target_path: Some(text(target)),
                 session: Some(*api == Api::Session),
-                owner: Some(owner.into()),
+                owner: Some((&**owner).into()),
                 owner_text: Some(owner.short()),
                 reason: Some(cause.name().to_owned()),
                 ..Self::new("stale", error)

@@ -26,6 +26,7 @@ pub fn create_unnamed(directory: &Path) -> io::Result<File> {
     File::options().read(true).write(true).mode(0o600).custom_flags(libc::O_TMPFILE).open(directory)
 }
 
+#[expect(clippy::missing_panics_doc, reason = "a number holds no NUL")]
 /// Gives an unnamed file the name `path`, failing with `AlreadyExists` where something has it.
 pub fn link_unnamed(file: &File, path: &Path) -> io::Result<()> {
     // Through /proc: the empty-path form of linkat needs a capability on older kernels.

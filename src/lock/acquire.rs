@@ -1,0 +1,243 @@
+//! Asking for a lock: the way from a path to a lease, a place in the queue or an error.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::contender::{Contender, Look};
+use super::error::LockError;
+use super::inspect::{self, Owner};
+use super::lease::{Hold, Lease, WANTED_AGE};
+use super::post::Post;
+use super::registry::{Entry, Phase, table};
+use super::sys::{self, FsClass};
+use super::target::Target;
+use super::terms::{Sharing, Terms};
+use super::ticket::{Acquired, Settle, Ticket};
+
+/// Who has waited this long for a lease makes its holder look for lost owners.
+pub(super) const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Requests for directories that are being resolved, in the order they were made.
+static RESOLVING: Mutex<Option<HashMap<PathBuf, Vec<Arc<Ticket>>>>> = Mutex::new(None);
+
+/// Asks for the lock of `path`. Never waits: a lock that is not free now is delivered to `settle`.
+///
+/// # Errors
+///
+/// [`LockError`] when the request fails at once; `settle` is not called then.
+///
+/// # Examples
+///
+/// ```
+/// use leasehold::lock::{Terms, acquire_blocking};
+///
+/// # let directory = tempfile::tempdir().unwrap();
+/// let path = directory.path().join("session.jsonl");
+/// let hold = acquire_blocking(&path, Terms::default()).unwrap();
+/// assert!(directory.path().join("session.jsonl.lock").exists());
+/// drop(hold);
+/// assert!(!directory.path().join("session.jsonl.lock").exists());
+/// ```
+pub fn acquire(path: &Path, terms: Terms, settle: Settle) -> Result<Acquired, LockError> {
+    let ticket = Arc::new(Ticket::new(path, terms, settle));
+    // A directory that is being resolved keeps its requests in order.
+    let parent = path.parent().unwrap_or(path);
+    if let Some(waiting) = RESOLVING.lock().as_mut().and_then(|resolving| resolving.get_mut(parent)) {
+        waiting.push(ticket.clone());
+        ticket.expect_resolution();
+        return Ok(Acquired::Later(ticket));
+    }
+    match Target::quick(path)? {
+        Some(target) => Ok(match enter(&Arc::new(target), &ticket)? {
+            Some(hold) => Acquired::Now(hold),
+            None => Acquired::Later(ticket),
+        }),
+        None => {
+            resolve_elsewhere(parent, &ticket)?;
+            ticket.expect_resolution();
+            Ok(Acquired::Later(ticket))
+        }
+    }
+}
+
+/// Asks for the lock of `path` and blocks this thread until it is had or the terms' time is over.
+///
+/// # Errors
+///
+/// Any [`LockError`].
+pub fn acquire_blocking(path: &Path, terms: Terms) -> Result<Hold, LockError> {
+    let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+    let settle = Box::new(move |settled| {
+        // The receiver waits for as long as this closure exists.
+        let _ = sender.send(settled);
+    });
+    match acquire(path, terms, settle)? {
+        Acquired::Now(hold) => Ok(hold),
+        Acquired::Later(ticket) => receiver.recv().unwrap_or_else(|_| {
+            drop(ticket);
+            Err(LockError::Cancelled { lock_path: path.into() })
+        }),
+    }
+}
+
+/// Resolves the first request for a directory on a thread of its own: only touching a directory
+/// tells whether touching it hangs.
+fn resolve_elsewhere(parent: &Path, ticket: &Arc<Ticket>) -> Result<(), LockError> {
+    {
+        let mut resolving = RESOLVING.lock();
+        let waiting = resolving.get_or_insert_default().entry(parent.to_owned()).or_default();
+        waiting.push(ticket.clone());
+        if waiting.len() > 1 {
+            return Ok(());
+        }
+    }
+    let directory = parent.to_owned();
+    let Err(error) = sys::spawn("leasehold-resolve", move || resolve_all(&directory)) else { return Ok(()) };
+    let stranded = RESOLVING.lock().as_mut().and_then(|resolving| resolving.remove(parent)).unwrap_or_default();
+    let failure =
+        |path: &Path| LockError::io("start a thread for", path, std::io::Error::new(error.kind(), error.to_string()));
+    for other in stranded.iter().filter(|other| !Arc::ptr_eq(other, ticket)) {
+        other.settle(Err(failure(&other.path)));
+    }
+    Err(failure(&ticket.path))
+}
+
+/// Serves the requests for `directory`, one after the other, until there are no more.
+fn resolve_all(directory: &Path) {
+    let mut next = 0;
+    loop {
+        let ticket = {
+            let mut resolving = RESOLVING.lock();
+            let Some(waiting) = resolving.as_mut().and_then(|resolving| resolving.get_mut(directory)) else { return };
+            match waiting.get(next) {
+                Some(ticket) => ticket.clone(),
+                None => {
+                    resolving.as_mut().and_then(|resolving| resolving.remove(directory));
+                    return;
+                }
+            }
+        };
+        next += 1;
+        if ticket.is_waiting() {
+            match Target::resolve(&ticket.path).and_then(|target| enter(&Arc::new(target), &ticket)) {
+                Ok(Some(hold)) => ticket.settle(Ok(hold)),
+                Ok(None) => {}
+                Err(error) => ticket.settle(Err(error)),
+            }
+        }
+    }
+}
+
+/// Enters a request for a resolved target: joins, takes, queues or refuses.
+fn enter(target: &Arc<Target>, ticket: &Arc<Ticket>) -> Result<Option<Hold>, LockError> {
+    let terms = &ticket.terms;
+    // A ticket is entered once, so this cannot be refused.
+    let _ = ticket.target.set(target.clone());
+    let at_once = terms.timeout == Some(Duration::ZERO);
+    {
+        let mut table = table();
+        if let Some(entry) = table.locks.get_mut(&target.lock_path) {
+            if let Phase::Held(lease) = &entry.phase {
+                if joins(lease, terms) {
+                    lease.holds.fetch_add(1, Ordering::AcqRel);
+                    return Ok(Some(Hold::new(lease.clone())));
+                }
+                refuse_deadlock(lease, terms)?;
+                if at_once {
+                    return Err(timeout(target, terms, lease.owner()));
+                }
+                let suspicious = (ticket.requested + PATIENCE).max(lease.began + WANTED_AGE);
+                Post::of(target.class).heart.hurry(lease.id, suspicious);
+            } else if at_once {
+                drop(table);
+                return Err(timeout(target, terms, owner_on_disk(target)));
+            }
+            entry.queue_up(ticket);
+            return Ok(None);
+        }
+        table.locks.insert(target.lock_path.clone(), Entry::moving());
+    }
+    let contender = Contender::new(target.clone());
+    if target.class != FsClass::Local && !at_once {
+        if let Some(entry) = table().locks.get_mut(&target.lock_path) {
+            entry.queue_up(ticket);
+        }
+        Post::of(target.class).lookout.contend(contender, Duration::ZERO);
+        return Ok(None);
+    }
+    first_look(contender, ticket)
+}
+
+/// The look that may find the lock free at once, on the asking thread.
+fn first_look(mut contender: Contender, ticket: &Arc<Ticket>) -> Result<Option<Hold>, LockError> {
+    let target = contender.target().clone();
+    let terms = &ticket.terms;
+    let looked = contender.look(terms, None);
+    let mut table = table();
+    match looked {
+        Ok(Look::Taken { sidecar, from }) => {
+            let hold = table.settle_in(&target, sidecar, terms, from);
+            Ok(Some(hold))
+        }
+        Ok(Look::Held { .. }) if terms.timeout != Some(Duration::ZERO) => {
+            if let Some(entry) = table.locks.get_mut(&target.lock_path) {
+                entry.queue_up(ticket);
+            }
+            drop(table);
+            Post::of(target.class).lookout.contend(contender, Duration::ZERO);
+            Ok(None)
+        }
+        other => {
+            let error = match other {
+                Err(error) => error,
+                Ok(_) => timeout(&target, terms, contender.owner()),
+            };
+            // Others may have queued up behind us meanwhile.
+            if table.leave_if_deserted(&target.lock_path) {
+                return Err(error);
+            }
+            drop(table);
+            Post::of(target.class).lookout.contend(contender, Duration::ZERO);
+            Err(error)
+        }
+    }
+}
+
+fn joins(lease: &Lease, terms: &Terms) -> bool {
+    match (&terms.sharing, &lease.sharing) {
+        (Sharing::Nobody, _) => false,
+        (Sharing::Process, Sharing::Process) => true,
+        (Sharing::Owner(theirs), Sharing::Owner(ours)) if theirs == ours => true,
+        _ => terms.chain.contains(&lease.id),
+    }
+}
+
+fn refuse_deadlock(lease: &Lease, terms: &Terms) -> Result<(), LockError> {
+    let problem = if terms.chain.contains(&lease.id) {
+        "the call that holds it is waiting for this one"
+    } else if terms.blocking && lease.env == terms.env {
+        "it is held by a task of this thread, which could never finish while this call blocks the thread"
+    } else {
+        return Ok(());
+    };
+    Err(LockError::Deadlock { lock_path: lease.target.lock_path.clone(), problem })
+}
+
+pub(super) fn timeout(target: &Target, terms: &Terms, owner: Owner) -> LockError {
+    LockError::Timeout {
+        api: terms.api,
+        target: target.path.clone(),
+        lock_path: target.lock_path.clone(),
+        timeout: terms.timeout.unwrap_or(Duration::MAX),
+        owner: Box::new(owner),
+    }
+}
+
+pub(super) fn owner_on_disk(target: &Target) -> Owner {
+    inspect::inspect(&target.path).ok().and_then(|found| found.owner).unwrap_or_else(Owner::unknown)
+}
