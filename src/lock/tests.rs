@@ -112,6 +112,9 @@ fn a_dead_strangers_file_is_adopted_in_place_with_a_larger_token() {
     let place = place();
     let token = u64::MAX / 2;
     drop(stranger(&place.lock_path, token));
+    // Its record was longer than ours will be.
+    let padded = [fs::read(&place.lock_path).unwrap(), b" ".repeat(500), b"\n".to_vec()].concat();
+    fs::write(&place.lock_path, padded).unwrap();
     let before = sys::stat_path(&place.lock_path).unwrap();
     let hold = acquire_blocking(&place.path, patient()).unwrap();
     assert_eq!(hold.lease().taken_from, Some(Cause::OwnerDied));
@@ -119,6 +122,7 @@ fn a_dead_strangers_file_is_adopted_in_place_with_a_larger_token() {
     let after = sys::stat_path(&place.lock_path).unwrap();
     assert_eq!(before.id, after.id, "the name never disappears");
     assert!(after.len >= before.len, "nothing is truncated");
+    assert_eq!(disk_token(&place), hold.lease().token, "and nothing of the old record shows");
     drop(hold);
     assert_eq!(entries(&place), 0);
 }
@@ -239,6 +243,25 @@ fn losing_the_name_is_noticed_and_told_once() {
         let there = place.lock_path.exists();
         drop(hold);
         assert_eq!(place.lock_path.exists(), there, "what replaced ours is not ours to remove");
+    }
+}
+
+#[test]
+fn a_loss_that_nobody_noticed_is_found_at_the_release() {
+    for aside in [false, true] {
+        let place = place();
+        let hold = acquire_blocking(&place.path, patient()).unwrap();
+        if aside {
+            // A beat would have noted which file is ours; here the holder asked itself.
+            hold.check().unwrap();
+            fs::rename(&place.lock_path, place.path.with_extension("aside")).unwrap();
+        } else {
+            fs::remove_file(&place.lock_path).unwrap();
+        }
+        fs::write(&place.lock_path, "{\"pid\":1}").unwrap();
+        hold.release(|released| released.unwrap());
+        assert_eq!(hold.loss().map(|loss| loss.reason), Some(LossReason::Replaced));
+        assert!(place.lock_path.exists(), "what replaced ours is not ours to remove");
     }
 }
 
