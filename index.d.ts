@@ -1,0 +1,654 @@
+/**
+ * File locks that cannot leak.
+ *
+ * A lock protects a file, the *target*; on disk it is the file `<target>.lock` beside it. All times are in
+ * milliseconds. Every wrong option is refused with a `TypeError` or `RangeError` that names it, before anything
+ * happens (`acquireSessionWriteLock` is lenient about numbers, as its callers expect).
+ *
+ * @packageDocumentation
+ */
+
+declare global {
+  // What lib.esnext.disposable declares, for compilations without it.
+  interface SymbolConstructor {
+    readonly dispose: unique symbol
+    readonly asyncDispose: unique symbol
+  }
+}
+
+// Asking for a lock
+
+/**
+ * How long a caller would have kept trying, in the words of retrying locks. leasehold waits for events instead of
+ * retrying, so these only bound the wait: by the sum of all gaps, each as long as chance could have made it.
+ */
+export interface FileLockRetryOptions {
+  /** How many gaps there are at most. Absent: `retries` sets no bound. */
+  retries?: number | undefined
+  /** By what each gap is longer than the one before. @defaultValue 1 */
+  factor?: number | undefined
+  /** The first gap, in milliseconds. @defaultValue 50 */
+  minTimeout?: number | undefined
+  /** The longest gap, in milliseconds. @defaultValue 1000, or `minTimeout` if that is more */
+  maxTimeout?: number | undefined
+  /** Whether chance may double a gap, up to `maxTimeout`. @defaultValue false */
+  randomize?: boolean | undefined
+}
+
+/**
+ * What to do about a lock of OpenClaw's JavaScript that looks stale.
+ *
+ * - `"remove-if-unchanged"`: take it over when its process is gone or it is older than `stale`
+ * - `"remove-if-definitely-stale"`: take it over only when its process is certainly gone; its age proves nothing
+ * - `"fail-closed"`: never take it over; fail with a {@link FileLockStaleError}
+ */
+export type StaleRecovery = 'remove-if-unchanged' | 'remove-if-definitely-stale' | 'fail-closed'
+
+/** Options of {@link acquireFileLock} and of the synchronous functions. All may be left out. */
+export interface FileLockOptions {
+  /**
+   * How long to wait for the lock, in milliseconds. `0` asks once, `Infinity` waits as long as it takes. Where
+   * `retries` sets a bound too, the tighter one counts.
+   *
+   * @defaultValue 10000, unless `retries` sets a bound
+   */
+  timeoutMs?: number | undefined
+  /** Another way to bound the wait, as OpenClaw's callers do. */
+  retries?: FileLockRetryOptions | undefined
+  /**
+   * Gives up waiting when it aborts; the call rejects with `signal.reason`. A lock that is held already is kept, but
+   * see {@link WithFileLockOptions.abortGraceMs}.
+   */
+  signal?: AbortSignal | undefined
+  /**
+   * The longest this lock may be held, in milliseconds; then it is taken away from its holder, who is told (see
+   * {@link FileLockHandle.signal}). Even a blocked event loop does not delay that. `Infinity` for no limit.
+   *
+   * @defaultValue 300000
+   */
+  maxHoldMs?: number | undefined
+  /**
+   * For how long this process may stand still (stopped, or its machine suspended) before another one may take the
+   * lock, in milliseconds, from 200 to 3600000. A busy or blocked event loop is no standstill.
+   *
+   * @defaultValue 30000
+   */
+  leaseMs?: number | undefined
+  /** What the work is called in error messages and reports; at most 200 characters. */
+  label?: string | undefined
+  /**
+   * Leaves the lock file in place when the lock is given up, which is faster. Only for files that nothing but
+   * leasehold locks: for other locks a file that stays is a lock that stays.
+   *
+   * @defaultValue false
+   */
+  keepLockFile?: boolean | undefined
+  /**
+   * From what age, in milliseconds, a lock of OpenClaw's JavaScript counts as stale although its process lives.
+   * A lock file that cannot be read counts as stale when it has not changed for this long, or for 30000 if that is
+   * less. Locks of leasehold are not judged by their age.
+   *
+   * @defaultValue 30000
+   */
+  stale?: number | undefined
+  /** What to do about a stale one. @defaultValue "remove-if-unchanged" */
+  staleRecovery?: StaleRecovery | undefined
+  /**
+   * Shares the lock with every caller in this process that names the same owner. Without it, only calls made inside
+   * the work that holds the lock share it; all others queue.
+   */
+  reentrantOwner?: string | undefined
+  /**
+   * Called with the target before the lock is asked for, once it is had, and at each asynchronous release. A throw
+   * refuses the step: a lock just had is given back, one to be released stays held and can be released again.
+   */
+  assertResourceUnborrowed?: ((targetPath: string) => void) | undefined
+}
+
+/** Options of {@link withFileLock}: those of the others, and what concerns work that goes on for too long. */
+export interface WithFileLockOptions extends FileLockOptions {
+  /**
+   * For how long `fn` may go on after `signal` has aborted, in milliseconds; then the lock is taken away from it.
+   *
+   * @defaultValue 2000
+   */
+  abortGraceMs?: number | undefined
+  /**
+   * What to do when a promise made inside `fn` rejects, nobody handles that for 500 ms, `fn` has not settled, and the
+   * process survives it because it listens for unhandled rejections or uncaught exceptions: take the lock away, or
+   * leave `fn` alone.
+   *
+   * @defaultValue "release"
+   */
+  onUnhandledRejection?: 'release' | 'ignore' | undefined
+}
+
+/**
+ * Parameters of {@link acquireSessionWriteLock}. `timeoutMs`, `staleMs` and `maxHoldMs` fall back to their defaults
+ * when they are no numbers, zero or negative.
+ */
+export interface SessionWriteLockParams {
+  /** The file to lock. */
+  sessionFile: string
+  /**
+   * How long to wait, in milliseconds; `Infinity` for as long as it takes.
+   *
+   * @defaultValue the environment variable `OPENCLAW_SESSION_WRITE_LOCK_ACQUIRE_TIMEOUT_MS`, or 10000
+   */
+  timeoutMs?: number | undefined
+  /**
+   * As {@link FileLockOptions.stale}, in milliseconds.
+   *
+   * @defaultValue the environment variable `OPENCLAW_SESSION_WRITE_LOCK_STALE_MS`, or 300000
+   */
+  staleMs?: number | undefined
+  /**
+   * As {@link FileLockOptions.maxHoldMs}, in milliseconds; `Infinity` falls back too.
+   *
+   * @defaultValue the environment variable `OPENCLAW_SESSION_WRITE_LOCK_MAX_HOLD_MS`, or 300000
+   */
+  maxHoldMs?: number | undefined
+  /**
+   * Whether to share the lock with every other session caller of this process that allows it; it is free when the
+   * last of them releases it. `false` queues behind them.
+   *
+   * @defaultValue true
+   */
+  allowReentrant?: boolean | undefined
+  /** As {@link FileLockOptions.signal}. */
+  signal?: AbortSignal | undefined
+  /** As {@link FileLockOptions.leaseMs}; a value out of range is refused. @defaultValue 30000 */
+  leaseMs?: number | undefined
+  /** As {@link FileLockOptions.label}. */
+  label?: string | undefined
+}
+
+/** As below, with default options. */
+export function withFileLock<T>(path: string, fn: (handle: FileLockHandle) => T | PromiseLike<T>): Promise<T>
+
+/**
+ * Runs `fn` while holding the lock of `path`, and releases it when `fn` is done, however it ends.
+ *
+ * A call made inside `fn` (in the same chain of async calls) for the same file shares the lock. Any other task of
+ * this process queues, first come first served. Other processes wait too, in no particular order.
+ *
+ * @param path - the file to protect. It need not exist; its directory is created if it is missing. The path is
+ *   resolved like `path.resolve`, symbolic links in its directory are followed, a link in the last place is not.
+ * @param options - see {@link WithFileLockOptions}
+ * @param fn - the work; it is given the handle of the lock
+ * @returns what `fn` returned
+ * @throws FileLockTimeoutError - somebody held the lock for as long as the caller would wait
+ * @throws FileLockStaleError - it is stale, and `staleRecovery` forbids taking it over
+ * @throws LockDeadlockError - waiting could only have ended in a timeout
+ * @throws NotALockFileError - a directory, symbolic link, FIFO or the like stands at the lock path
+ * @throws LockLostError - the lock was taken away while `fn` ran, whether `fn` succeeded or not; if `fn` failed,
+ *   `cause` is its error
+ * @throws AggregateError - `fn` failed and so did the release: `errors` has both, in this order
+ * @throws TypeError, RangeError - the path, an option or `fn` is wrong
+ * @throws whatever `fn` throws, the `reason` of an aborted `signal`, and errors of the file system with their `code`
+ *   (`EACCES` and so on)
+ *
+ * @example
+ * ```js
+ * import { withFileLock } from 'leasehold'
+ * import { readFile, writeFile } from 'node:fs/promises'
+ *
+ * await withFileLock('counter.txt', async () => {
+ *   const count = Number(await readFile('counter.txt', 'utf8').catch(() => 0))
+ *   await writeFile('counter.txt', String(count + 1))
+ * })
+ * ```
+ */
+export function withFileLock<T>(
+  path: string,
+  options: WithFileLockOptions | undefined,
+  fn: (handle: FileLockHandle) => T | PromiseLike<T>,
+): Promise<T>
+
+/**
+ * Acquires the lock of `path`, to be released by `await handle.release()` in a `finally`.
+ *
+ * Prefer {@link withFileLock} where the work is one function: there nothing can be forgotten. Calls for the same file
+ * made while this lock is held queue, whoever makes them: pass the handle along instead.
+ *
+ * @param path - as in {@link withFileLock}
+ * @param options - see {@link FileLockOptions}
+ * @throws as {@link withFileLock}, but for what concerns `fn`
+ *
+ * @example
+ * ```js
+ * import { acquireFileLock } from 'leasehold'
+ *
+ * const lock = await acquireFileLock('settings.json', { timeoutMs: 2000, label: 'save settings' })
+ * try {
+ *   lock.assertHeld()
+ *   // … write settings.json …
+ * } finally {
+ *   await lock.release()
+ * }
+ * ```
+ */
+export function acquireFileLock(path: string, options?: FileLockOptions): Promise<FileLockHandle>
+
+/** As below, with default options. */
+export function withFileLockSync<T>(path: string, fn: (handle: FileLockHandle) => T): T
+
+/**
+ * As {@link withFileLock}, without promises: blocks this thread until the lock is had or the time is over.
+ *
+ * A task of this same thread that holds the lock could never finish meanwhile, so that is a
+ * {@link LockDeadlockError} at once. `assertResourceUnborrowed` is not asked at the release.
+ *
+ * @param path - as in {@link withFileLock}
+ * @param options - see {@link FileLockOptions}; a `signal` counts only if it has aborted already
+ * @param fn - the work. It must not return a promise: that is a `TypeError`, thrown after the release
+ * @returns what `fn` returned
+ * @throws as {@link withFileLock}
+ *
+ * @example
+ * ```js
+ * import { withFileLockSync } from 'leasehold'
+ * import { appendFileSync } from 'node:fs'
+ *
+ * withFileLockSync('log.txt', { timeoutMs: 500 }, () => appendFileSync('log.txt', 'one line\n'))
+ * ```
+ */
+export function withFileLockSync<T>(
+  path: string,
+  options: FileLockOptions | undefined,
+  fn: (handle: FileLockHandle) => T,
+): T
+
+/**
+ * As {@link acquireFileLock}, but blocks this thread until the lock is had or the time is over. Release it with
+ * {@link FileLockHandle.releaseSync}, or with `using` where the syntax is there.
+ *
+ * @param path - as in {@link withFileLock}
+ * @param options - see {@link FileLockOptions}; a `signal` counts only if it has aborted already
+ * @throws as {@link acquireFileLock}; {@link LockDeadlockError} also when a task of this thread holds the lock
+ *
+ * @example
+ * ```js
+ * import { acquireFileLockSync } from 'leasehold'
+ *
+ * const lock = acquireFileLockSync('state.json')
+ * try {
+ *   // … synchronous work on state.json …
+ * } finally {
+ *   lock.releaseSync()
+ * }
+ * ```
+ */
+export function acquireFileLockSync(path: string, options?: FileLockOptions): FileLockHandle
+
+/**
+ * Acquires the write lock of a session file, under the contract of OpenClaw's function of this name: shared by the
+ * callers of one process unless `allowReentrant` is `false`, and lenient about numbers.
+ *
+ * @param params - see {@link SessionWriteLockParams}
+ * @throws SessionWriteLockTimeoutError - somebody held the lock for as long as the caller would wait
+ * @throws NotALockFileError - a directory, symbolic link, FIFO or the like stands at the lock path
+ * @throws LockDeadlockError - with `allowReentrant: false`, inside the `fn` of a {@link withFileLock} of the same file
+ * @throws TypeError, RangeError - a parameter is wrong
+ * @throws the `reason` of an aborted `signal`, and errors of the file system with their `code`
+ *
+ * @example
+ * ```js
+ * import { acquireSessionWriteLock } from 'leasehold'
+ *
+ * const lock = await acquireSessionWriteLock({ sessionFile: 'sessions/abc.jsonl', timeoutMs: 10_000 })
+ * try {
+ *   await lock.appendFile(`${JSON.stringify({ role: 'user', content: 'hello' })}\n`)
+ * } finally {
+ *   await lock.release()
+ * }
+ * ```
+ */
+export function acquireSessionWriteLock(params: SessionWriteLockParams): Promise<FileLockHandle>
+
+// Holding one
+
+/** From what state a lock was recovered that nobody had released. */
+export type RecoveryCause =
+  /** Its leasehold process died; the kernel gave its lock back. */
+  | 'owner-died'
+  /** The machine was rebooted since. */
+  | 'rebooted'
+  /** Its process stood still for longer than its lease. */
+  | 'lease-expired'
+  /** Its recorded process does not exist. */
+  | 'dead-pid'
+  /** Its recorded pid belongs to a younger process by now. */
+  | 'recycled-pid'
+  /** It carried the pid of this process, and nothing here held it. */
+  | 'orphan-self-pid'
+  /** It was not leasehold's, and older than `stale`. */
+  | 'too-old'
+  /** It named no process, and had not changed for too long. */
+  | 'missing-pid'
+  /** It had no valid date, and had not changed for too long. */
+  | 'invalid-createdAt'
+
+/**
+ * A lock that is held. The acquiring functions make it; it cannot be constructed.
+ *
+ * The lock lives as long as the handle can be reached, at most: when the garbage collector finds that nothing refers
+ * to it any more, the lock is given back. While somebody waits for the lock, the collector is asked to look.
+ */
+export class FileLockHandle {
+  private constructor()
+
+  /** The lock file. */
+  readonly lockPath: string
+
+  /**
+   * Gives the lock back. The first call counts, later ones wait for the same outcome, and none ever touches the lock
+   * of a successor. A property of its own, so `const { release } = await acquireFileLock(…)` works.
+   *
+   * @throws LockError - with code `file_lock_not_removed`: the lock is free, but its file could not be removed yet;
+   *   the removal is tried again in the background
+   */
+  readonly release: () => Promise<void>
+
+  /** As {@link release}, at once. On network file systems the outcome is not waited for. */
+  releaseSync(): void
+
+  /**
+   * The fencing token: a later owner of the same file has a larger one, in hand-overs and takeovers for certain, and
+   * by the wall clock in nanoseconds where the lock file was removed in between (as an ordinary release does).
+   */
+  get token(): bigint
+
+  /** Whether the lock is held, as far as is known without asking the file system. */
+  get held(): boolean
+
+  /**
+   * Aborts with a {@link LockLostError} when the lock is taken away. A release does not abort it.
+   *
+   * @example
+   * ```js
+   * await withFileLock('feed.json', async ({ signal }) => {
+   *   const response = await fetch('https://example.com/feed.json', { signal })
+   *   // …
+   * })
+   * ```
+   */
+  get signal(): AbortSignal
+
+  /** From what state the lock was recovered; `null` when it was free. */
+  get recoveredFrom(): RecoveryCause | null
+
+  /**
+   * Asks the file system whether the lock is still held (on network file systems, which can hang, the last heartbeat
+   * is asked instead). Call it right before anything that must not happen without the lock.
+   *
+   * @throws LockLostError - it was taken away
+   * @throws LockError - with code `file_lock_released`: it was released
+   *
+   * @example
+   * ```js
+   * lock.assertHeld()
+   * renameSync('settings.json.new', 'settings.json')
+   * ```
+   */
+  assertHeld(): void
+
+  /**
+   * Appends to the protected file after making sure that the lock is still held; the file is created, with mode 0600,
+   * if it is missing. Calls are done in order.
+   *
+   * @param data - text, written as UTF-8, or bytes; nothing is added to it
+   * @throws as {@link assertHeld}, and errors of the file system with their `code`
+   *
+   * @example
+   * ```js
+   * await lock.appendFile(`${JSON.stringify(message)}\n`)
+   * ```
+   */
+  appendFile(data: string | Uint8Array): Promise<void>
+
+  /** For `using`: {@link releaseSync}. */
+  [Symbol.dispose](): void
+
+  /** For `await using`: {@link release}. */
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+// Looking at locks
+
+/** Whom a lock belongs to, as far as its record tells. */
+export interface LockOwner {
+  /** The recorded process. */
+  pid?: number
+  /** Whether that process lives; absent when it cannot be known from here. */
+  alive?: boolean
+  /** Where it lives. Other namespaces are containers of this machine; `other-host` may be this one before a reboot. */
+  place: 'this-process' | 'other-process' | 'other-namespace' | 'other-host' | 'unknown'
+  /** When it took the lock, in ISO 8601. */
+  since?: string
+  /** For how long it has had it, in milliseconds. */
+  ageMs?: number
+  /** Whether it is a leasehold process. */
+  native: boolean
+  /** What it called its work. */
+  label?: string
+  /** Its host name, if it is a leasehold process. */
+  host?: string
+  /**
+   * The fencing token in its record. After hand-overs inside its process, the token of its handle may be larger than
+   * the one on disk, and never reaches that of the next owner.
+   */
+  token?: bigint
+}
+
+/** One lock that this process holds. */
+export interface HeldLock {
+  /** Its number in this process. */
+  lease: number
+  /** The lock file. */
+  lockPath: string
+  /** The protected file. */
+  targetPath: string
+  /** The fencing token. */
+  token: bigint
+  /** When it was acquired, in ISO 8601. */
+  since: string
+  /** For how long it has been held, in milliseconds. */
+  heldForMs: number
+  /** The longest it may be held, in milliseconds; absent for no limit. */
+  maxHoldMs?: number
+  /** What its work is called. */
+  label?: string
+  /** How many handles share it. */
+  handles: number
+  /** Whether it was acquired in this thread (the main thread or this worker). */
+  inThisThread: boolean
+  /** Which kind of function acquired it. */
+  kind: 'file' | 'session'
+}
+
+/** What stands at a lock path. */
+export interface LockInspection {
+  /** The lock file. */
+  lockPath: string
+  /** The protected file. */
+  targetPath: string
+  /** Whether there is a lock file. */
+  exists: boolean
+  /** Whether it says that somebody holds the lock. That one may be dead: see {@link LockOwner.alive}. */
+  held: boolean
+  /** Who; absent when nobody holds it. */
+  owner?: LockOwner
+  /** Whether a lock of the operating system backs it; absent for other kinds of lock than leasehold's. */
+  osLock?: boolean
+  /** When the lock file last changed, in ISO 8601: the last heartbeat of a leasehold process. */
+  lastBeat?: string
+  /** How long ago that was, in milliseconds. */
+  lastBeatAgeMs?: number
+  /** Its {@link FileLockOptions.leaseMs}; absent for other kinds of lock than leasehold's. */
+  leaseMs?: number
+  /** Whether it is on a network, FUSE or unknown file system. */
+  remote: boolean
+}
+
+/**
+ * Every lock that this process holds, those of its workers included, in no particular order.
+ *
+ * @example
+ * ```js
+ * import { heldLocks } from 'leasehold'
+ *
+ * for (const { lockPath, label, heldForMs } of heldLocks()) console.log(lockPath, label, heldForMs)
+ * ```
+ */
+export function heldLocks(): HeldLock[]
+
+/**
+ * Looks at the lock of `path` without asking for it; creates and changes nothing.
+ *
+ * @param path - the protected file, not its lock file
+ * @throws NotALockFileError - something else than a regular file stands at the lock path
+ * @throws TypeError - the path is no string, or cannot name a file
+ * @throws errors of the file system with their `code`, when the lock file is there and cannot be read
+ *
+ * @example
+ * ```js
+ * import { inspectLock } from 'leasehold'
+ *
+ * const { held, owner } = await inspectLock('sessions/abc.jsonl')
+ * if (held) console.log(`held by ${owner.pid} since ${owner.since}`)
+ * ```
+ */
+export function inspectLock(path: string): Promise<LockInspection>
+
+/**
+ * Takes every lock of this process away from its holder, at once: for handlers of fatal errors and for restarts inside
+ * the process. The holders learn of it as of any other loss. In a worker, only its own locks are taken.
+ *
+ * At the end of a process it need not be called: locks go with the process.
+ *
+ * @returns how many locks there were
+ *
+ * @example
+ * ```js
+ * import { releaseAllLocksSync } from 'leasehold'
+ *
+ * process.on('SIGUSR1', () => {
+ *   releaseAllLocksSync()
+ *   restart()
+ * })
+ * ```
+ */
+export function releaseAllLocksSync(): number
+
+// What can go wrong
+
+/** The `code` of a {@link FileLockTimeoutError}. */
+export const FILE_LOCK_TIMEOUT_ERROR_CODE: 'file_lock_timeout'
+
+/** The `code` of a {@link FileLockStaleError}. */
+export const FILE_LOCK_STALE_ERROR_CODE: 'file_lock_stale'
+
+/**
+ * Any failure of a lock. Itself with these codes:
+ *
+ * - `file_lock_released`: the handle was released before
+ * - `file_lock_not_removed`: the lock was given back, but its file could not be removed yet
+ * - `file_lock_cancelled`: the thread ended while it waited
+ */
+export class LockError extends Error {
+  protected constructor()
+  /** Which failure; it does not change from version to version. */
+  readonly code: string
+  /** The lock file. */
+  readonly lockPath: string
+}
+
+/** Somebody held the lock for as long as the caller would wait. The message says who, and what can be done. */
+export class FileLockTimeoutError extends LockError {
+  readonly code: 'file_lock_timeout'
+  /** The protected file. */
+  readonly targetPath: string
+  /** How long the caller was ready to wait, in milliseconds. */
+  readonly timeoutMs: number
+  /** Who held the lock at the end. */
+  readonly owner: LockOwner
+}
+
+/** The lock is stale, and {@link FileLockOptions.staleRecovery} forbids taking it over. */
+export class FileLockStaleError extends LockError {
+  readonly code: 'file_lock_stale'
+  /** The protected file. */
+  readonly targetPath: string
+  /** Whose lock it is. */
+  readonly owner: LockOwner
+  /** Why it counts as stale. */
+  readonly staleReasons: RecoveryCause[]
+}
+
+/** As {@link FileLockTimeoutError}, of {@link acquireSessionWriteLock}. */
+export class SessionWriteLockTimeoutError extends LockError {
+  readonly code: 'OPENCLAW_SESSION_WRITE_LOCK_TIMEOUT'
+  /** The protected file. */
+  readonly targetPath: string
+  /** How long the caller was ready to wait, in milliseconds. */
+  readonly timeoutMs: number
+  /** Who held the lock at the end, in OpenClaw's words: `pid=7 alive=true ageMs=1200`, or `unknown`. */
+  readonly owner: string
+  /** The same as an object. */
+  readonly holder: LockOwner
+}
+
+/**
+ * As {@link FileLockStaleError}, for code that catches it from {@link acquireSessionWriteLock}. Nothing throws it
+ * today: session locks are always recovered.
+ */
+export class SessionWriteLockStaleError extends LockError {
+  readonly code: 'OPENCLAW_SESSION_WRITE_LOCK_STALE'
+  /** The protected file. */
+  readonly targetPath: string
+  /** Whose lock it is, in OpenClaw's words. */
+  readonly owner: string
+  /** The same as an object. */
+  readonly holder: LockOwner
+  /** Why it counts as stale. */
+  readonly staleReasons: RecoveryCause[]
+}
+
+/** The lock was taken away from its holder: stop writing, others may hold it now. */
+export class LockLostError extends LockError {
+  readonly code: 'file_lock_lost'
+  /**
+   * Why:
+   *
+   * - `"max-hold"`: it was held longer than `maxHoldMs`
+   * - `"replaced"`: another process put its own lock file in place of ours
+   * - `"removed"`: somebody removed the lock file
+   * - `"aborted"`: its work was aborted and did not end within `abortGraceMs`
+   * - `"unhandled-rejection"`: a promise made inside its work rejected and nobody handled that
+   * - `"forced"`: {@link releaseAllLocksSync} or the end of its thread released it
+   */
+  readonly reason: 'max-hold' | 'replaced' | 'removed' | 'aborted' | 'unhandled-rejection' | 'forced'
+  /** For how long it had been held, in milliseconds. */
+  readonly heldForMs: number
+  /** The fencing token it had. */
+  readonly token: bigint
+  /** What its work was called. */
+  readonly label: string | undefined
+  /** The stack of the call that acquired it, as far as it is still known. */
+  readonly acquiredAt: string | undefined
+}
+
+/**
+ * Waiting could only have ended in a timeout, because the holder waits for the caller: a synchronous call for a lock
+ * that a task of the same thread holds, or a session call with `allowReentrant: false` inside the `fn` of a
+ * {@link withFileLock} of the same file.
+ */
+export class LockDeadlockError extends LockError {
+  readonly code: 'file_lock_deadlock'
+}
+
+/** Something that is no regular file stands at the lock path. It was left as it is. */
+export class NotALockFileError extends LockError {
+  readonly code: 'file_lock_not_a_file'
+}
