@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { child, holder, leasehold, scratch, sleep } from './support/index.mjs'
+import { child, holder, leasehold, scratch, sleep, until } from './support/index.mjs'
 
 const peerUrl = new URL('./support/javascript-lock.mjs', import.meta.url).href
 const SOON = 5000
@@ -158,11 +158,10 @@ describe('JavaScript peers', { concurrency: true }, () => {
     test(`a peer (${flavour} lock) that removes a live lock is noticed by its holder`, async (t) => {
       const path = join(scratch(t), 'file')
       const lock = await leasehold.acquireFileLock(path, { leaseMs: 600 })
-      const lost = new Promise((resolve) => lock.signal.addEventListener('abort', resolve, { once: true }))
       // Their check and their removal are two steps, so this can happen to us: here by a peer without any patience.
       const robber = await javascriptPeer(t, path, { flavour, stale: -10_000 })
       await robber.held()
-      await lost
+      await until(() => lock.signal.aborted)
       assert.equal(lock.signal.reason.code, 'file_lock_lost')
       // Whoever looks between their removal and their creation sees it gone, whoever looks later sees theirs.
       assert.match(lock.signal.reason.reason, /^(removed|replaced)$/)

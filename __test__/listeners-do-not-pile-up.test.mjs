@@ -1,0 +1,105 @@
+// However many locks are taken, and however often the module is loaded, a process has one set of our listeners.
+
+import assert from 'node:assert/strict'
+import { cpSync, readdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { addonUrl, child, scratch } from './support/index.mjs'
+
+/** The package once more, with everything it loads, in another place. */
+function copyPackage(t) {
+  const root = dirname(fileURLToPath(addonUrl))
+  const copy = join(scratch(t), 'leasehold')
+  for (const name of readdirSync(root)) {
+    if (/^(index\.js|binding\.js|package\.json|lib|leasehold\..*\.node)$/.test(name)) {
+      cpSync(join(root, name), join(copy, name), { recursive: true })
+    }
+  }
+  return join(copy, 'index.js')
+}
+
+const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGABRT']
+
+test('importing adds no listener; the first lock adds one each, and a thousand locks no more', async (t) => {
+  const directory = scratch(t)
+  const one = child(
+    t,
+    async ({ leasehold, send, args: { directory, SIGNALS } }) => {
+      const counts = () =>
+        Object.fromEntries([...SIGNALS, 'exit', 'beforeExit', 'warning', 'uncaughtException', 'unhandledRejection',
+          'uncaughtExceptionMonitor', 'newListener', 'removeListener', 'rejectionHandled',
+        ].map((event) => [event, process.listenerCount(event)]))
+      const before = counts()
+      const { withFileLock } = leasehold
+      const imported = counts()
+      const use = async (index) => {
+        await (await leasehold.acquireFileLock(`${directory}/a${index % 7}`)).release()
+        await (await leasehold.acquireSessionWriteLock({ sessionFile: `${directory}/s${index % 5}` })).release()
+        leasehold.withFileLockSync(`${directory}/b`, () => {})
+        await withFileLock(`${directory}/c`, () => {})
+      }
+      await use(0)
+      const first = counts()
+      const warnings = []
+      process.on('warning', (warning) => warnings.push(warning.message))
+      for (let index = 1; index < 250; index += 1) await use(index)
+      const aborting = new AbortController()
+      let added = 0
+      const { addEventListener, removeEventListener } = aborting.signal
+      aborting.signal.addEventListener = (...rest) => ((added += 1), addEventListener.apply(aborting.signal, rest))
+      aborting.signal.removeEventListener = (...rest) => ((added -= 1), removeEventListener.apply(aborting.signal, rest))
+      for (let index = 0; index < 50; index += 1) {
+        await Promise.all([1, 2].map(() => withFileLock(`${directory}/d`, { signal: aborting.signal }, () => {})))
+      }
+      process.removeAllListeners('warning')
+      send({ before, imported, first, last: { ...counts(), warning: first.warning }, warnings, added })
+    },
+    { args: { directory, SIGNALS } },
+  )
+  const { before, imported, first, last, warnings, added } = await one.next('first')
+  assert.deepEqual(imported, before, 'importing changes nothing')
+  assert.deepEqual(last, first)
+  for (const signal of SIGNALS) assert.equal(first[signal] - before[signal], 1, signal)
+  for (const [event, count] of Object.entries(first)) assert.ok(count - before[event] <= 1, event)
+  assert.equal(first.unhandledRejection - before.unhandledRejection, 0, 'alone it would change what Node does')
+  assert.equal(first.uncaughtException - before.uncaughtException, 0)
+  assert.deepEqual(warnings, [])
+  assert.equal(added, 0, 'no listener stays on a signal')
+})
+
+for (const [name, load] of [
+  ['the same files loaded twice', () => null],
+  ['a second installation', copyPackage],
+]) {
+  test(`${name} share one set of listeners, which ends the locks of both`, async (t) => {
+    const directory = scratch(t)
+    const copy = load(t)
+    const one = child(
+      t,
+      async ({ leasehold, addonUrl, send, next, args: { directory, copy, SIGNALS } }) => {
+        const { createRequire } = await import('node:module')
+        const { fileURLToPath } = await import('node:url')
+        const require = createRequire(addonUrl)
+        const counts = () => [...SIGNALS, 'exit'].map((event) => process.listenerCount(event))
+        globalThis.kept = [await leasehold.acquireFileLock(`${directory}/one`)]
+        const first = counts()
+        for (const key of Object.keys(require.cache)) delete require.cache[key]
+        const again = require(copy ?? fileURLToPath(addonUrl))
+        globalThis.kept.push(await again.acquireFileLock(`${directory}/two`))
+        const refused = await again.acquireFileLock(`${directory}/one`, { timeoutMs: 50 }).catch(({ code }) => code)
+        send({ different: again !== leasehold, first, second: counts(), refused })
+        await next('never')
+      },
+      { args: { directory, copy, SIGNALS } },
+    )
+    const { different, first, second, refused } = await one.next('first')
+    assert.ok(different)
+    assert.deepEqual(second, first)
+    assert.equal(refused, 'file_lock_timeout', 'they exclude each other')
+    assert.deepEqual(readdirSync(directory), ['one.lock', 'two.lock'])
+    one.kill('SIGTERM')
+    assert.equal((await one.exit).signal, 'SIGTERM')
+    assert.deepEqual(readdirSync(directory), [])
+  })
+}

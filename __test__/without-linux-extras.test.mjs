@@ -1,0 +1,198 @@
+// Where the file system or the kernel cannot do what is asked first, the next best thing is done, and locks exclude.
+
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { child, scratch, until } from './support/index.mjs'
+import { contenders } from './support/contenders.mjs'
+import { deadPid } from './support/processes.mjs'
+import { tamper, whyNoTampering } from './support/tamper.mjs'
+import { watcher } from './support/watcher.mjs'
+
+const skip = await whyNoTampering()
+const TURNS = 15
+
+/** `[what is missing, what strace makes fail, { private names are seen beside the lock file, it is filled in place }]` */
+const lacks = [
+  ['unnamed files get no name', ['linkat:error=EOPNOTSUPP'], { privateName: true }],
+  ['/proc is not there to name unnamed files', ['linkat:error=ENOENT'], { privateName: true }],
+  ['a rename cannot refuse to replace', ['linkat:error=EOPNOTSUPP:when=1+2', 'renameat2:error=EINVAL'], { privateName: true }],
+  ['hard links are refused, too', ['linkat:error=EPERM', 'renameat2:error=EINVAL'], { privateName: true, inPlace: true }],
+  ['there is no flock', ['flock:error=ENOLCK']],
+  ['flock is not even a system call', ['flock:error=ENOSYS']],
+  ['there are no byte locks', ['fcntl:error=ENOLCK']],
+  ['there are neither', ['flock:error=ENOLCK', 'fcntl:error=ENOLCK']],
+  ['there is no inotify instance to spare', ['inotify_init1:error=EMFILE']],
+  ['there is no inotify watch to spare', ['inotify_add_watch:error=ENOSPC']],
+]
+
+/** Counts in the file `path`, `turns` times, then holds the lock until it is killed when told so. */
+async function count({ leasehold, send, next, args: { path, turns } }) {
+  const { closeSync, openSync, readFileSync, unlinkSync, writeFileSync } = await import('node:fs')
+  const started = next('start') // listens before it is traced: that, too, takes system calls
+  send({ ready: true })
+  await started
+  try {
+    for (let turn = 0; turn < turns; turn += 1) {
+      const lock = await leasehold.acquireFileLock(path, { timeoutMs: 60_000, leaseMs: 60_000 })
+      closeSync(openSync(`${path}.marker`, 'wx'))
+      const before = Number(readFileSync(path, 'utf8'))
+      await new Promise((resolve) => setTimeout(resolve, 1))
+      writeFileSync(path, String(before + 1))
+      unlinkSync(`${path}.marker`)
+      await lock.release()
+    }
+    send({ done: true })
+    const { hold } = await next('hold')
+    const lock = await leasehold.acquireFileLock(path, { timeoutMs: 60_000, leaseMs: 60_000 })
+    send({ recoveredFrom: lock.recoveredFrom ?? null })
+    if (hold) await new Promise((resolve) => setTimeout(resolve, 3_600_000))
+    await lock.release()
+    send({ released: true })
+  } catch (error) {
+    send({ error: error.stack })
+  }
+}
+
+describe('without what Linux offers', { skip, concurrency: 2 }, () => {
+  for (const [name, rules, { privateName, inPlace } = {}] of lacks) {
+    test(`${name}: two processes take turns, and a killed one is recovered`, async (t) => {
+      const directory = scratch(t)
+      const path = join(directory, 'file')
+      writeFileSync(path, '0')
+      const two = [1, 2].map(() => child(t, count, { args: { path, turns: TURNS } }))
+      await Promise.all(two.map((one) => one.next('ready')))
+      const tampered = await Promise.all(two.map((one) => tamper(t, one.pid, rules)))
+      const allowed = `^file(\\.(marker|lock${privateName ? '(\\..+\\.tmp)?' : ''}))?$`
+      const watching = await watcher(t, path, { allowed })
+      for (const one of two) one.send({ start: true })
+      const answer = (one) => one.next((message) => message.done || message.error)
+      for (const { error } of await Promise.all(two.map(answer))) assert.equal(error, undefined)
+      assert.equal(Number(readFileSync(path, 'utf8')), 2 * TURNS)
+      const meant = rules.map((rule) => rule.split(':')[0]).sort()
+      for (const { hits } of tampered) assert.deepEqual(hits().sort(), meant, 'it really was missing')
+      const { seen, wrong } = await watching.stop()
+      assert.ok(seen > 0)
+      // The last resort creates the name first and fills it at once.
+      assert.deepEqual(inPlace ? wrong.filter((problem) => problem !== 'not JSON: ""' && !problem.startsWith('stale')) : wrong, [])
+      assert.deepEqual(readdirSync(directory), ['file'], 'no private name stays')
+
+      const [first, second] = two
+      first.send({ hold: true })
+      await first.next('recoveredFrom')
+      second.send({ hold: false })
+      first.kill()
+      assert.equal((await second.next('recoveredFrom')).recoveredFrom, 'owner-died')
+      await second.next('released')
+      assert.ok(!existsSync(`${path}.lock`))
+    })
+  }
+
+  test('a file system without unnamed files is served by private names', async (t) => {
+    for (const error of ['EOPNOTSUPP', 'EISDIR', 'EINVAL']) {
+      const path = join(scratch(t), 'new', 'file')
+      const one = child(
+        t,
+        async ({ leasehold, send, next, args: { path } }) => {
+          const { openSync, readdirSync } = await import('node:fs')
+          const { dirname } = await import('node:path')
+          const started = next('start') // listens before it is traced: that, too, takes system calls
+          send({ ready: true })
+          await started
+          try {
+            openSync('/dev/null') // the first file of this thread is not the one that matters
+          } catch {}
+          const lock = await leasehold.acquireFileLock(path)
+          const held = readdirSync(dirname(path))
+          await lock.release()
+          send({ held, released: readdirSync(dirname(path)) })
+        },
+        { args: { path } },
+      )
+      await one.next('ready')
+      // A directory seen for the first time is served by a thread of its own, whose first file this is.
+      const { hits } = await tamper(t, one.pid, [`openat:error=${error}:when=1`, 'renameat2:delay_enter=1'])
+      one.send({ start: true })
+      const { held, released } = await one.next('held')
+      assert.deepEqual([held, released], [['file.lock'], []])
+      assert.deepEqual(hits().sort(), ['openat', 'renameat2'], 'a private name was renamed')
+    }
+  })
+
+  test('a process that is slow to lock its private name does not lose it to another one', async (t) => {
+    const directory = scratch(t)
+    const path = join(directory, 'file')
+    const [slow, quick] = [1, 2].map(() =>
+      child(
+        t,
+        async ({ leasehold, send, next, args: { path } }) => {
+          const started = next('start') // listens before it is traced: that, too, takes system calls
+          send({ ready: true })
+          await started
+          try {
+            await (await leasehold.acquireFileLock(path, { timeoutMs: 60_000 })).release()
+            send({ done: true })
+          } catch (error) {
+            send({ error: error.stack })
+          }
+        },
+        { args: { path } },
+      ),
+    )
+    await Promise.all([slow.next('ready'), quick.next('ready')])
+    await tamper(t, slow.pid, ['linkat:error=EOPNOTSUPP', 'flock:delay_enter=500ms'])
+    await tamper(t, quick.pid, ['linkat:error=EOPNOTSUPP'])
+    slow.send({ start: true })
+    await until(() => readdirSync(directory).some((name) => name.endsWith('.tmp')))
+    quick.send({ start: true })
+    const answer = (one) => one.next((message) => message.done || message.error)
+    assert.equal((await answer(quick)).error, undefined)
+    assert.equal((await answer(slow)).error, undefined)
+    assert.deepEqual(readdirSync(directory), [])
+  })
+
+  test('a private name that a killed process left behind is removed by the next one', async (t) => {
+    const directory = scratch(t)
+    const path = join(directory, 'file')
+    const once = async ({ leasehold, send, next, args: { path } }) => {
+      const started = next('start') // listens before it is traced: that, too, takes system calls
+      send({ ready: true })
+      await started
+      await (await leasehold.acquireFileLock(path, { timeoutMs: 60_000 })).release()
+      send({ done: true })
+    }
+    const killed = child(t, once, { args: { path } })
+    await killed.next('ready')
+    await tamper(t, killed.pid, ['linkat:error=EOPNOTSUPP', 'renameat2:signal=SIGKILL'])
+    killed.send({ start: true })
+    assert.equal((await killed.exit).signal, 'SIGKILL')
+    assert.match(readdirSync(directory).join(), /^file\.lock\..+\.tmp$/)
+    const next = child(t, once, { args: { path } })
+    await next.next('ready')
+    await tamper(t, next.pid, ['linkat:error=EOPNOTSUPP'])
+    next.send({ start: true })
+    await next.next('done')
+    assert.deepEqual(readdirSync(directory), [])
+  })
+
+  for (const [name, rules] of [
+    ['flock', ['flock:error=ENOLCK']],
+    ['byte locks', ['fcntl:error=ENOLCK']],
+    ['both', ['flock:error=ENOLCK', 'fcntl:error=ENOLCK']],
+  ]) {
+    test(`without ${name}, six processes that meet a stale lock are never inside together`, async (t) => {
+      const directory = scratch(t)
+      const six = await contenders(t, directory, 6)
+      await Promise.all(six.all.map((one) => tamper(t, one.pid, rules)))
+      for (let round = 0; round < 12; round += 1) {
+        const path = join(directory, `${round}`)
+        writeFileSync(`${path}.lock`, JSON.stringify({ pid: deadPid(), createdAt: new Date().toISOString() }))
+        const { answers, log } = await six.meet(path)
+        assert.deepEqual(answers.filter(({ error, intruded }) => error ?? intruded), [], `round ${round}`)
+        assert.equal(log.length, 12)
+        for (let turn = 0; turn < 12; turn += 2) assert.deepEqual(log[turn + 1], { out: log[turn].in })
+      }
+    })
+  }
+})
