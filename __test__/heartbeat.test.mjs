@@ -1,0 +1,332 @@
+// A lease beats without the event loop, for as long as it may be held and not a moment longer; a lost one is noticed.
+
+import assert from 'node:assert/strict'
+import { chmodSync, existsSync, readFileSync, readdirSync, renameSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { after, child, leasehold, scratch, sleep, until } from './support/index.mjs'
+
+const SOON = 5000
+
+/** What stands in the lock file, and when it was last touched. */
+function beatOf(lockPath) {
+  const { createdAt, leasehold } = JSON.parse(readFileSync(lockPath, 'utf8'))
+  return { createdAt: Date.parse(createdAt), acquiredAt: leasehold.acquiredAt, touched: statSync(lockPath).mtimeMs }
+}
+
+function assertLost(error, handle, reason) {
+  assert.ok(error instanceof leasehold.LockLostError, error?.stack)
+  assert.equal(error.code, 'file_lock_lost')
+  assert.equal(error.reason, reason)
+  assert.equal(error.lockPath, handle.lockPath)
+  assert.equal(error.token, handle.token)
+  return true
+}
+
+/** Everything that a holder is told of a loss. */
+function assertTold(handle, reason) {
+  assert.equal(handle.held, false)
+  assert.ok(handle.signal.aborted)
+  assertLost(handle.signal.reason, handle, reason)
+  assert.throws(() => handle.assertHeld(), (error) => assertLost(error, handle, reason))
+}
+
+/** The warnings of this process that name `lockPath`. */
+function warningsAbout(t, lockPath) {
+  const seen = []
+  const see = (warning) => warning.message.includes(lockPath) && seen.push(warning)
+  process.on('warning', see)
+  after(t, () => process.removeListener('warning', see))
+  return seen
+}
+
+describe('heartbeat', { concurrency: 4 }, () => {
+  test('an event loop that is blocked for 5 s keeps its lease of 1 s', async (t) => {
+    const path = join(scratch(t), 'file')
+    const holding = child(
+      t,
+      async ({ leasehold, send, next, args: { path } }) => {
+        const lock = await leasehold.acquireFileLock(path, { leaseMs: 1000 })
+        send({ lockPath: lock.lockPath })
+        const until = performance.now() + 5000
+        while (performance.now() < until);
+        lock.assertHeld()
+        send({ held: lock.held && !lock.signal.aborted })
+        await next('release')
+        await lock.release()
+      },
+      { args: { path } },
+    )
+    const { lockPath } = await holding.next('lockPath')
+    let acquired = false
+    const waiting = leasehold.acquireFileLock(path, { timeoutMs: 60_000, leaseMs: 200 }).then((lock) => {
+      acquired = true
+      return lock
+    })
+    const first = beatOf(lockPath)
+    const seen = { createdAt: new Set(), touched: new Set() }
+    let blocked = true
+    const unblocked = holding.next('held').then((answer) => {
+      blocked = false
+      return answer
+    })
+    while (blocked) {
+      const { createdAt, acquiredAt, touched } = beatOf(lockPath)
+      seen.createdAt.add(createdAt)
+      seen.touched.add(touched)
+      assert.equal(acquiredAt, first.acquiredAt, 'the truth does not move')
+      assert.ok(!acquired, 'a waiter got in')
+      await sleep(50)
+    }
+    assert.ok((await unblocked).held)
+    // A third of the lease is the time between two beats: about fifteen of them.
+    assert.ok(seen.createdAt.size >= 5 && seen.touched.size >= 5, `${seen.createdAt.size}, ${seen.touched.size} beats`)
+    assert.ok(!acquired)
+    holding.send({ release: true })
+    const lock = await waiting
+    assert.equal(lock.recoveredFrom ?? null, null)
+    await lock.release()
+  })
+
+  test('maxHoldMs frees the lock of a process whose event loop is blocked for good', async (t) => {
+    const path = join(scratch(t), 'file')
+    const stuck = child(
+      t,
+      async ({ leasehold, send, args: { path } }) => {
+        const lock = await leasehold.acquireFileLock(path, { maxHoldMs: 700 })
+        send({ token: lock.token })
+        for (;;);
+      },
+      { args: { path } },
+    )
+    const { token } = await stuck.next('token')
+    const lock = await leasehold.acquireFileLock(path, { timeoutMs: 60_000 })
+    assert.ok(lock.token > BigInt(token), `${lock.token} after ${token}`)
+    assert.equal(stuck.process.exitCode, null, 'it is still at it')
+    await sleep(100)
+    lock.assertHeld()
+    await lock.release()
+  })
+
+  test('a holder that was blocked past maxHoldMs learns it before its next guarded action', async (t) => {
+    const path = join(scratch(t), 'file')
+    const one = child(
+      t,
+      async ({ leasehold, send, args: { path } }) => {
+        const { existsSync } = await import('node:fs')
+        const lock = await leasehold.acquireFileLock(path, { maxHoldMs: 300 })
+        const until = performance.now() + 20_000
+        while (existsSync(lock.lockPath) && performance.now() < until);
+        // No callback has run since: what follows knows it all the same.
+        let thrown
+        try {
+          lock.assertHeld()
+        } catch (error) {
+          thrown = { code: error.code, reason: error.reason }
+        }
+        const appended = lock.appendFile('too late\n').then(() => 'appended', ({ code }) => code)
+        send({ thrown, held: lock.held, aborted: lock.signal.aborted, appended: await appended, exists: existsSync(path) })
+        await lock.release()
+      },
+      { args: { path } },
+    )
+    assert.deepEqual(await one.next('held'), {
+      thrown: { code: 'file_lock_lost', reason: 'max-hold' },
+      held: false,
+      aborted: true,
+      appended: 'file_lock_lost',
+      exists: false,
+    })
+    assert.equal((await one.exit).code, 0)
+  })
+
+  test('maxHoldMs takes the lock from work that never settles, and tells it', async (t) => {
+    const path = join(scratch(t), 'file')
+    const warnings = warningsAbout(t, `${path}.lock`)
+    let handle
+    let finish
+    const outcome = leasehold.withFileLock(path, { maxHoldMs: 400, label: 'the stuck one' }, (lock) => {
+      handle = lock
+      void lock.signal // somebody listens
+      return new Promise((resolve) => (finish = resolve))
+    })
+    const next = await leasehold.acquireFileLock(path, { timeoutMs: 60_000 })
+    await until(() => handle.signal.aborted)
+    assertTold(handle, 'max-hold')
+    assert.ok(handle.signal.reason.heldForMs >= 400)
+    assert.equal(handle.signal.reason.label, 'the stuck one')
+    assert.ok(next.token > handle.token)
+    const warning = await until(() => warnings[0])
+    assert.equal(warning.code, 'LEASEHOLD_LOCK_LOST')
+    assert.match(warning.message, /the stuck one/)
+    await assert.rejects(handle.appendFile('x'), { code: 'file_lock_lost' })
+    assert.ok(!existsSync(path), 'and nothing was written')
+
+    finish('late')
+    await assert.rejects(outcome, (error) => assertLost(error, handle, 'max-hold'))
+    await handle.release()
+    next.assertHeld()
+    assert.ok(existsSync(next.lockPath), 'a late release leaves the successor alone')
+    await next.release()
+    assert.equal(warnings.length, 1)
+  })
+
+  test('work that fails after its lock was lost rejects with the loss, and its own error as the cause', async (t) => {
+    const path = join(scratch(t), 'file')
+    const failure = new Error('its own')
+    const outcome = leasehold.withFileLock(path, { maxHoldMs: 200 }, async (lock) => {
+      await until(() => lock.signal.aborted)
+      throw failure
+    })
+    await assert.rejects(outcome, (error) => {
+      assert.ok(error instanceof leasehold.LockLostError)
+      assert.equal(error.cause, failure)
+      return true
+    })
+  })
+
+  test('maxHoldMs counts for session locks, and for every handle that shares one', async (t) => {
+    const sessionFile = join(scratch(t), 'session.jsonl')
+    const first = await leasehold.acquireSessionWriteLock({ sessionFile, maxHoldMs: 300 })
+    const second = await leasehold.acquireSessionWriteLock({ sessionFile, maxHoldMs: 3_000_000 })
+    const signals = [first.signal, second.signal]
+    await until(() => signals.every((signal) => signal.aborted))
+    for (const handle of [first, second]) assertTold(handle, 'max-hold')
+    const next = await leasehold.acquireSessionWriteLock({ sessionFile, timeoutMs: SOON })
+    assert.ok(next.token > first.token)
+    await first.release()
+    await second.release()
+    next.assertHeld()
+    await next.release()
+  })
+
+  test('withFileLockSync throws the loss of a lock held past maxHoldMs', async (t) => {
+    const path = join(scratch(t), 'file')
+    const work = (lock) => {
+      const limit = performance.now() + 20_000
+      while (existsSync(lock.lockPath) && performance.now() < limit);
+    }
+    assert.throws(() => leasehold.withFileLockSync(path, { maxHoldMs: 200 }, work), { reason: 'max-hold' })
+  })
+
+  test('without a limit a lock is held for as long as it takes', async (t) => {
+    const path = join(scratch(t), 'file')
+    const lock = await leasehold.acquireFileLock(path, { maxHoldMs: Infinity, leaseMs: 200 })
+    await sleep(1500)
+    lock.assertHeld()
+    await lock.release()
+  })
+
+  for (const [name, meddle, reason] of [
+    ['is removed', (lockPath) => unlinkSync(lockPath), 'removed'],
+    [
+      'is replaced by a rename',
+      (lockPath) => {
+        writeFileSync(`${lockPath}-theirs`, 'theirs')
+        renameSync(`${lockPath}-theirs`, lockPath)
+      },
+      'replaced',
+    ],
+    [
+      'is removed and created again, with the very same record',
+      (lockPath) => {
+        const record = readFileSync(lockPath)
+        writeFileSync(`${lockPath}-other`, '') // so that the inode is another one
+        unlinkSync(lockPath)
+        writeFileSync(lockPath, record)
+      },
+      'replaced',
+    ],
+    [
+      'is moved aside and replaced',
+      (lockPath) => {
+        renameSync(lockPath, `${lockPath}-aside`)
+        writeFileSync(lockPath, 'theirs')
+      },
+      'replaced',
+    ],
+  ]) {
+    test(`a lock file that ${name} is noticed by the next beat`, async (t) => {
+      const path = join(scratch(t), 'file')
+      const warnings = warningsAbout(t, `${path}.lock`)
+      const lock = await leasehold.acquireFileLock(path, { leaseMs: 600 })
+      const { signal } = lock
+      meddle(lock.lockPath)
+      const theirs = existsSync(lock.lockPath) ? statSync(lock.lockPath).ino : undefined
+      await until(() => signal.aborted)
+      assertTold(lock, reason)
+      await lock.release()
+      if (theirs) assert.equal(statSync(lock.lockPath).ino, theirs, 'release leaves theirs alone')
+      await until(() => warnings.length > 0)
+    })
+
+    test(`a lock file that ${name} is noticed by assertHeld before any beat`, async (t) => {
+      const path = join(scratch(t), 'file')
+      const lock = await leasehold.acquireFileLock(path)
+      meddle(lock.lockPath)
+      assert.throws(() => lock.assertHeld(), (error) => assertLost(error, lock, reason))
+      await assert.rejects(lock.appendFile('x'), { code: 'file_lock_lost' })
+      assert.ok(!existsSync(path))
+      assertTold(lock, reason)
+    })
+
+    test(`a lock file that ${name} is left alone by a release before any beat`, async (t) => {
+      const directory = scratch(t)
+      const path = join(directory, 'file')
+      const lock = await leasehold.acquireFileLock(path)
+      // A lock this young knows its file by having a name; only its first look tells it from one moved aside.
+      if (name.includes('aside')) lock.assertHeld()
+      meddle(lock.lockPath)
+      const names = readdirSync(directory)
+      const theirs = existsSync(lock.lockPath) ? statSync(lock.lockPath).ino : undefined
+      await lock.release()
+      assert.deepEqual(readdirSync(directory), names)
+      if (theirs) assert.equal(statSync(lock.lockPath).ino, theirs)
+    })
+  }
+
+  test('a file system that cannot answer for a while is no loss', async (t) => {
+    if (!process.getuid) return t.skip('permissions cannot hide a directory here')
+    const directory = scratch(t)
+    const path = join(directory, 'file')
+    chmodSync(directory, 0o777)
+    const holding = child(
+      t,
+      async ({ leasehold, send, next, args: { path } }) => {
+        if (process.getuid() === 0) {
+          process.setgid(65_534)
+          process.setuid(65_534) // root may look everywhere
+        }
+        process.chdir('/')
+        const lock = await leasehold.acquireFileLock(path, { leaseMs: 300 })
+        send({ lockPath: lock.lockPath, signal: lock.signal.aborted })
+        await next('look')
+        let error
+        try {
+          lock.assertHeld()
+        } catch ({ code }) {
+          error = code
+        }
+        send({ error, held: lock.held, aborted: lock.signal.aborted })
+        await next('release')
+        lock.assertHeld()
+        await lock.release()
+        send({ released: true })
+      },
+      { args: { path } },
+    )
+    const { lockPath } = await holding.next('lockPath')
+    const owner = statSync(directory)
+    chmodSync(directory, 0o000)
+    after(t, () => chmodSync(directory, owner.mode & 0o777))
+    await sleep(800) // several beats and more than a lease
+    holding.send({ look: true })
+    const { error, held, aborted } = await holding.next('held')
+    assert.deepEqual([error, held, aborted], ['EACCES', true, false])
+    chmodSync(directory, 0o777)
+    assert.ok(existsSync(lockPath))
+    holding.send({ release: true })
+    await holding.next('released')
+    assert.ok(!existsSync(lockPath))
+  })
+})
