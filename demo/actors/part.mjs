@@ -4,8 +4,8 @@ import { now } from '../clock.mjs'
 import { Actor, tell } from './actor.mjs'
 
 const forever = () => new Promise(() => {})
-/** Work that never ends, but that the program still knows about: the garbage collector cannot help. */
-const unfinished = new Set()
+/** Work that the program still knows about, so that the garbage collector gives nothing back too early. */
+const known = new Set()
 
 function block(milliseconds) {
   const end = now() + milliseconds
@@ -34,7 +34,6 @@ const FATES = {
   block: (milliseconds) => block(milliseconds),
   /** It learns that it lost the lock, and a late write of its own does not get into the file. */
   async stuck(_, handle) {
-    unfinished.add(handle)
     await new Promise((resolve) => handle.signal.addEventListener('abort', resolve))
     const lateWrite = await handle.appendFile('a late write\n').then(() => 'written', (error) => error.code)
     await tell({ kind: 'lost', reason: handle.signal.reason.reason, lateWrite })
@@ -46,6 +45,7 @@ const FATES = {
 export async function play({ number, file, through, terms, fate, length }, cue) {
   const actor = new Actor(number, file)
   const work = async (handle, id) => {
+    known.add(handle)
     await actor.append(handle, id, `the last words before: ${fate}`)
     await tell({ kind: 'ready' })
     await cue

@@ -1,0 +1,31 @@
+// Where the numbers come from.
+
+import { execFileSync } from 'node:child_process'
+import { readFileSync, statfsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import os from 'node:os'
+
+const require = createRequire(import.meta.url)
+const MAGIC = { 0xef53: 'ext4', 0x01021994: 'tmpfs', 0x9123683e: 'btrfs', 0x58465342: 'xfs', 0x794c7630: 'overlayfs' }
+
+/** The kind of file system that a directory is on. */
+export function fileSystem(directory) {
+  const { type } = statfsSync(directory)
+  return MAGIC[type] ?? `0x${type.toString(16)}`
+}
+
+export function machine() {
+  const version = (path) => JSON.parse(readFileSync(path, 'utf8')).version
+  return {
+    cpu: os.cpus()[0]?.model.trim() ?? 'unknown',
+    cores: os.cpus().length,
+    load: os.loadavg()[0],
+    kernel: `${os.type()} ${os.release()} ${os.arch()}`,
+    node: process.version,
+    rustc: execFileSync('rustc', ['--version'], { encoding: 'utf8' }).trim(),
+    packages: {
+      leasehold: version(new URL('../package.json', import.meta.url)),
+      'proper-lockfile': version(require.resolve('proper-lockfile/package.json')),
+    },
+  }
+}

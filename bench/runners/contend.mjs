@@ -1,0 +1,30 @@
+// [wants, has, leaves] of each turn: who, file, start, end.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { now } from '../clock.mjs'
+import { CONTESTANTS } from '../contestants.mjs'
+
+const HOLD = 2
+const THINK = 1
+const [who, file, start, end] = process.argv.slice(2)
+const run = CONTESTANTS[who]
+const turns = []
+const cell = new Int32Array(new SharedArrayBuffer(4))
+const pause = who === 'sync' ? (milliseconds) => void Atomics.wait(cell, 0, 0, milliseconds) : sleep
+
+async function turn() {
+  const wants = now()
+  let has, leaves
+  const leave = () => (leaves = now())
+  await run(file, () => {
+    has = now()
+    const held = pause(HOLD)
+    return held ? held.then(leave) : leave()
+  })
+  turns.push([wants, has, leaves])
+  await pause(THINK)
+}
+
+await sleep(start - now())
+while (now() < end) await turn()
+console.log(JSON.stringify(turns))
