@@ -14,7 +14,10 @@ for (const [name, lock] of [
   ['withFileLockSync', async (path, inside) => withFileLockSync(path, inside)],
   ['acquireFileLock', async (path, inside) => held(await acquireFileLock(path), inside)],
   ['acquireFileLockSync', async (path, inside) => held(acquireFileLockSync(path), inside)],
-  ['acquireSessionWriteLock', async (path, inside) => held(await acquireSessionWriteLock({ sessionFile: path }), inside)],
+  [
+    'acquireSessionWriteLock',
+    async (path, inside) => held(await acquireSessionWriteLock({ sessionFile: path }), inside),
+  ],
 ]) {
   test(`${name} creates the directories that are missing`, async (t) => {
     const directory = join(scratch(t), 'a', 'b', 'c')

@@ -227,7 +227,12 @@ for (const [how, [fn, expected]] of Object.entries(endings)) {
   })
 }
 
-const reasons = { 'an error': new TypeError('on purpose'), 'a string': 'on purpose', 'null': null, 'nothing': undefined }
+const reasons = {
+  'an error': new TypeError('on purpose'),
+  'a string': 'on purpose',
+  'null': null,
+  'nothing': undefined,
+}
 
 for (const [what, reason] of Object.entries(reasons)) {
   const failures = {

@@ -6,7 +6,8 @@ import { join, relative, sep } from 'node:path'
 import { test } from 'node:test'
 import { child, holder, leasehold, scratch } from './support/index.mjs'
 
-const { acquireFileLock, acquireFileLockSync, acquireSessionWriteLock, heldLocks, inspectLock, withFileLock } = leasehold
+const { acquireFileLock, acquireFileLockSync, acquireSessionWriteLock, withFileLock } = leasehold
+const { heldLocks, inspectLock } = leasehold
 const SOON = { timeoutMs: 150 }
 const timeout = (error) => /_timeout$/i.test(error.code)
 
