@@ -32,8 +32,7 @@ mod unix {
     use std::thread::sleep;
     use std::time::Duration;
 
-    use leasehold::lock::registry::acquire_blocking;
-    use leasehold::lock::{Hold, Terms};
+    use leasehold::lock::{Hold, Terms, acquire_blocking};
 
     #[cfg(target_vendor = "apple")]
     const CLOCK: libc::clockid_t = libc::CLOCK_UPTIME_RAW;
@@ -109,7 +108,7 @@ mod unix {
                 let _held = lock.acquire();
                 println!("{}", now());
                 loop {
-                    sleep(Duration::from_secs(3600));
+                    sleep(Duration::from_hours(1));
                 }
             }
             ["wait", who, file] => {
