@@ -11,16 +11,14 @@ use parking_lot::Mutex;
 use super::contender::{Contender, Look};
 use super::error::LockError;
 use super::inspect::{self, Owner};
-use super::lease::{Hold, Lease, WANTED_AGE};
+use super::lease::{Hold, Lease};
 use super::post::Post;
 use super::registry::{Entry, Phase, table};
 use super::sys::{self, FsClass};
 use super::target::Target;
 use super::terms::{Sharing, Terms};
 use super::ticket::{Acquired, Settle, Ticket};
-
-/// Who has waited this long for a lease makes its holder look for lost owners.
-pub(super) const PATIENCE: Duration = Duration::from_millis(500);
+use super::watchdog::PATIENCE;
 
 /// Requests for directories that are being resolved, in the order they were made.
 static RESOLVING: Mutex<Option<HashMap<PathBuf, Vec<Arc<Ticket>>>>> = Mutex::new(None);
@@ -151,8 +149,7 @@ fn enter(target: &Arc<Target>, ticket: &Arc<Ticket>) -> Result<Option<Hold>, Loc
                 if at_once {
                     return Err(timeout(target, terms, lease.owner()));
                 }
-                let suspicious = (ticket.requested + PATIENCE).max(lease.began + WANTED_AGE);
-                Post::of(target.class).heart.hurry(lease.id, suspicious);
+                Post::of(target.class).heart.hurry(lease.id, ticket.requested + PATIENCE);
             } else if at_once {
                 drop(table);
                 return Err(timeout(target, terms, owner_on_disk(target)));

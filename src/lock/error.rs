@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::inspect::Owner;
-use super::lease::Loss;
+use super::loss::Loss;
 use super::sys::FileKind;
 use super::terms::Api;
 use super::verdict::Cause;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 
 use super::lease::{Lease, Tended};
+use super::post::Post;
 use super::registry;
 use super::sidecar::Leftover;
 use super::sys;
@@ -41,7 +42,7 @@ struct Agenda {
 impl Heart {
     /// Starts looking after a lease. Costs no system call while the thread is awake anyway.
     pub(super) fn watch(&'static self, lease: Arc<Lease>) {
-        let due = lease.next_due(lease.began);
+        let due = lease.first_due();
         self.change(due, |agenda| agenda.insert(due, lease));
     }
 
@@ -105,20 +106,25 @@ impl Heart {
     }
 
     fn tend(&self, lease: Arc<Lease>, due: Instant) {
-        let now = Instant::now();
-        match lease.tend(now, registry::is_wanted(&lease)) {
-            Tended::Until { next, orphan } => {
-                if orphan {
-                    registry::suspect(&lease);
-                }
-                let mut agenda = self.agenda.lock();
-                // Unless it was given up while it was tended.
-                if agenda.due_at.get(&lease.id) == Some(&due) {
-                    agenda.insert(next, lease);
-                }
+        match lease.tend(Instant::now(), registry::wanted_since(&lease)) {
+            Tended::Well => self.put_back(lease, due),
+            Tended::Suspect => {
+                registry::suspect(&lease);
+                self.put_back(lease, due);
             }
             Tended::Lose(reason) => registry::lose(&lease, reason),
             Tended::Over => self.forget(lease.id),
+        }
+    }
+
+    fn put_back(&self, lease: Arc<Lease>, due: Instant) {
+        // From now on it is watched for: waiters and meddlers are noticed without waiting for a beat.
+        Post::of(lease.target.class).lookout.attend(&lease);
+        let mut agenda = self.agenda.lock();
+        // Unless it was given up while it was tended. Its clocks are read under the agenda's lock,
+        // so that a limit set meanwhile is either seen here or finds the lease in the agenda.
+        if agenda.due_at.get(&lease.id) == Some(&due) {
+            agenda.insert(lease.next_due(), lease);
         }
     }
 

@@ -1,7 +1,5 @@
 //! Ownership: a [`Lease`] is one ownership of one lock file, a [`Hold`] one of its handles.
 
-use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -11,19 +9,15 @@ use parking_lot::Mutex;
 use super::error::LockError;
 use super::identity::Identity;
 use super::inspect::{Owner, Place};
+use super::loss::{Loss, LossReason};
 use super::record::beat_interval;
 use super::registry;
-use super::sidecar::{Leftover, Sidecar, Standing};
+use super::sidecar::{Leftover, Sidecar};
+use super::sys::{WatchId, Watcher};
 use super::target::Target;
 use super::terms::{Api, EnvId, LeaseId, Sharing, Terms};
 use super::verdict::Cause;
-
-/// A lease held for less is not suspected of having lost its owner.
-pub(super) const WANTED_AGE: Duration = Duration::from_secs(1);
-/// The first pause between two requests to collect garbage; it doubles.
-const REQUEST_PAUSE: Duration = Duration::from_secs(1);
-/// The longest such pause.
-const REQUEST_PAUSE_MAX: Duration = Duration::from_secs(30);
+use super::watchdog::Watchdog;
 
 /// One ownership of one lock file. It ends when its last [`Hold`] does, or when it is lost.
 pub struct Lease {
@@ -49,9 +43,9 @@ pub struct Lease {
     pub began_at: SystemTime,
     /// Why the lock could be taken although nobody had released it.
     pub taken_from: Option<Cause>,
-    beat: Duration,
     state: Mutex<State>,
     watchdog: Mutex<Watchdog>,
+    attended: AtomicBool,
     /// How many handles share it. Changed under the registry's lock only.
     pub(super) holds: AtomicUsize,
 }
@@ -62,112 +56,12 @@ enum State {
     Released,
 }
 
-/// What a lease is watched for besides its beats.
-struct Watchdog {
-    /// When it is to be taken away at the latest, and why then.
-    limit: Option<(Instant, LossReason)>,
-    /// When its environment may next be asked to collect garbage, and the pause after that.
-    next_request: Instant,
-    pause: Duration,
-}
-
-/// A lease that was taken away, as its holder is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Loss {
-    /// Which lease.
-    pub lease: LeaseId,
-    /// Its environment.
-    pub env: EnvId,
-    /// Its lock file.
-    pub lock_path: Arc<Path>,
-    /// Its token.
-    pub token: u64,
-    /// What the caller named the work.
-    pub label: Option<String>,
-    /// For how long it was held.
-    pub held_for: Duration,
-    /// Why it was taken away.
-    pub reason: LossReason,
-}
-
-/// Why a lease was taken away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LossReason {
-    /// It was held longer than `maxHoldMs`.
-    MaxHold,
-    /// Somebody put another lock file in its place: a native peer because it did not beat, or a JS
-    /// peer because it thought it stale.
-    Replaced,
-    /// Somebody removed its lock file.
-    Removed,
-    /// The work was aborted and did not settle within its grace.
-    Aborted,
-    /// A promise inside the work rejected and nobody handled it, while the work went on.
-    UnhandledRejection,
-    /// `releaseAllLocksSync` or the end of its environment released it over the holder's head.
-    Forced,
-}
-
-impl LossReason {
-    /// The loss that a look at the lock file shows, if it shows one.
-    pub(super) fn seen(standing: Standing) -> Option<Self> {
-        match standing {
-            Standing::Ours => None,
-            Standing::Gone => Some(Self::Removed),
-            Standing::Replaced => Some(Self::Replaced),
-        }
-    }
-
-    /// The stable name of it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::MaxHold => "max-hold",
-            Self::Replaced => "replaced",
-            Self::Removed => "removed",
-            Self::Aborted => "aborted",
-            Self::UnhandledRejection => "unhandled-rejection",
-            Self::Forced => "forced",
-        }
-    }
-
-    /// Whether the lock file is still ours to pass on or remove.
-    #[must_use]
-    pub(super) fn leaves_file(self) -> bool {
-        !matches!(self, Self::Replaced | Self::Removed)
-    }
-}
-
-impl fmt::Display for Loss {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match self.reason {
-            LossReason::MaxHold => "it was held longer than maxHoldMs allows",
-            LossReason::Replaced => "another process put its own lock file in place of ours",
-            LossReason::Removed => "somebody removed the lock file",
-            LossReason::Aborted => "its work was aborted and did not end within abortGraceMs",
-            LossReason::UnhandledRejection => "a promise inside its work rejected and nobody handled that",
-            LossReason::Forced => "it was released by force",
-        };
-        write!(f, "lock lost: {} after {} ms", self.lock_path.display(), self.held_for.as_millis())?;
-        if let Some(label) = &self.label {
-            write!(f, " by {label:?}")?;
-        }
-        write!(f, ": {what}; stop writing, others may hold it now")
-    }
-}
-
-impl std::error::Error for Loss {}
-
 /// What a look after a lease showed.
 pub(super) enum Tended {
-    /// All is well until then. `orphan` says that somebody waits for it and that its environment
-    /// should find out whether anybody can still release it.
-    Until {
-        /// See above.
-        next: Instant,
-        /// See above.
-        orphan: bool,
-    },
+    /// All is well.
+    Well,
+    /// Somebody waits, and its environment should find out whether anybody can still release it.
+    Suspect,
     /// It is to be taken away.
     Lose(LossReason),
     /// It ended meanwhile.
@@ -190,62 +84,67 @@ impl Lease {
             began,
             began_at: SystemTime::now(),
             taken_from,
-            beat: beat_interval(terms.claim.lease),
             state: Mutex::new(State::Held(sidecar)),
-            watchdog: Mutex::new(Watchdog {
-                limit: terms.claim.max_hold.and_then(|limit| Some((began.checked_add(limit)?, LossReason::MaxHold))),
-                next_request: began + WANTED_AGE,
-                pause: REQUEST_PAUSE,
-            }),
+            watchdog: Mutex::new(Watchdog::new(began, beat_interval(terms.claim.lease), terms.claim.max_hold)),
+            attended: AtomicBool::new(false),
             holds: AtomicUsize::new(1),
         }
     }
 
+    /// When the heart has to look after it first.
+    pub(super) fn first_due(&self) -> Instant {
+        self.watchdog.lock().first(self.began)
+    }
+
     /// When the heart has to look after it next.
-    pub(super) fn next_due(&self, now: Instant) -> Instant {
-        let beat = now + self.beat;
-        self.watchdog.lock().limit.map_or(beat, |(limit, _)| beat.min(limit))
+    pub(super) fn next_due(&self) -> Instant {
+        self.watchdog.lock().next()
     }
 
     /// Takes the lease away at `limit`, if it is still held then.
     pub(super) fn limit(&self, limit: Instant, reason: LossReason) {
-        let mut watchdog = self.watchdog.lock();
-        if watchdog.limit.is_none_or(|(earlier, _)| limit < earlier) {
-            watchdog.limit = Some((limit, reason));
-        }
+        self.watchdog.lock().limit(limit, reason);
     }
 
-    /// One beat, and one look at the watchdog's clock. `wanted` says that somebody in this process
-    /// waits.
-    pub(super) fn tend(&self, now: Instant, wanted: bool) -> Tended {
-        if let Some((limit, reason)) = self.watchdog.lock().limit
-            && now >= limit
-        {
+    /// A beat, when one is due, or a glance. `wanted` says since when somebody in this
+    /// process has waited.
+    pub(super) fn tend(&self, now: Instant, wanted: Option<Instant>) -> Tended {
+        let mut watchdog = self.watchdog.lock();
+        if let Some(reason) = watchdog.expired(now) {
             return Tended::Lose(reason);
         }
-        let beat = match &mut *self.state.lock() {
-            State::Held(sidecar) => sidecar.beat(),
+        let seen = match &mut *self.state.lock() {
+            State::Held(sidecar) if watchdog.beats(now) => sidecar.beat(),
+            State::Held(sidecar) => sidecar.glance(),
             State::Lost(_) | State::Released => return Tended::Over,
         };
-        let interest = match beat {
-            Ok(beat) => match LossReason::seen(beat.standing) {
+        let interest = match seen {
+            Ok(seen) => match LossReason::seen(seen.standing) {
                 Some(reason) => return Tended::Lose(reason),
-                None => beat.interest,
+                None => seen.interest,
             },
             // A file system that cannot tell right now is no loss: ask again with the next beat.
             Err(_) => false,
         };
-        let next = self.next_due(now);
-        if !(wanted || interest) {
-            return Tended::Until { next, orphan: false };
+        if watchdog.suspects(now, wanted.or(interest.then_some(now))) { Tended::Suspect } else { Tended::Well }
+    }
+
+    /// Whether this is the first time that its lock file is to be watched.
+    pub(super) fn becomes_attended(&self) -> bool {
+        !self.attended.swap(true, Ordering::AcqRel)
+    }
+
+    /// Whether it ended, one way or the other.
+    pub(super) fn is_over(&self) -> bool {
+        !matches!(&*self.state.lock(), State::Held(_))
+    }
+
+    /// Has `watcher` watch the lock file, as long as the lease is held.
+    pub(super) fn watch(&self, watcher: &Watcher) -> Option<WatchId> {
+        match &*self.state.lock() {
+            State::Held(sidecar) => sidecar.watch(watcher),
+            State::Lost(_) | State::Released => None,
         }
-        let mut watchdog = self.watchdog.lock();
-        let orphan = now >= watchdog.next_request;
-        if orphan {
-            watchdog.next_request = now + watchdog.pause;
-            watchdog.pause = (watchdog.pause * 2).min(REQUEST_PAUSE_MAX);
-        }
-        Tended::Until { next: next.min(watchdog.next_request), orphan }
     }
 
     /// The lock file, out of a lease that ends. `None` when it ended before.

@@ -1,9 +1,11 @@
 //! Waiting for other processes: one thread for all waiters of a file-system class.
 //!
-//! It sleeps until a watched lock file changes, a look is due or a deadline passes. No waiter ever
+//! It sleeps until a watched lock file changes, a look is due or a deadline passes. It also watches the
+//! lock files of older leases of ours, to notice who waits for them or meddles with them. No waiter ever
 //! occupies a thread of its own, or one of libuv's.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Not as _;
 use std::path::Path;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
@@ -11,6 +13,8 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::contender::{Contender, Look};
+use super::lease::Lease;
+use super::post::Post;
 use super::registry;
 use super::sys::{self, WatchId, Watcher};
 use super::ticket::Ticket;
@@ -26,6 +30,15 @@ pub struct Lookout {
 enum Message {
     Contend(Box<Contender>, Instant),
     Revisit(Arc<Path>),
+    Attend(Arc<Lease>),
+}
+
+/// What a watched file is to us.
+enum Watched {
+    /// Somebody else's lock, that we wait for.
+    Wanted(Arc<Path>),
+    /// Our own.
+    Held(Weak<Lease>),
 }
 
 #[derive(Default)]
@@ -39,7 +52,7 @@ struct Deadlines {
 struct Rounds {
     contenders: HashMap<Arc<Path>, (Box<Contender>, Instant)>,
     due: BTreeSet<(Instant, Arc<Path>)>,
-    watched: HashMap<WatchId, Arc<Path>>,
+    watched: HashMap<WatchId, Watched>,
 }
 
 impl Lookout {
@@ -51,6 +64,14 @@ impl Lookout {
     /// Has a look at `lock_path` soon: somebody stopped waiting for it.
     pub(super) fn revisit(&'static self, lock_path: &Arc<Path>) {
         self.send(Message::Revisit(lock_path.clone()));
+    }
+
+    /// Has the heart look after `lease` whenever something happens to its lock file: somebody began
+    /// to wait for it, or removed it.
+    pub(super) fn attend(&'static self, lease: &Arc<Lease>) {
+        if lease.becomes_attended() {
+            self.send(Message::Attend(lease.clone()));
+        }
     }
 
     /// Calls `ticket.expire()` at `deadline`, unless the ticket is gone by then.
@@ -96,7 +117,7 @@ impl Lookout {
         loop {
             let next_deadline = self.expire_due();
             for message in std::mem::take(&mut *self.inbox.lock()) {
-                rounds.accept(message);
+                rounds.accept(message, watcher);
             }
             rounds.look_at_due(watcher);
             let next_look = rounds.due.first().map(|(due, _)| *due);
@@ -130,29 +151,53 @@ impl Lookout {
 /// How often a lookout without a watcher wakes up.
 const POLL: Duration = Duration::from_millis(25);
 
+/// As many of our own lock files are watched at most; the others are looked after at their beats.
+const ATTENDED: usize = 1024;
+/// Several events on one lock file within this time are one.
+const COALESCE: Duration = Duration::from_millis(10);
 /// As many contenders keep a lock file ready for the moment the lock is free. It makes hand-overs
 /// faster, and costs a descriptor each.
 const PREPARED: usize = 64;
 
 impl Rounds {
-    fn accept(&mut self, message: Message) {
+    fn accept(&mut self, message: Message, watcher: Option<&Watcher>) {
         match message {
-            Message::Contend(contender, due) => {
-                let path = contender.target().lock_path.clone();
-                self.due.insert((due, path.clone()));
-                self.contenders.insert(path, (contender, due));
-            }
+            Message::Contend(contender, due) => self.contend(contender, due),
             Message::Revisit(path) => self.hurry(&path),
+            Message::Attend(lease) => {
+                let few = self.watched.len() < ATTENDED;
+                if let Some(watch) = watcher.filter(|_| few).and_then(|watcher| lease.watch(watcher)) {
+                    self.watched.insert(watch, Watched::Held(Arc::downgrade(&lease)));
+                }
+            }
         }
+    }
+
+    fn contend(&mut self, contender: Box<Contender>, due: Instant) {
+        let path = contender.target().lock_path.clone();
+        self.due.insert((due, path.clone()));
+        self.contenders.insert(path, (contender, due));
     }
 
     /// An event on a watched file.
     fn stir(&mut self, watch: WatchId) {
-        if let Some(path) = self.watched.get(&watch).cloned() {
-            if let Some((contender, _)) = self.contenders.get_mut(&path) {
-                contender.stir();
+        match self.watched.get(&watch) {
+            Some(Watched::Wanted(path)) => {
+                let path = path.clone();
+                if let Some((contender, _)) = self.contenders.get_mut(&path) {
+                    contender.stir();
+                }
+                self.hurry(&path);
             }
-            self.hurry(&path);
+            Some(Watched::Held(lease)) => match lease.upgrade().filter(|lease| lease.is_over().not()) {
+                Some(lease) => {
+                    let soon = Instant::now() + COALESCE;
+                    Post::of(lease.target.class).heart.hurry(lease.id, soon);
+                }
+                // The watch went with the file, or goes with the next event on it.
+                None => drop(self.watched.remove(&watch)),
+            },
+            None => {}
         }
     }
 
@@ -182,7 +227,7 @@ impl Rounds {
         let before = contender.watch();
         let Some(terms) = registry::terms_of_next(&path) else {
             contender.forget(watcher);
-            self.watched.retain(|_, watched| *watched != path);
+            self.watched.retain(|_, watched| !matches!(watched, Watched::Wanted(wanted) if *wanted == path));
             return;
         };
         let looked = contender.look(&terms, watcher);
@@ -192,7 +237,7 @@ impl Rounds {
                 self.watched.remove(&before);
             }
             if let Some(after) = after {
-                self.watched.insert(after, path.clone());
+                self.watched.insert(after, Watched::Wanted(path.clone()));
             }
         }
         match looked {
@@ -207,11 +252,11 @@ impl Rounds {
                 if self.contenders.len() >= PREPARED {
                     contender.slim_down();
                 }
-                self.accept(Message::Contend(contender, Instant::now() + again));
+                self.contend(contender, Instant::now() + again);
             }
             Err(error) => {
                 registry::failed(contender.target(), error);
-                self.accept(Message::Contend(contender, Instant::now()));
+                self.contend(contender, Instant::now());
             }
         }
     }

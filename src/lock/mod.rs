@@ -14,7 +14,8 @@
 //! * [`contender`] tries to get a lock file; [`sidecar`] is a lock file that is ours. With `draft`
 //!   and [`sys`] they are the only modules that change lock files.
 //! * [`acquire`](mod@acquire) turns a request into a lease, a [`ticket`] in a queue or an error;
-//!   [`registry`] is the process-wide table of leases and queues; [`lease`] the ownership itself.
+//!   [`registry`] is the process-wide table of leases and queues; [`lease`] the ownership itself,
+//!   with its [`watchdog`] and, when it is taken away, its [`loss`].
 //! * [`heart`], [`lookout`] and [`hands`] are the background threads; [`post`] says which ones serve
 //!   which file system.
 
@@ -28,6 +29,7 @@ pub mod identity;
 pub mod inspect;
 pub mod lease;
 pub mod lookout;
+pub mod loss;
 pub mod post;
 pub mod record;
 pub mod registry;
@@ -37,13 +39,15 @@ pub mod target;
 pub mod terms;
 pub mod ticket;
 pub mod verdict;
+pub mod watchdog;
 
 #[cfg(test)]
 mod tests;
 
 pub use acquire::{acquire, acquire_blocking};
 pub use error::LockError;
-pub use lease::{Hold, Loss, LossReason};
+pub use lease::Hold;
+pub use loss::{Loss, LossReason};
 pub use target::Target;
 pub use terms::{Recovery, Sharing, Terms};
 pub use ticket::{Acquired, Ticket};

@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
 
-use super::acquire::PATIENCE;
 use super::contender::Contender;
 use super::error::LockError;
-use super::lease::{Hold, Lease, Loss, LossReason, leftover_error};
+use super::lease::{Hold, Lease, leftover_error};
+use super::loss::{Loss, LossReason};
 use super::post::Post;
 use super::record::TOKEN_STRIDE;
 use super::sidecar::{Leftover, Sidecar};
@@ -25,6 +25,7 @@ use super::target::Target;
 use super::terms::{EnvId, LeaseId, Terms};
 use super::ticket::Ticket;
 use super::verdict::Cause;
+use super::watchdog::PATIENCE;
 
 /// How many tasks of this process may follow each other before another process that waits gets a
 /// chance.
@@ -296,12 +297,12 @@ fn serve_queue(target: &Arc<Target>, pause: Duration) {
     }
 }
 
-/// Whether somebody in this process has waited for `lease` for a while.
-pub(super) fn is_wanted(lease: &Lease) -> bool {
+/// Since when somebody in this process has waited for `lease`, if it is worth mentioning.
+pub(super) fn wanted_since(lease: &Lease) -> Option<Instant> {
     let table = table();
-    table.locks.get(&lease.target.lock_path).is_some_and(|entry| {
-        entry.queue.values().any(|ticket| ticket.requested.elapsed() >= PATIENCE && ticket.is_waiting())
-    })
+    let queue = &table.locks.get(&lease.target.lock_path)?.queue;
+    let longest = queue.values().filter(|ticket| ticket.is_waiting()).map(|ticket| ticket.requested).min()?;
+    (longest.elapsed() >= PATIENCE).then_some(longest)
 }
 
 /// Tells the environment of a lease that somebody waits for it.

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use super::draft::Published;
 use super::inspect::read_contents;
 use super::record::{CREATED_AT, Claim, Contents, NativeRecord, beat_interval, iso, millis};
-use super::sys::{self, FileId, FsClass, Meta, OsLock};
+use super::sys::{self, FileId, FsClass, Meta, OsLock, WatchId, Watcher};
 use super::target::Target;
 
 /// An owned lock file: the open descriptor with its operating-system lock, and what we wrote.
@@ -22,16 +22,16 @@ pub struct Sidecar {
     keep: bool,
     /// Whether a hand-over changed `record` since it was last written.
     unwritten: bool,
-    /// When the lock file was last looked at by others, as of the last beat.
+    /// When the lock file was last looked at by others, as far as we have seen.
     looked_at: SystemTime,
 }
 
-/// What a beat found.
+/// What a beat or a glance found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Beat {
+pub struct Seen {
     /// Whether the path still leads to our lock file.
     pub standing: Standing,
-    /// Whether anybody outside this process has looked at it since the last beat.
+    /// Whether anybody outside this process has shown interest since the last time.
     pub interest: bool,
 }
 
@@ -90,7 +90,7 @@ impl Sidecar {
     /// # Errors
     ///
     /// The file system's, when it could not tell: that is no loss.
-    pub fn beat(&mut self) -> io::Result<Beat> {
+    pub fn beat(&mut self) -> io::Result<Seen> {
         self.record.created_at = iso(SystemTime::now());
         let written = if self.unwritten {
             let bytes = self.record.render(self.len);
@@ -104,11 +104,27 @@ impl Sidecar {
         if written.is_err() {
             sys::touch(&self.file)?;
         }
+        self.glance()
+    }
+
+    /// Looks whether it is still ours and whether somebody waits, and changes nothing: a waiter shows
+    /// itself anew whenever the file was changed.
+    ///
+    /// # Errors
+    ///
+    /// The file system's, when it could not tell: that is no loss.
+    pub fn glance(&mut self) -> io::Result<Seen> {
         let (standing, meta) = self.look()?;
         let looked_at = meta.map_or(self.looked_at, |meta| meta.accessed);
         let interest = looked_at > self.looked_at;
         self.looked_at = looked_at;
-        Ok(Beat { standing, interest })
+        Ok(Seen { standing, interest })
+    }
+
+    /// Has `watcher` watch the file.
+    #[must_use]
+    pub fn watch(&self, watcher: &Watcher) -> Option<WatchId> {
+        watcher.watch_own(&self.file)
     }
 
     /// Whether the path still leads here.

@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::identity::Identity;
-use super::lease::LossReason;
+use super::loss::LossReason;
 use super::record::{Claim, Contents, NativeRecord, TOKEN_STRIDE};
 use super::sys::{self, OsLock};
 use super::terms::{LEASE_MIN, Sharing};

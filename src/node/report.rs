@@ -7,7 +7,8 @@ use napi_derive::napi;
 
 use crate::lock::error::LockError;
 use crate::lock::inspect::{Inspection, Owner};
-use crate::lock::lease::{Lease, Loss};
+use crate::lock::lease::Lease;
+use crate::lock::loss::Loss;
 use crate::lock::record::{Contents, iso};
 use crate::lock::terms::Api;
 

@@ -131,9 +131,20 @@ impl Watcher {
     /// `None` when the system has no watch to spare.
     #[must_use]
     pub fn watch(&self, file: &File) -> Option<WatchId> {
+        self.add(file, WatchFlags::CLOSE_WRITE | WatchFlags::ATTRIB | WatchFlags::DELETE_SELF | WatchFlags::MOVE_SELF)
+    }
+
+    /// Starts watching a `file` of our own for being read, marked, removed or renamed by others.
+    /// `None` when the system has no watch to spare.
+    #[must_use]
+    pub fn watch_own(&self, file: &File) -> Option<WatchId> {
+        // A mark moves the access time only, which inotify reports as a read.
+        self.add(file, WatchFlags::ACCESS | WatchFlags::ATTRIB | WatchFlags::DELETE_SELF | WatchFlags::MOVE_SELF)
+    }
+
+    fn add(&self, file: &File, what: WatchFlags) -> Option<WatchId> {
         // By descriptor, so that exactly the file we looked at is watched, whatever the path names by now.
         let name = format!("/proc/self/fd/{}", file.as_raw_fd());
-        let what = WatchFlags::CLOSE_WRITE | WatchFlags::ATTRIB | WatchFlags::DELETE_SELF | WatchFlags::MOVE_SELF;
         inotify::add_watch(self.events.as_ref()?, std::ffi::OsStr::new(&name).as_bytes(), what).ok()
     }
 

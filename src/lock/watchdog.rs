@@ -1,0 +1,167 @@
+//! When a lease is to be beaten for, looked after, suspected and taken away: all its clocks, and
+//! nothing but clocks.
+
+use std::time::{Duration, Instant};
+
+use super::loss::LossReason;
+
+/// A lease held for less is not suspected of having lost its owner. It is also first looked after
+/// then: most leases are over by that time.
+const YOUNG: Duration = Duration::from_secs(1);
+/// Who has waited this long for a lease makes its holder look for lost owners.
+pub(super) const PATIENCE: Duration = Duration::from_millis(500);
+/// A waiter in another process shows itself at least this often.
+const SHOWS_ITSELF: Duration = Duration::from_millis(2500);
+/// The first pause between two requests to collect garbage; it doubles.
+const PAUSE_MIN: Duration = Duration::from_secs(1);
+/// The longest such pause.
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// The clocks of one lease.
+#[derive(Debug)]
+pub struct Watchdog {
+    beat: Duration,
+    next_beat: Instant,
+    /// When the lease is to be taken away at the latest, and why then.
+    limit: Option<(Instant, LossReason)>,
+    /// When the lease was first and last seen to be waited for, by whoever waits now.
+    wanted: Option<(Instant, Instant)>,
+    /// When the holder may next be asked to collect garbage, and the pause after that.
+    next_request: Instant,
+    pause: Duration,
+}
+
+impl Watchdog {
+    /// The clocks of a lease that begins now.
+    #[must_use]
+    pub fn new(began: Instant, beat: Duration, max_hold: Option<Duration>) -> Self {
+        Self {
+            beat,
+            next_beat: began + beat,
+            limit: max_hold.and_then(|limit| Some((began.checked_add(limit)?, LossReason::MaxHold))),
+            wanted: None,
+            next_request: began + YOUNG,
+            pause: PAUSE_MIN,
+        }
+    }
+
+    /// When a lease that begins now has to be looked after first.
+    #[must_use]
+    pub fn first(&self, began: Instant) -> Instant {
+        self.next().min(began + YOUNG)
+    }
+
+    /// Takes the lease away at `limit`, if it is still held then.
+    pub fn limit(&mut self, limit: Instant, reason: LossReason) {
+        if self.limit.is_none_or(|(earlier, _)| limit < earlier) {
+            self.limit = Some((limit, reason));
+        }
+    }
+
+    /// Why the lease is to be taken away by now, if it is.
+    #[must_use]
+    pub fn expired(&self, now: Instant) -> Option<LossReason> {
+        self.limit.filter(|(limit, _)| *limit <= now).map(|(_, reason)| reason)
+    }
+
+    /// Whether a beat is due; counts it as done.
+    pub fn beats(&mut self, now: Instant) -> bool {
+        let due = now >= self.next_beat;
+        if due {
+            self.next_beat = now + self.beat;
+        }
+        due
+    }
+
+    /// Takes notice of whether somebody was just seen to wait, and since when. Whether it is time to suspect that
+    /// the owner is lost: somebody has waited for a while, the lease is not young, and the last such
+    /// suspicion is long enough ago.
+    pub fn suspects(&mut self, now: Instant, waiting_since: Option<Instant>) -> bool {
+        let still_there = |last: Instant| now.duration_since(last) < SHOWS_ITSELF;
+        let known = self.wanted.filter(|(_, last)| still_there(*last));
+        self.wanted = match (known, waiting_since) {
+            (Some((since, _)), Some(also)) => Some((since.min(also), now)),
+            (None, Some(since)) => Some((since, now)),
+            (known, None) => known,
+        };
+        let due = self.request_due().is_some_and(|due| now >= due);
+        if due {
+            self.next_request = now + self.pause;
+            self.pause = (self.pause * 2).min(PAUSE_MAX);
+        }
+        due
+    }
+
+    fn request_due(&self) -> Option<Instant> {
+        self.wanted.map(|(since, _)| (since + PATIENCE).max(self.next_request))
+    }
+
+    /// When the lease has to be looked after next.
+    #[must_use]
+    pub fn next(&self) -> Instant {
+        let limit = self.limit.map(|(limit, _)| limit);
+        [limit, self.request_due()].into_iter().flatten().fold(self.next_beat, Instant::min)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const BEAT: Duration = Duration::from_secs(2);
+
+    #[test]
+    fn beats_come_at_their_interval_whatever_else_is_looked_at() {
+        let began = Instant::now();
+        let mut clocks = Watchdog::new(began, BEAT, None);
+        assert_eq!(clocks.first(began), began + SECOND);
+        assert!(!clocks.beats(began + SECOND));
+        assert!(clocks.beats(began + BEAT));
+        assert!(!clocks.beats(began + BEAT + SECOND));
+        assert_eq!(clocks.next(), began + 2 * BEAT);
+    }
+
+    #[test]
+    fn the_earliest_limit_counts() {
+        let began = Instant::now();
+        let mut clocks = Watchdog::new(began, BEAT, Some(10 * SECOND));
+        clocks.limit(began + SECOND, LossReason::Aborted);
+        clocks.limit(began + 5 * SECOND, LossReason::UnhandledRejection);
+        assert_eq!(clocks.next(), began + SECOND);
+        assert_eq!(clocks.expired(began), None);
+        assert_eq!(clocks.expired(began + SECOND), Some(LossReason::Aborted));
+    }
+
+    #[test]
+    fn owners_are_suspected_only_while_somebody_waits_and_ever_more_rarely() {
+        let began = Instant::now();
+        let at = |seconds: f64| began + Duration::from_secs_f64(seconds);
+        let mut clocks = Watchdog::new(began, BEAT, None);
+        assert!(!clocks.suspects(at(5.0), None), "nobody waits");
+        assert!(!clocks.suspects(at(6.0), Some(at(6.0))), "the waiter has only just come");
+        assert!(clocks.suspects(at(6.5), None), "it waited for a while");
+        assert!(!clocks.suspects(at(7.0), Some(at(7.0))), "not again at once");
+        assert!(clocks.suspects(at(7.5), Some(at(7.5))), "after a second");
+        assert!(!clocks.suspects(at(8.6), Some(at(8.6))), "and then two");
+        assert!(clocks.suspects(at(9.5), Some(at(9.5))));
+        assert!(!clocks.suspects(at(15.0), None), "it has not shown itself lately");
+    }
+
+    #[test]
+    fn who_has_waited_long_enough_already_need_not_be_seen_twice() {
+        let began = Instant::now();
+        let mut clocks = Watchdog::new(began, BEAT, None);
+        assert!(clocks.suspects(began + 3 * SECOND, Some(began + 2 * SECOND)));
+    }
+
+    #[test]
+    fn young_leases_are_not_suspected() {
+        let began = Instant::now();
+        let mut clocks = Watchdog::new(began, BEAT, None);
+        assert!(!clocks.suspects(began, Some(began)));
+        assert!(!clocks.suspects(began + PATIENCE, Some(began)));
+        assert_eq!(clocks.next(), began + SECOND);
+        assert!(clocks.suspects(began + SECOND, Some(began)));
+    }
+}
