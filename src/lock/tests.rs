@@ -1,6 +1,8 @@
 //! The protocol between this process and lock files it does not control. Other processes are played
 //! by descriptors of our own: flock and byte locks treat them as strangers.
 
+#![expect(clippy::disallowed_methods, reason = "a stranger keeps to no rules")]
+
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;

@@ -23,7 +23,7 @@ use parking_lot::Mutex;
 
 use super::handle::Lease;
 use super::options::{file_terms, session_terms, type_error};
-use super::report::{Fault, HeldReport, InspectionReport, LossReport};
+use super::report::{Fault, HeldReport, InspectionReport, LossReport, js_number};
 use crate::lock::error::LockError;
 use crate::lock::inspect::{Inspection, inspect};
 use crate::lock::registry::{self, Observer, unique_id};
@@ -179,7 +179,6 @@ impl Environment {
     ///
     /// A pending `TypeError` or `RangeError` about the path or an option.
     #[napi(catch_unwind)]
-    #[expect(clippy::cast_precision_loss, reason = "numbers count from one")]
     pub fn acquire(
         &mut self,
         env: Env,
@@ -200,7 +199,7 @@ impl Environment {
             Ok(Acquired::Now(hold)) => Either3::A(Lease::new(hold, self.mailbox.clone())),
             Ok(Acquired::Later(ticket)) => {
                 self.waiting.insert(id, ticket);
-                Either3::C(id as f64)
+                Either3::C(js_number(id))
             }
             Err(error) => Either3::B(Fault::from(&error)),
         })
@@ -263,7 +262,6 @@ impl Environment {
     ///
     /// A pending `TypeError` about the path, or an error when no thread can be started.
     #[napi(catch_unwind)]
-    #[expect(clippy::cast_precision_loss, reason = "numbers count from one")]
     pub fn inspect(&self, env: Env, path: Unknown<'_>) -> Result<f64> {
         let path = path_of(env, path, false)?;
         let id = unique_id();
@@ -272,7 +270,7 @@ impl Environment {
         sys::spawn("leasehold-inspect", move || {
             mailbox.post(Mail::Inspected(id, inspect(Path::new(&path))));
         })?;
-        Ok(id as f64)
+        Ok(js_number(id))
     }
 
     /// Every lease of this process.
@@ -316,7 +314,6 @@ impl Environment {
         })
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "numbers count from one")]
     fn open(&mut self, letter: Mail) -> Option<Letter> {
         let empty =
             Letter { id: 0.0, lease: None, fault: None, inspection: None, loss: None, leaked: None, warning: None };
@@ -327,17 +324,17 @@ impl Environment {
                     Ok(hold) => (Some(Lease::new(hold, self.mailbox.clone())), None),
                     Err(error) => (None, Some(Fault::from(&error))),
                 };
-                Letter { id: id as f64, lease, fault, ..empty }
+                Letter { id: js_number(id), lease, fault, ..empty }
             }
             Mail::Done(id, done) => {
-                Letter { id: id as f64, fault: done.err().map(|error| Fault::from(&error)), ..empty }
+                Letter { id: js_number(id), fault: done.err().map(|error| Fault::from(&error)), ..empty }
             }
             Mail::Inspected(id, inspected) => {
                 let (inspection, fault) = match inspected {
                     Ok(inspection) => (Some(InspectionReport::from(&inspection)), None),
                     Err(error) => (None, Some(Fault::from(&error))),
                 };
-                Letter { id: id as f64, inspection, fault, ..empty }
+                Letter { id: js_number(id), inspection, fault, ..empty }
             }
             Mail::Lost(loss) => Letter { loss: Some(LossReport::from(&*loss)), ..empty },
             Mail::NotRemoved(code, message) => Letter { warning: Some(Warning { code, message }), ..empty },

@@ -12,7 +12,7 @@ use napi_derive::napi;
 use parking_lot::Mutex;
 
 use super::environment::{Mail, Mailbox};
-use super::report::Fault;
+use super::report::{Fault, js_number};
 use crate::lock::Hold;
 use crate::lock::error::LockError;
 use crate::lock::post::Post;
@@ -42,9 +42,8 @@ impl Lease {
 
     /// The number of the lease; handles that share it have the same.
     #[napi(getter)]
-    #[expect(clippy::cast_precision_loss, reason = "lease numbers count from one")]
     pub fn id(&self) -> f64 {
-        self.hold.lease().id as f64
+        js_number(self.hold.lease().id)
     }
 
     /// The lock file.
@@ -100,7 +99,6 @@ impl Lease {
     /// Releases this handle: `null` when done, a fault, or the number under which the mailbox will
     /// answer.
     #[napi(catch_unwind)]
-    #[expect(clippy::cast_precision_loss, reason = "numbers count from one")]
     pub fn release(&self) -> Either3<Null, Fault, f64> {
         let state = Arc::new(Mutex::new(Released::NotYet));
         let done = {
@@ -123,7 +121,7 @@ impl Lease {
             Released::NotYet | Released::ByMail(_) => {
                 let id = unique_id();
                 *state = Released::ByMail(id);
-                Either3::C(id as f64)
+                Either3::C(js_number(id))
             }
         }
     }
@@ -131,7 +129,6 @@ impl Lease {
     /// Appends to the protected file, after making sure that the lock is still ours. The mailbox
     /// answers under the number returned. Appends of one file system are done in order.
     #[napi(catch_unwind)]
-    #[expect(clippy::cast_precision_loss, reason = "numbers count from one")]
     pub fn append(&self, data: Either<String, Uint8Array>) -> f64 {
         let id = unique_id();
         let hold = self.hold.clone();
@@ -147,7 +144,7 @@ impl Lease {
             drop(hold);
             mailbox.post(Mail::Done(id, appended));
         });
-        id as f64
+        js_number(id)
     }
 }
 

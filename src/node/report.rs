@@ -141,6 +141,12 @@ pub struct InspectionReport {
     pub remote: bool,
 }
 
+/// Our numbers as JavaScript has them.
+#[expect(clippy::cast_precision_loss, reason = "they count from one")]
+pub(super) fn js_number(id: u64) -> f64 {
+    id as f64
+}
+
 pub(super) fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
 }
@@ -166,10 +172,9 @@ impl From<&Owner> for OwnerReport {
 }
 
 impl From<&Loss> for LossReport {
-    #[expect(clippy::cast_precision_loss, reason = "lease numbers count from one")]
     fn from(loss: &Loss) -> Self {
         Self {
-            lease: loss.lease as f64,
+            lease: js_number(loss.lease),
             reason: loss.reason.name(),
             lock_path: text(&loss.lock_path),
             held_for_ms: millis(loss.held_for),
@@ -181,10 +186,9 @@ impl From<&Loss> for LossReport {
 }
 
 impl HeldReport {
-    #[expect(clippy::cast_precision_loss, reason = "lease numbers count from one")]
     pub(super) fn new(lease: &Lease, env: u64) -> Self {
         Self {
-            lease: lease.id as f64,
+            lease: js_number(lease.id),
             lock_path: text(&lease.target.lock_path),
             target_path: text(&lease.target.path),
             token: lease.token.into(),

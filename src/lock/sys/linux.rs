@@ -63,7 +63,7 @@ const LOCAL: &[u64] = &[
 pub fn fs_class(path: &Path) -> io::Result<FsClass> {
     let facts = rustix::fs::statfs(path)?;
     // The field's type differs between architectures; a magic number is its low 32 bits.
-    #[expect(clippy::cast_sign_loss, clippy::unnecessary_cast, reason = "the mask keeps the 32 bits that count")]
+    #[expect(clippy::cast_sign_loss, reason = "the mask keeps the 32 bits that count")]
     let magic = facts.f_type as u64 & 0xFFFF_FFFF;
     if LOCAL.contains(&magic) {
         Ok(FsClass::Local)
