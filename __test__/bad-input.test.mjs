@@ -79,8 +79,10 @@ async function refused(t, call, type, message, what) {
   assert.deepEqual(heldLocks(), [])
 }
 
-const shown = (value) =>
-  typeof value === 'object' ? `{ ${Object.keys(value)} }` : typeof value === 'string' ? JSON.stringify(value) : String(value)
+function shown(value) {
+  if (typeof value === 'string') return JSON.stringify(value)
+  return typeof value === 'object' ? `{ ${Object.keys(value)} }` : String(value)
+}
 
 for (const [ways, options] of [
   [fileWays, fileOptions],

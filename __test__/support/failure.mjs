@@ -1,0 +1,26 @@
+// Asking for a lock that is not to be had.
+
+import assert from 'node:assert/strict'
+
+/** What a wait may take longer than asked for, on a machine that is busy with other things. */
+const SLACK = 5000
+
+/** The error of `ask`, and after how many milliseconds it came. */
+export async function failure(ask) {
+  const start = performance.now()
+  try {
+    const handle = await ask()
+    await handle?.release?.()
+  } catch (error) {
+    return { error, ms: performance.now() - start }
+  }
+  return assert.fail('it got the lock')
+}
+
+/** Sees that a failure is a timeout after `timeoutMs`. */
+export function took({ error, ms }, timeoutMs) {
+  assert.match(error.code, /_timeout$/i, error.stack)
+  assert.equal(error.timeoutMs, timeoutMs)
+  assert.ok(ms > timeoutMs - 5, `${ms} ms is less than ${timeoutMs}`)
+  assert.ok(ms < timeoutMs + SLACK, `${ms} ms is much more than ${timeoutMs}`)
+}
