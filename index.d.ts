@@ -554,7 +554,6 @@ export const FILE_LOCK_STALE_ERROR_CODE: 'file_lock_stale'
  *
  * - `file_lock_released`: the handle was released before
  * - `file_lock_not_removed`: the lock was given back, but its file could not be removed yet
- * - `file_lock_cancelled`: the thread ended while it waited
  */
 export class LockError extends Error {
   protected constructor()
