@@ -132,9 +132,10 @@ describe('a frozen holder', { concurrency: 4 }, () => {
     await until(() => statSync(holding.lockPath).atimeMs > statSync(holding.lockPath).mtimeMs)
     await Promise.all([freeze(waiting), freeze(holding)])
     await sleep(5000)
-    waiting.kill('SIGCONT')
+    waiting.kill('SIGCONT') // it looks before the holder can beat
+    await sleep(800)
     holding.kill('SIGCONT')
-    await sleep(1000)
+    await sleep(500)
     assert.deepEqual(waiting.drain(), [])
     await holding.release()
     assert.deepEqual(await waiting.next('recoveredFrom'), { recoveredFrom: null })

@@ -3,9 +3,16 @@
 
 const { isMainThread } = require('node:worker_threads')
 const { Lease, answer, environment, fetchIfExpected, lease: leaseFor } = require('./environment.js')
-const { invalidArgument, outOfRange, pointedAt, toError } = require('./errors.js')
+const {
+  FileLockStaleError,
+  SessionWriteLockStaleError,
+  invalidArgument,
+  outOfRange,
+  pointedAt,
+  toError,
+} = require('./errors.js')
 const exit = require('./exit.js')
-const { FileLockHandle, leaseOf, lossOf } = require('./handle.js')
+const { FileLockHandle, described, leaseOf, lossOf } = require('./handle.js')
 const { publish } = require('./losses.js')
 const openclaw = require('./openclaw.js')
 const rejections = require('./rejections.js')
@@ -39,10 +46,11 @@ function handleFor(lease, origin, signal, veto) {
     signal?.throwIfAborted()
     veto?.(lease.targetPath)
   } catch (reason) {
-    handle.releaseSync()
+    // Past the veto, which has just spoken.
+    lease.release()
     throw reason
   }
-  publish('acquired', lease)
+  publish('acquired', () => described(lease))
   return handle
 }
 
@@ -53,24 +61,43 @@ function here(caller) {
   return origin
 }
 
-function leaseIn(answered) {
-  if (answered instanceof Lease) return answered
-  throw toError(answered)
-}
-
 async function acquire(path, options, session, origin) {
   const signal = signalOf(options)
   const veto = vetoOf(options)
   signal?.throwIfAborted()
   veto?.(path)
   exit.install()
-  const answered = environment.acquire(path, options, session, chain(), openclaw.mayHold(path))
   try {
-    const lease = typeof answered === 'number' ? await leaseFor(answered, signal) : leaseIn(answered)
-    return handleFor(lease, origin, signal, veto)
+    const request = (asks) => environment.acquire(path, options, session, chain(), openclaw.mayHold(path), asks)
+    const lease = veto ? await leaseWithLeave(request, options, signal, veto) : leaseIn(request(false), signal)
+    // With a signal never at once: it may be aborted right after the call.
+    return handleFor(signal || lease instanceof Promise ? await lease : lease, origin, signal, veto)
   } catch (error) {
     throw pointedAt(error, origin)
   }
+}
+
+/** The lease that was asked for, or a promise of it. */
+function leaseIn(answered, signal) {
+  if (answered instanceof Lease) return answered
+  if (typeof answered === 'number') return leaseFor(answered, signal)
+  throw toError(answered)
+}
+
+/** As leaseIn, but a stale lock is only taken over with the caller's leave. */
+async function leaseWithLeave(request, options, signal, veto) {
+  try {
+    return await leaseIn(request(true), signal)
+  } catch (error) {
+    askLeave(error, options, veto)
+    return leaseIn(request(false), signal)
+  }
+}
+
+function askLeave(error, options, veto) {
+  const isStale = error instanceof FileLockStaleError || error instanceof SessionWriteLockStaleError
+  if (!isStale || options.staleRecovery === 'fail-closed') throw error
+  veto(error.targetPath)
 }
 
 async function acquireFileLock(path, options) {
@@ -88,7 +115,15 @@ function acquireFileLockSync(path, options) {
   signal?.throwIfAborted()
   veto?.(path)
   exit.install()
-  const lease = leaseIn(environment.acquireSync(path, options, chain(), openclaw.mayHold(path)))
+  const request = (asks) => leaseIn(environment.acquireSync(path, options, chain(), openclaw.mayHold(path), asks))
+  let lease
+  try {
+    lease = request(veto !== undefined)
+  } catch (error) {
+    if (!veto) throw error
+    askLeave(error, options, veto)
+    lease = request(false)
+  }
   return handleFor(lease, here(acquireFileLockSync), signal, veto)
 }
 
@@ -98,6 +133,10 @@ async function withFileLock(path, options, fn) {
   const graceMs = abortGraceOf(options)
   const ignoresRejections = ignoresRejectionsOf(options)
   const handle = await acquire(path, options, false, here(withFileLock))
+  if (options?.signal?.aborted) {
+    await handle.release()
+    throw options.signal.reason
+  }
   const { id } = leaseOf(handle)
   const stopListening = limitOnAbort(options?.signal, id, graceMs)
   if (!ignoresRejections) rejections.watch(id)

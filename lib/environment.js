@@ -51,15 +51,23 @@ function lease(id, signal) {
 /** Reads the mailbox. Called by the native part, and after releases, whose answers it would only delay. */
 function fetch() {
   for (const letter of environment.fetch()) {
-    const { id, fault, loss, leaked, warning } = letter
-    if (loss) tellLoss(loss)
-    else if (leaked) tellLeak(leaked)
-    else if (warning) warn(warning.message, warning.code)
-    else {
-      const entry = dismiss(id)
-      if (fault) entry?.reject(toError(fault))
-      else entry?.resolve(letter.lease ?? letter.inspection)
+    try {
+      deliver(letter)
+    } catch (error) {
+      // A process may replace what warnings and signals are made of; that keeps no other letter back.
+      queueMicrotask(() => process.emitWarning(error))
     }
+  }
+}
+
+function deliver({ id, fault, lease, inspection, loss, leaked, warning }) {
+  if (loss) tellLoss(loss)
+  else if (leaked) tellLeak(leaked)
+  else if (warning) warn(warning.message, warning.code)
+  else {
+    const entry = dismiss(id)
+    if (fault) entry?.reject(toError(fault))
+    else entry?.resolve(lease ?? inspection)
   }
 }
 

@@ -38,14 +38,19 @@ class FileLockStaleError extends LockError {
   }
 }
 
+/** OpenClaw's text, for callers that make the error themselves. */
+function sessionText({ timeoutMs, owner, lockPath }) {
+  return `session file locked (timeout ${timeoutMs}ms): ${owner} ${lockPath}`
+}
+
 /** As FileLockTimeoutError, for acquireSessionWriteLock: `owner` is OpenClaw's text there. */
 class SessionWriteLockTimeoutError extends LockError {
   constructor(fault) {
-    super(fault)
+    super({ code: 'OPENCLAW_SESSION_WRITE_LOCK_TIMEOUT', ...fault, message: fault.message ?? sessionText(fault) })
     this.targetPath = fault.targetPath
     this.timeoutMs = fault.timeoutMs ?? Infinity
-    this.owner = fault.ownerText
-    this.holder = fault.owner
+    this.owner = fault.ownerText ?? fault.owner
+    this.holder = fault.ownerText === undefined ? undefined : fault.owner
   }
 }
 
@@ -115,7 +120,8 @@ function pointedAt(error, origin) {
 
 /** The stack of an object that `Error.captureStackTrace` was called on, without its first line. */
 function framesOf(origin) {
-  return origin.stack.replace(/^.*\n/, '')
+  // Programs may make anything of stacks, or nothing at all.
+  return typeof origin.stack === 'string' ? origin.stack.replace(/^.*\n?/, '') : ''
 }
 
 /** The error of a lost lease, as its letter describes it. */

@@ -43,7 +43,8 @@ function listen(signal) {
     }
   }
   shared.handlers.set(signal, handler)
-  process.on(signal, handler)
+  // Before the others, so that a listener for one time only still counts when it was there.
+  process.prependListener(signal, handler)
 }
 
 module.exports = { install, SIGNALS }

@@ -26,14 +26,17 @@ class FileLockHandle {
     track(lease.id, origin)
     this.lockPath = lease.lockPath
     let released
+    const releaseOnce = () => {
+      if (released !== undefined) return
+      refuse?.()
+      released = giveBack(lease)
+    }
     // Properties of their own, so that `const { release } = …` and `{ ...handle }` work.
     this.release = async () => {
-      if (released === undefined) {
-        refuse?.()
-        released = release(lease)
-      }
+      releaseOnce()
       await released
     }
+    this.releaseSync = releaseOnce
   }
 
   get token() {
@@ -68,11 +71,6 @@ class FileLockHandle {
     await answer(this.#lease.append(data))
   }
 
-  releaseSync() {
-    const answered = giveBack(this.#lease)
-    if (answered !== null && typeof answered === 'object') throw toError(answered)
-  }
-
   #error(fault, cause) {
     return fault ? toError(fault, { acquiredAt: stackOf(this.#origin), ...(cause && { cause }) }) : undefined
   }
@@ -86,20 +84,23 @@ for (const [symbol, method] of [
   if (symbol) Object.defineProperty(FileLockHandle.prototype, symbol, { value: method, configurable: true, writable: true })
 }
 
-/** Releases natively; a promise only where the file system is a remote one. */
-function release(lease) {
-  const answered = giveBack(lease)
-  if (answered === null) return null
-  if (typeof answered === 'number') return answer(answered)
-  throw toError(answered)
-}
-
+/** Releases natively: `null`, or a promise where the file system is one that may hang. */
 function giveBack(lease) {
   const answered = lease.release()
-  untrack(lease.id)
-  publish('released', lease)
+  if (lease.over) untrack(lease.id)
+  publish('released', () => described(lease))
   fetchIfExpected()
-  return answered
+  if (answered === null) return null
+  if (typeof answered !== 'number') throw toError(answered)
+  const done = answer(answered)
+  // Who releases without waiting learns of a failure from the warning.
+  done.catch(() => {})
+  return done
 }
 
-module.exports = { FileLockHandle, leaseOf, lossOf }
+/** A lease in words, for subscribers. */
+function described({ lockPath, targetPath, token, takenFrom }) {
+  return { lockPath, targetPath, token, recoveredFrom: takenFrom }
+}
+
+module.exports = { FileLockHandle, described, leaseOf, lossOf }

@@ -13,26 +13,20 @@ const channels = {
   lost: channel('leasehold:lost'),
 }
 
-/** Where each lease was acquired: an error that its handle keeps, formatted only when it is needed. */
-const origins = new Map()
-/** Signals of each lease's handles. */
-const signals = new Map()
+/** What is known of each lease: where it was acquired (its first handle keeps that), and the signals of its handles. */
+const leases = new Map()
 /** A controller lives as long as its signal, and with it whatever waits for the signal. */
 const controllers = new WeakMap()
-const forgotten = new FinalizationRegistry(({ leaseId, reference }) => {
-  const references = signals.get(leaseId)
-  references?.delete(reference)
-  if (references?.size === 0) signals.delete(leaseId)
-})
+const forgotten = new FinalizationRegistry(({ signals, reference }) => signals.delete(reference))
 
 /** Remembers where a lease was acquired, for as long as its handle keeps `origin`. */
 function track(leaseId, origin) {
-  if (!origins.has(leaseId)) origins.set(leaseId, new WeakRef(origin))
+  if (!leases.has(leaseId)) leases.set(leaseId, { origin: new WeakRef(origin), signals: undefined })
 }
 
+/** Forgets a lease that is over. */
 function untrack(leaseId) {
-  origins.delete(leaseId)
-  signals.delete(leaseId)
+  leases.delete(leaseId)
 }
 
 /** A signal that aborts when the lease is lost. */
@@ -41,21 +35,25 @@ function lossSignal(leaseId) {
   const { signal } = controller
   controllers.set(signal, controller)
   const reference = new WeakRef(signal)
-  if (!signals.has(leaseId)) signals.set(leaseId, new Set())
-  signals.get(leaseId).add(reference)
-  forgotten.register(signal, { leaseId, reference })
+  const known = leases.get(leaseId)
+  if (known) {
+    known.signals ??= new Set()
+    known.signals.add(reference)
+    forgotten.register(signal, { signals: known.signals, reference })
+  }
   return signal
 }
 
 /** A lease was taken away. */
 function tellLoss(loss) {
-  const error = lostError(loss, { acquiredAt: stackOf(origins.get(loss.lease)?.deref()) })
-  for (const reference of signals.get(loss.lease) ?? []) {
+  const known = leases.get(loss.lease)
+  const error = lostError(loss, { acquiredAt: stackOf(known?.origin.deref()) })
+  untrack(loss.lease)
+  for (const reference of known?.signals ?? []) {
     const signal = reference.deref()
     if (signal) controllers.get(signal).abort(error)
   }
-  untrack(loss.lease)
-  publish('lost', { lockPath: error.lockPath, token: error.token, label: error.label, error })
+  publish('lost', () => ({ lockPath: error.lockPath, token: error.token, label: error.label, error }))
   warn(error.message, 'LEASEHOLD_LOCK_LOST', error.acquiredAt)
 }
 
@@ -66,12 +64,13 @@ function tellLeak({ lease, lockPath, token, label, heldForMs }) {
     `lock leaked: ${lockPath} was held for ${Math.round(heldForMs)} ms${named} and nothing was left that could ` +
     'release it; it was given back, but its holder should call release() or let withFileLock do it'
   untrack(lease)
-  publish('lost', { lockPath, token, label, reason: 'leaked' })
+  publish('lost', () => ({ lockPath, token, label, reason: 'leaked' }))
   warn(message, 'LEASEHOLD_LOCK_LEAKED')
 }
 
+/** Tells subscribers, if there are any. Messages are plain: whoever keeps one must not keep a lock. */
 function publish(event, message) {
-  if (channels[event].hasSubscribers) channels[event].publish(message)
+  if (channels[event].hasSubscribers) channels[event].publish(message())
 }
 
 function warn(message, code, acquiredAt) {

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -13,7 +12,7 @@ use super::error::LockError;
 use super::inspect::{self, Owner};
 use super::lease::{Hold, Lease};
 use super::post::Post;
-use super::registry::{Entry, Phase, table};
+use super::registry::{Entry, Phase, deliver, table};
 use super::sys::{self, FsClass};
 use super::target::Target;
 use super::terms::{Sharing, Terms};
@@ -42,6 +41,8 @@ static RESOLVING: Mutex<Option<HashMap<PathBuf, Vec<Arc<Ticket>>>>> = Mutex::new
 /// assert!(!directory.path().join("session.jsonl.lock").exists());
 /// ```
 pub fn acquire(path: &Path, terms: Terms, settle: Settle) -> Result<Acquired, LockError> {
+    // Now: the working directory may be another one by the time the path is resolved.
+    let path = &*Target::absolute(path)?;
     let ticket = Arc::new(Ticket::new(path, terms, settle));
     // A directory that is being resolved keeps its requests in order.
     let parent = path.parent().unwrap_or(path);
@@ -142,8 +143,7 @@ fn enter(target: &Arc<Target>, ticket: &Arc<Ticket>) -> Result<Option<Hold>, Loc
         if let Some(entry) = table.locks.get_mut(&target.lock_path) {
             if let Phase::Held(lease) = &entry.phase {
                 if joins(lease, terms) {
-                    lease.holds.fetch_add(1, Ordering::AcqRel);
-                    return Ok(Some(Hold::new(lease.clone())));
+                    return Ok(Some(lease.share(terms.env)));
                 }
                 refuse_deadlock(lease, terms)?;
                 if at_once {
@@ -178,7 +178,9 @@ fn first_look(mut contender: Contender, ticket: &Arc<Ticket>) -> Result<Option<H
     let mut table = table();
     match looked {
         Ok(Look::Taken { sidecar, from }) => {
-            let hold = table.settle_in(&target, sidecar, terms, from);
+            let (hold, joined) = table.settle_in(&target, sidecar, terms, from);
+            drop(table);
+            deliver(joined);
             Ok(Some(hold))
         }
         Ok(Look::Held { .. }) if terms.timeout != Some(Duration::ZERO) => {
@@ -205,7 +207,7 @@ fn first_look(mut contender: Contender, ticket: &Arc<Ticket>) -> Result<Option<H
     }
 }
 
-fn joins(lease: &Lease, terms: &Terms) -> bool {
+pub(super) fn joins(lease: &Lease, terms: &Terms) -> bool {
     match (&terms.sharing, &lease.sharing) {
         (Sharing::Nobody, _) => false,
         (Sharing::Process, Sharing::Process) => true,
@@ -217,7 +219,7 @@ fn joins(lease: &Lease, terms: &Terms) -> bool {
 fn refuse_deadlock(lease: &Lease, terms: &Terms) -> Result<(), LockError> {
     let problem = if terms.chain.contains(&lease.id) {
         "the call that holds it is waiting for this one"
-    } else if terms.blocking && lease.env == terms.env {
+    } else if terms.blocking && lease.envs().contains(&terms.env) {
         "it is held by a task of this thread, which could never finish while this call blocks the thread"
     } else {
         return Ok(());

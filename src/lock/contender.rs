@@ -7,9 +7,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::draft::{Draft, Published};
 use super::error::LockError;
+use super::guard::Guard;
 use super::identity::Identity;
 use super::inspect::{Owner, read_contents};
-use super::record::{Contents, MAX_LEN, NativeRecord, next_token};
+use super::record::{Contents, MAX_LEN, NativeRecord, clock_token, next_token};
 use super::sidecar::Sidecar;
 use super::sys::{self, FileId, FileKind, FsClass, Meta, OsLock, WatchId, Watcher};
 use super::target::Target;
@@ -227,7 +228,13 @@ impl Contender {
         let us = Identity::of_this_process();
         let sighting =
             Sighting { os_lock, contents: &seen.contents, modified: seen.modified, unmoved: seen.unmoved, now, us };
-        match verdict(&sighting, terms, sys::process_life) {
+        let verdict = match verdict(&sighting, terms, sys::process_life) {
+            Verdict::Adopt(cause) | Verdict::Supersede(cause) if terms.asks && cause != Cause::Released => {
+                Verdict::Refuse(cause)
+            }
+            verdict => verdict,
+        };
+        match verdict {
             Verdict::Adopt(cause) if meta.len <= MAX_LEN as u64 => self.adopt(terms, cause, os_lock, &meta),
             Verdict::Adopt(cause) | Verdict::Supersede(cause) => self.supersede(terms, cause, os_lock, &meta),
             Verdict::Refuse(cause) => {
@@ -256,26 +263,31 @@ impl Contender {
     fn adopt(&mut self, terms: &Terms, cause: Cause, os_lock: OsLock, meta: &Meta) -> Result<Outcome, LockError> {
         let target = self.target.clone();
         let io = |action, error| LockError::io(action, &target.lock_path, error);
-        let Some(seen) = self.seen.as_ref() else { return Ok(Outcome::Moved) };
-        if !guarded(&target, &seen.file).map_err(|error| io("lock", error))? {
+        let Some(seen) = self.seen.as_mut() else { return Ok(Outcome::Moved) };
+        let Some(guard) = Guard::take(&target, &seen.file).map_err(|error| io("guard", error))? else {
             return self.stand_back(os_lock);
+        };
+        let still_there = |id: FileId| sys::stat_path(&target.lock_path).is_ok_and(|meta| meta.id == id);
+        // Where there are no operating-system locks, somebody else may have adopted it meanwhile.
+        let now = read_contents(&seen.file, meta).map_err(|error| io("read", error))?;
+        if now != seen.contents || !still_there(seen.id) {
+            return Ok(Outcome::Moved);
         }
-        let token = next_token(self.last_token, SystemTime::now());
+        let token = match cause {
+            // Its last owner wrote down what it had handed out.
+            Cause::Released => clock_token(SystemTime::now()).max(seen.contents.token() + 1),
+            _ => next_token(self.last_token, SystemTime::now()),
+        };
         let us = Identity::of_this_process();
         let record = NativeRecord::new(us, &terms.claim, token, os_lock == OsLock::Acquired, SystemTime::now());
         let bytes = record.render(usize::try_from(meta.len).unwrap_or(MAX_LEN));
-        let still_there = |id: FileId| sys::stat_path(&target.lock_path).is_ok_and(|meta| meta.id == id);
-        let moved = !still_there(seen.id);
-        if !moved && let Err(error) = sys::write_at(&seen.file, &bytes, 0) {
-            self.seen = None;
-            return Err(io("write", error));
-        }
-        if moved || !still_there(seen.id) {
+        sys::write_at(&seen.file, &bytes, 0).map_err(|error| io("write", error))?;
+        if !still_there(seen.id) {
             return Ok(Outcome::Moved);
         }
         let Some(Seen { file, id, .. }) = self.seen.take() else { return Ok(Outcome::Moved) };
-        sys::unguard(&file).map_err(|error| io("unlock", error))?;
-        let published = Published { file, record: Box::new(record), len: bytes.len() };
+        guard.release(&file).map_err(|error| io("unlock", error))?;
+        let published = Published { file, record: Box::new(record), len: bytes.len(), token_is_older: false };
         let sidecar = Sidecar::new(target, Some(id), published, terms.keep_file);
         Ok(Outcome::Done(Look::Taken { sidecar, from: Some(cause).filter(|cause| *cause != Cause::Released) }))
     }
@@ -288,9 +300,9 @@ impl Contender {
         let target = self.target.clone();
         let io = |action, error| LockError::io(action, &target.lock_path, error);
         let Some(seen) = self.seen.as_ref() else { return Ok(Outcome::Moved) };
-        if !guarded(&target, &seen.file).map_err(|error| io("lock", error))? {
+        let Some(_guard) = Guard::take(&target, &seen.file).map_err(|error| io("guard", error))? else {
             return self.stand_back(os_lock);
-        }
+        };
         let unchanged = match sys::stat_path(&target.lock_path) {
             Ok(now) => now.id == meta.id && now.modified == meta.modified,
             Err(_) => false,
@@ -304,6 +316,7 @@ impl Contender {
         let published = Draft::named(&target, &terms.claim, token)
             .and_then(|draft| draft.replace(&target))
             .map_err(|error| io("replace", error))?;
+        // The guard goes with the old file's descriptor.
         self.seen = None;
         let sidecar = Sidecar::new(target, None, published, terms.keep_file);
         Ok(Outcome::Done(Look::Taken { sidecar, from: Some(cause) }))
@@ -351,10 +364,4 @@ impl Seen {
         self.contents = read_contents(&self.file, meta)?;
         Ok(())
     }
-}
-
-/// Takes the guard of a lock file. File systems without such locks are left to the operating-system
-/// lock alone, and so are remote ones, where the two may be the same lock.
-fn guarded(target: &Target, file: &File) -> std::io::Result<bool> {
-    Ok(target.class != FsClass::Local || sys::try_guard(file)? != OsLock::Busy)
 }

@@ -13,13 +13,13 @@ use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
 
 use super::identity::Identity;
 use super::record::{Claim, NativeRecord};
-use super::sys::{self, OsLock};
+use super::sys::{self, Life, OsLock};
 use super::target::Target;
 
 /// A complete lock file without its public name.
@@ -55,6 +55,9 @@ pub struct Published {
     pub record: Box<NativeRecord>,
     /// How many bytes it has.
     pub len: usize,
+    /// Whether the record was written before the lock was ours, so that others may have come and
+    /// gone with larger tokens since.
+    pub token_is_older: bool,
 }
 
 impl Draft {
@@ -70,7 +73,7 @@ impl Draft {
     /// Prepares one under a private name, for `replace` or where unnamed files are unknown.
     pub fn named(target: &Target, claim: &Claim, token: u64) -> io::Result<Self> {
         sweep(target);
-        let temporary = temporary_name(&target.lock_path);
+        let temporary = temporary_name(target);
         let file = sys::create_new(&temporary)?;
         Self::fill(file, Name::Temporary(TemporaryName(temporary)), claim, token)
     }
@@ -151,7 +154,7 @@ impl Draft {
     }
 
     fn published(self) -> Published {
-        Published { file: self.file, record: self.record, len: self.len }
+        Published { file: self.file, record: self.record, len: self.len, token_is_older: true }
     }
 }
 
@@ -162,13 +165,19 @@ fn publish_named(temporary: &Path, path: &Path) -> io::Result<()> {
     }
 }
 
-fn temporary_name(lock_path: &Path) -> PathBuf {
+/// A private name beside the lock file: `<lock file>.<pid>-<time>-<count>.tmp`.
+fn temporary_name(target: &Target) -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let unique = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
-    let mut name = lock_path.as_os_str().to_owned();
-    name.push(format!(".{}-{unique:x}-{count}.tmp", std::process::id()));
-    name.into()
+    target.directory.join(format!("{}{}-{unique:x}-{count}.tmp", temporary_prefix(target), std::process::id()))
+}
+
+/// How the private names of a lock file begin. Cut short where the whole would be too long a name.
+fn temporary_prefix(target: &Target) -> String {
+    const ROOM: usize = 255 - ".4294967295-0123456789abcdef0-4294967295.tmp".len();
+    let name = target.lock_path.file_name().unwrap_or_default().to_string_lossy();
+    format!("{}.", &name[..name.floor_char_boundary(ROOM)])
 }
 
 /// Removes private names that killed processes left beside `target`'s lock file, once per lock and
@@ -185,12 +194,16 @@ fn sweep(target: &Target) {
             return;
         }
     }
-    let Some(prefix) = target.lock_path.file_name().map(|name| format!("{}.", name.to_string_lossy())) else { return };
+    let prefix = temporary_prefix(target);
     let Ok(entries) = std::fs::read_dir(&target.directory) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        if !(name.starts_with(&prefix) && name.ends_with(".tmp")) {
+        let Some(rest) = name.strip_prefix(&prefix).and_then(|rest| rest.strip_suffix(".tmp")) else { continue };
+        // A living maker may not have come to locking it yet.
+        let maker = rest.split('-').next().and_then(|pid| pid.parse().ok());
+        let lives = maker.is_some_and(|pid| sys::process_life(pid) != Life::Dead);
+        if lives && !is_old(&entry.path()) {
             continue;
         }
         if let Ok(file) = sys::open_lock_file(&entry.path())
@@ -200,6 +213,12 @@ fn sweep(target: &Target) {
             let _ = sys::unlink(&entry.path());
         }
     }
+}
+
+/// Nobody takes a minute from creating a private name to locking it.
+fn is_old(path: &Path) -> bool {
+    let age = |meta: sys::Meta| sys::age(SystemTime::now(), meta.modified);
+    sys::stat_path(path).is_ok_and(|meta| age(meta) > Duration::from_mins(1))
 }
 
 #[cfg(test)]
@@ -251,13 +270,13 @@ mod tests {
     #[test]
     fn leftovers_of_killed_processes_are_swept_and_live_ones_are_not() {
         let (_directory, target) = target();
-        let dead = target.directory.join("file.lock.1-1-0.tmp");
+        let dead = target.directory.join("file.lock.4194305-1-0.tmp");
         std::fs::write(&dead, "x").unwrap();
-        let live = target.directory.join("file.lock.2-2-0.tmp");
+        let live = target.directory.join("file.lock.4194306-2-0.tmp");
         std::fs::write(&live, "x").unwrap();
         let holder = sys::open_lock_file(&live).unwrap();
         assert_eq!(sys::try_lock(&holder).unwrap(), OsLock::Acquired);
         drop(Draft::named(&target, &Terms::default().claim, 1).unwrap());
-        assert_eq!(entries(&target), ["file.lock.2-2-0.tmp"]);
+        assert_eq!(entries(&target), ["file.lock.4194306-2-0.tmp"]);
     }
 }

@@ -1,7 +1,8 @@
 //! Ownership: a [`Lease`] is one ownership of one lock file, a [`Hold`] one of its handles.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
@@ -29,8 +30,6 @@ pub struct Lease {
     pub token: u64,
     /// Which function acquired it.
     pub api: Api,
-    /// The environment its work runs in.
-    pub env: EnvId,
     /// With whom it may be shared.
     pub sharing: Sharing,
     /// What the caller named the work.
@@ -46,8 +45,8 @@ pub struct Lease {
     state: Mutex<State>,
     watchdog: Mutex<Watchdog>,
     attended: AtomicBool,
-    /// How many handles share it. Changed under the registry's lock only.
-    pub(super) holds: AtomicUsize,
+    /// How many handles each environment has on it. Changed under the registry's lock only.
+    holders: Mutex<BTreeMap<EnvId, usize>>,
 }
 
 enum State {
@@ -70,14 +69,13 @@ pub(super) enum Tended {
 
 impl Lease {
     /// A lease on `sidecar` under the terms of whoever asked for it.
-    pub(super) fn new(id: LeaseId, sidecar: Sidecar, token: u64, terms: &Terms, taken_from: Option<Cause>) -> Self {
+    pub(super) fn new(id: LeaseId, sidecar: Sidecar, terms: &Terms, taken_from: Option<Cause>) -> Self {
         let began = Instant::now();
         Self {
             id,
             target: sidecar.target().clone(),
-            token,
+            token: sidecar.token(),
             api: terms.api,
-            env: terms.env,
             sharing: terms.sharing.clone(),
             label: terms.claim.label.clone(),
             max_hold: terms.claim.max_hold,
@@ -87,7 +85,7 @@ impl Lease {
             state: Mutex::new(State::Held(sidecar)),
             watchdog: Mutex::new(Watchdog::new(began, beat_interval(terms.claim.lease), terms.claim.max_hold)),
             attended: AtomicBool::new(false),
-            holds: AtomicUsize::new(1),
+            holders: Mutex::default(),
         }
     }
 
@@ -135,7 +133,8 @@ impl Lease {
     }
 
     /// Whether it ended, one way or the other.
-    pub(super) fn is_over(&self) -> bool {
+    #[must_use]
+    pub fn is_over(&self) -> bool {
         !matches!(&*self.state.lock(), State::Held(_))
     }
 
@@ -177,7 +176,6 @@ impl Lease {
     fn loss(&self, reason: LossReason) -> Arc<Loss> {
         Arc::new(Loss {
             lease: self.id,
-            env: self.env,
             lock_path: self.target.lock_path.clone(),
             token: self.token,
             label: self.label.clone(),
@@ -197,6 +195,11 @@ impl Lease {
         }
     }
 
+    /// Whether another hand-over inside the process needs no write.
+    pub(super) fn has_tokens_left(&self) -> bool {
+        matches!(&*self.state.lock(), State::Held(sidecar) if sidecar.has_tokens_left())
+    }
+
     /// Whether somebody in another process has looked at the lock file lately.
     pub(super) fn has_foreign_interest(&self) -> bool {
         match &*self.state.lock() {
@@ -214,7 +217,40 @@ impl Lease {
     /// How many handles share it.
     #[must_use]
     pub fn handles(&self) -> usize {
-        self.holds.load(Ordering::Acquire)
+        self.holders.lock().values().sum()
+    }
+
+    /// The environments that have handles on it.
+    #[must_use]
+    pub fn envs(&self) -> Vec<EnvId> {
+        self.holders.lock().keys().copied().collect()
+    }
+
+    /// One more handle, in `env`.
+    pub(super) fn share(self: &Arc<Self>, env: EnvId) -> Hold {
+        *self.holders.lock().entry(env).or_default() += 1;
+        Hold { lease: self.clone(), env, open: AtomicBool::new(true) }
+    }
+
+    /// One handle less in `env`. Whether it was the last of all; `env` is then still known as the
+    /// one to be told whatever there is to tell.
+    pub(super) fn unshare(&self, env: EnvId) -> bool {
+        let mut holders = self.holders.lock();
+        if let Some(count) = holders.get_mut(&env) {
+            *count = count.saturating_sub(1);
+        }
+        if holders.values().any(|count| *count > 0) {
+            holders.retain(|_, count| *count > 0);
+            return false;
+        }
+        true
+    }
+
+    /// No handles any more in `env`. Whether there are none at all.
+    pub(super) fn desert(&self, env: EnvId) -> bool {
+        let mut holders = self.holders.lock();
+        holders.remove(&env);
+        holders.is_empty()
     }
 
     /// Its owner, as others would describe it.
@@ -239,15 +275,11 @@ impl Lease {
 #[must_use = "dropping a hold releases the lock"]
 pub struct Hold {
     lease: Arc<Lease>,
+    env: EnvId,
     open: AtomicBool,
 }
 
 impl Hold {
-    /// A handle that is already counted in `lease.holds`.
-    pub(super) fn new(lease: Arc<Lease>) -> Self {
-        Self { lease, open: AtomicBool::new(true) }
-    }
-
     /// The lease behind it.
     #[must_use]
     pub fn lease(&self) -> &Arc<Lease> {
@@ -262,7 +294,7 @@ impl Hold {
     /// and the removal is tried again in the background.
     pub fn release(&self, done: impl FnOnce(Result<(), LockError>) + Send + 'static) {
         if self.open.swap(false, Ordering::AcqRel) {
-            registry::give_up(&self.lease, Box::new(done));
+            registry::give_up(&self.lease, self.env, Box::new(done));
         } else {
             done(Ok(()));
         }

@@ -6,15 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::sidecar::Standing;
-use super::terms::{EnvId, LeaseId};
+use super::terms::LeaseId;
 
 /// A lease that was taken away, as its holder is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loss {
     /// Which lease.
     pub lease: LeaseId,
-    /// Its environment.
-    pub env: EnvId,
     /// Its lock file.
     pub lock_path: Arc<Path>,
     /// Its token.

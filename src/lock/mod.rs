@@ -11,8 +11,8 @@
 //!   [`identity`] says which process, boot and machine we are.
 //! * `draft` is a lock file in the making, complete and locked before it has a name.
 //! * [`verdict`] decides, from facts alone, whether a lock file is free, stale or held.
-//! * [`contender`] tries to get a lock file; [`sidecar`] is a lock file that is ours. With `draft`
-//!   and [`sys`] they are the only modules that change lock files.
+//! * [`contender`] tries to get a lock file; [`sidecar`] is a lock file that is ours. With `draft`,
+//!   `guard` and [`sys`] they are the only modules that change lock files.
 //! * [`acquire`](mod@acquire) turns a request into a lease, a [`ticket`] in a queue or an error;
 //!   [`registry`] is the process-wide table of leases and queues; [`lease`] the ownership itself,
 //!   with its [`watchdog`] and, when it is taken away, its [`loss`].
@@ -23,6 +23,7 @@ pub mod acquire;
 pub mod contender;
 mod draft;
 pub mod error;
+mod guard;
 pub mod hands;
 pub mod heart;
 pub mod identity;

@@ -21,9 +21,13 @@ pub const MAX_LEN: usize = 16 * 1024;
 /// The version of the protocol that native records speak.
 const PROTOCOL: u32 = 1;
 
-/// How much a token grows from one owner on disk to the next at least. The tokens in between are
-/// for hand-overs inside the owning process, which need no write that way.
-pub const TOKEN_STRIDE: u64 = 1 << 16;
+/// How much a token grows at least from the one in a record to that of the next owner on disk. The
+/// tokens in between are the owning process's: it may hand them out without writing them down first.
+pub const TOKEN_STRIDE: u64 = 1 << 24;
+
+/// No honest token is larger: a clock that showed it would be two centuries ahead. A forged one must
+/// not use up the numbers that later owners need.
+const TOKEN_MAX: u64 = 8_000_000_000_000_000_000;
 
 /// A record that a leasehold process wrote.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -199,7 +203,8 @@ impl Contents {
             start: value["starttime"].as_u64(),
         };
         if value.get("leasehold").is_some()
-            && let Ok(native) = serde_json::from_value(value)
+            && let Ok(native) = serde_json::from_value::<NativeRecord>(value)
+            && native.leasehold.token <= TOKEN_MAX
         {
             return Self::Native(Box::new(native));
         }
@@ -216,12 +221,18 @@ impl Contents {
     }
 }
 
-/// A token for an owner that follows one with `previous`: the wall clock in nanoseconds, and in any
-/// case more than anything the previous owner can have handed out.
+/// A token for an owner that follows one whose record says `previous`: the wall clock in nanoseconds,
+/// and in any case more than anything the previous owner can have handed out.
 #[must_use]
 pub fn next_token(previous: u64, now: SystemTime) -> u64 {
+    clock_token(now).max(previous.saturating_add(TOKEN_STRIDE))
+}
+
+/// The wall clock as a token.
+#[must_use]
+pub fn clock_token(now: SystemTime) -> u64 {
     let clock = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
-    u64::try_from(clock).unwrap_or(u64::MAX).max(previous.saturating_add(TOKEN_STRIDE))
+    u64::try_from(clock).unwrap_or(u64::MAX)
 }
 
 /// `time` as JavaScript's `toISOString` writes it: always 24 characters for the years 0 to 9999.

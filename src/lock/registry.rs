@@ -13,16 +13,16 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
 
+use super::acquire::joins;
 use super::contender::Contender;
 use super::error::LockError;
 use super::lease::{Hold, Lease, leftover_error};
 use super::loss::{Loss, LossReason};
 use super::post::Post;
-use super::record::TOKEN_STRIDE;
 use super::sidecar::{Leftover, Sidecar};
 use super::sys::FsClass;
 use super::target::Target;
-use super::terms::{EnvId, LeaseId, Terms};
+use super::terms::{EnvId, LeaseId, Sharing, Terms};
 use super::ticket::Ticket;
 use super::verdict::Cause;
 use super::watchdog::PATIENCE;
@@ -36,6 +36,15 @@ const TURN_TIME: Duration = Duration::from_millis(100);
 const COURTESY: Duration = Duration::from_millis(2);
 
 type Done = Box<dyn FnOnce(Result<(), LockError>) + Send>;
+/// A lock for a request that waited for it.
+type Delivery = (Arc<Ticket>, Hold);
+
+/// Hands out locks, outside the table's lock.
+pub(super) fn deliver(locks: Vec<Delivery>) {
+    for (ticket, hold) in locks {
+        ticket.settle(Ok(hold));
+    }
+}
 
 /// What happens to leases of an environment that nobody asked for.
 pub trait Observer: Send + Sync {
@@ -58,8 +67,7 @@ pub(super) struct Entry {
     pub(super) phase: Phase,
     /// By sequence; sequences are unique in the process.
     pub(super) queue: BTreeMap<u64, Arc<Ticket>>,
-    /// The token on disk, since when it stands there, and how many leases followed on it.
-    disk_token: u64,
+    /// Since when this process has had the lock file, and how many leases followed each other on it.
     since: Instant,
     turns: u64,
 }
@@ -86,7 +94,7 @@ pub fn unique_id() -> u64 {
 
 impl Entry {
     pub(super) fn moving() -> Self {
-        Self { phase: Phase::Moving, queue: BTreeMap::new(), disk_token: 0, since: Instant::now(), turns: 0 }
+        Self { phase: Phase::Moving, queue: BTreeMap::new(), since: Instant::now(), turns: 0 }
     }
 
     pub(super) fn queue_up(&mut self, ticket: &Arc<Ticket>) {
@@ -113,9 +121,8 @@ impl Table {
         sidecar: Sidecar,
         terms: &Terms,
         from: Option<Cause>,
-    ) -> Hold {
+    ) -> (Hold, Vec<Delivery>) {
         let entry = self.locks.entry(target.lock_path.clone()).or_insert_with(Entry::moving);
-        entry.disk_token = sidecar.token();
         entry.since = Instant::now();
         entry.turns = 0;
         entry.begin(sidecar, terms, from)
@@ -139,27 +146,39 @@ impl Table {
 }
 
 impl Entry {
-    fn begin(&mut self, sidecar: Sidecar, terms: &Terms, from: Option<Cause>) -> Hold {
+    /// Makes a lease for whoever asked with `terms`, and for all in the queue who may share it.
+    fn begin(&mut self, sidecar: Sidecar, terms: &Terms, from: Option<Cause>) -> (Hold, Vec<Delivery>) {
         let class = sidecar.target().class;
-        let token = self.disk_token + self.turns;
-        let lease = Arc::new(Lease::new(unique_id(), sidecar, token, terms, from));
+        let lease = Arc::new(Lease::new(unique_id(), sidecar, terms, from));
         self.phase = Phase::Held(lease.clone());
         Post::of(class).heart.watch(lease.clone());
-        Hold::new(lease)
+        let hold = lease.share(terms.env);
+        let joining = match lease.sharing {
+            // Only a call made inside the work could join, and that has not begun.
+            Sharing::Chain | Sharing::Nobody => Vec::new(),
+            Sharing::Owner(_) | Sharing::Process => self
+                .queue
+                .extract_if(.., |_, ticket| joins(&lease, &ticket.terms))
+                .map(|(_, ticket)| {
+                    let shared = lease.share(ticket.terms.env);
+                    (ticket, shared)
+                })
+                .collect(),
+        };
+        (hold, joining)
     }
 
     /// Whether the next task of this process may have the lock file as it is.
     fn may_hand_over(&self, lease: &Lease) -> bool {
-        let turns_left = self.turns + 1 < TOKEN_STRIDE;
         let greedy = self.turns + 1 >= TURNS || self.since.elapsed() >= TURN_TIME;
-        turns_left && !(greedy && lease.has_foreign_interest())
+        lease.has_tokens_left() && !(greedy && lease.has_foreign_interest())
     }
 }
 
 /// Releases one handle of a lease; the last one ends it.
-pub(super) fn give_up(lease: &Arc<Lease>, done: Done) {
+pub(super) fn give_up(lease: &Arc<Lease>, env: EnvId, done: Done) {
     let mut table = table();
-    if lease.holds.fetch_sub(1, Ordering::AcqRel) > 1 {
+    if !lease.unshare(env) {
         drop(table);
         return done(Ok(()));
     }
@@ -185,14 +204,14 @@ pub(super) fn lose(lease: &Arc<Lease>, reason: LossReason) {
         moved.finish(lease, Box::new(|_| {}));
     }
     if let Some(loss) = loss {
-        tell(&loss);
+        tell(lease, &loss);
     }
 }
 
 /// What is left to do after a lease ended, outside the table's lock.
 enum Moved {
     /// The next task of this process has it.
-    HandedOver(Arc<Ticket>, Hold),
+    HandedOver(Vec<Delivery>),
     /// The lock file is to be released, then the queue served.
     Release { sidecar: Sidecar, interest: bool },
     /// The lock file is not ours any more: only the queue is to be served.
@@ -222,8 +241,9 @@ impl Table {
             Some(ticket) => {
                 sidecar.hand_over(&ticket.terms.claim, ticket.terms.keep_file);
                 entry.turns += 1;
-                let hold = entry.begin(sidecar, &ticket.terms, None);
-                Moved::HandedOver(ticket, hold)
+                let (hold, mut locks) = entry.begin(sidecar, &ticket.terms, None);
+                locks.insert(0, (ticket, hold));
+                Moved::HandedOver(locks)
             }
             None => {
                 entry.phase = Phase::Moving;
@@ -237,8 +257,8 @@ impl Moved {
     fn finish(self, lease: &Arc<Lease>, done: Done) {
         let target = lease.target.clone();
         match self {
-            Self::HandedOver(ticket, hold) => {
-                ticket.settle(Ok(hold));
+            Self::HandedOver(locks) => {
+                deliver(locks);
                 done(Ok(()));
             }
             Self::Release { sidecar, interest } => {
@@ -250,7 +270,7 @@ impl Moved {
                     done(match released {
                         Ok(standing) => {
                             if let Some(reason) = LossReason::seen(standing) {
-                                tell(&lease.lost_before(reason));
+                                tell(&lease, &lease.lost_before(reason));
                             }
                             Ok(())
                         }
@@ -274,20 +294,24 @@ impl Moved {
 /// A lock file that could not be removed: tells, and keeps trying.
 fn report(lease: &Lease, leftover: Leftover) -> LockError {
     let error = leftover_error(&leftover);
-    let observer = table().observers.get(&lease.env).cloned();
-    if let Some(observer) = observer {
+    if let Some(observer) = observers(lease).first() {
         observer.not_removed(&error);
     }
     Post::of(lease.target.class).heart.clear_away(leftover);
     error
 }
 
-/// Tells the environment of a lease that it was lost.
-fn tell(loss: &Arc<Loss>) {
-    let observer = table().observers.get(&loss.env).cloned();
-    if let Some(observer) = observer {
+/// Tells everybody who shares a lease that it was lost.
+fn tell(lease: &Lease, loss: &Arc<Loss>) {
+    for observer in observers(lease) {
         observer.lost(loss);
     }
+}
+
+/// The observers of all environments that share a lease.
+fn observers(lease: &Lease) -> Vec<Arc<dyn Observer>> {
+    let table = table();
+    lease.envs().iter().filter_map(|env| table.observers.get(env).cloned()).collect()
 }
 
 /// After the lock file was released: looks for those who queued up meanwhile.
@@ -307,8 +331,7 @@ pub(super) fn wanted_since(lease: &Lease) -> Option<Instant> {
 
 /// Tells the environment of a lease that somebody waits for it.
 pub(super) fn suspect(lease: &Lease) {
-    let observer = table().observers.get(&lease.env).cloned();
-    if let Some(observer) = observer {
+    for observer in observers(lease) {
         observer.suspected();
     }
 }
@@ -337,16 +360,21 @@ pub(super) fn terms_of_next(lock_path: &Path) -> Option<Terms> {
 pub(super) fn taken(target: &Arc<Target>, sidecar: Sidecar, from: Option<Cause>) {
     let mut table = table();
     let next = table.locks.get_mut(&target.lock_path).and_then(Entry::next);
-    let Some(ticket) = next.filter(|_| !ENDING.load(Ordering::Acquire)) else {
+    let ending = ENDING.load(Ordering::Acquire);
+    let Some(ticket) = next.filter(|_| !ending) else {
         drop(table);
         if let Err(leftover) = sidecar.release() {
             Post::of(target.class).heart.clear_away(leftover);
         }
-        return serve_queue(target, Duration::ZERO);
+        if !ending {
+            serve_queue(target, Duration::ZERO);
+        }
+        return;
     };
-    let hold = table.settle_in(target, sidecar, &ticket.terms, from);
+    let (hold, joined) = table.settle_in(target, sidecar, &ticket.terms, from);
     drop(table);
     ticket.settle(Ok(hold));
+    deliver(joined);
 }
 
 /// A look on behalf of a queue failed: its first request fails with it, and the next one tries.
@@ -373,14 +401,19 @@ pub fn close(env: EnvId) {
     for ticket in waiting {
         ticket.cancel();
     }
-    release_all(Some(env));
+    for lease in held() {
+        // What others share stays theirs.
+        if lease.envs().contains(&env) && lease.desert(env) {
+            lose(&lease, LossReason::Forced);
+        }
+    }
 }
 
 /// Takes away every lease of `env` (`None`: of all), and says how many there were. Their holders
 /// are told as of any other loss.
 #[expect(clippy::must_use_candidate, reason = "it is called for what it does")]
 pub fn release_all(env: Option<EnvId>) -> usize {
-    let leases: Vec<_> = held().into_iter().filter(|lease| env.is_none_or(|env| lease.env == env)).collect();
+    let leases: Vec<_> = held().into_iter().filter(|lease| env.is_none_or(|env| lease.envs().contains(&env))).collect();
     for lease in &leases {
         lose(lease, LossReason::Forced);
     }

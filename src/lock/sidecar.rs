@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use super::draft::Published;
 use super::inspect::read_contents;
-use super::record::{CREATED_AT, Claim, Contents, NativeRecord, beat_interval, iso, millis};
+use super::record::{CREATED_AT, Claim, Contents, NativeRecord, TOKEN_STRIDE, beat_interval, clock_token, iso, millis};
 use super::sys::{self, FileId, FsClass, Meta, OsLock, WatchId, Watcher};
 use super::target::Target;
 
@@ -20,7 +20,9 @@ pub struct Sidecar {
     record: Box<NativeRecord>,
     len: usize,
     keep: bool,
-    /// Whether a hand-over changed `record` since it was last written.
+    /// The token that stands in the file. The one in `record` may be larger until the next beat.
+    written_token: u64,
+    /// Whether `record` changed since it was last written.
     unwritten: bool,
     /// When the lock file was last looked at by others, as far as we have seen.
     looked_at: SystemTime,
@@ -49,11 +51,39 @@ pub enum Standing {
 impl Sidecar {
     /// Takes over what was just published or adopted.
     pub(super) fn new(target: Arc<Target>, id: Option<FileId>, published: Published, keep: bool) -> Self {
-        let Published { file, record, len } = published;
-        Self { file, id, target, record, len, keep, unwritten: false, looked_at: SystemTime::now() }
+        let Published { file, record, len, token_is_older } = published;
+        let written_token = record.leasehold.token;
+        let looked_at = SystemTime::now();
+        let mut sidecar = Self { file, id, target, record, len, keep, written_token, unwritten: false, looked_at };
+        if token_is_older {
+            sidecar.date_token();
+        }
+        sidecar
     }
 
-    /// The token on disk.
+    /// Moves the token to now: whoever had the lock before had it before now. The record says so
+    /// with the next beat, or at once where it has to.
+    fn date_token(&mut self) {
+        self.record.leasehold.token = self.written_token.max(clock_token(SystemTime::now()));
+        self.unwritten = true;
+        let stride_is_used = self.token() - self.written_token > TOKEN_STRIDE / 2;
+        if stride_is_used || self.target.class != FsClass::Local {
+            // Should this fail, the next beat tries again; until then only a clock that is set back
+            // could make an adopter's token smaller than ours.
+            let _ = self.write();
+        }
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        let bytes = self.record.render(self.len);
+        sys::write_at(&self.file, &bytes, 0)?;
+        self.len = bytes.len();
+        self.written_token = self.token();
+        self.unwritten = false;
+        Ok(())
+    }
+
+    /// The token of the owner on disk; hand-overs inside the process count on from it.
     #[must_use]
     pub fn token(&self) -> u64 {
         self.record.leasehold.token
@@ -71,9 +101,10 @@ impl Sidecar {
         &self.target
     }
 
-    /// Passes the file to another task of this process. The record follows with the next beat; the
-    /// token on disk stays, and covers every hand-over until the file changes owner on disk.
+    /// Passes the file to another task of this process, with the next token. The record follows with
+    /// the next beat: an adopter's token exceeds whatever was handed out on the one that stands there.
     pub fn hand_over(&mut self, claim: &Claim, keep: bool) {
+        self.record.leasehold.token += 1;
         let now = iso(SystemTime::now());
         self.record.leasehold.max_hold_ms = claim.max_hold.map(millis);
         self.record.leasehold.lease_ms = millis(claim.lease);
@@ -93,11 +124,7 @@ impl Sidecar {
     pub fn beat(&mut self) -> io::Result<Seen> {
         self.record.created_at = iso(SystemTime::now());
         let written = if self.unwritten {
-            let bytes = self.record.render(self.len);
-            sys::write_at(&self.file, &bytes, 0).inspect(|()| {
-                self.len = bytes.len();
-                self.unwritten = false;
-            })
+            self.write()
         } else {
             sys::write_at(&self.file, self.record.created_at.as_bytes(), CREATED_AT)
         };
@@ -147,8 +174,8 @@ impl Sidecar {
             Err(error) => return Err(error),
         };
         let same_file = by_path.id == id;
-        if same_file && self.target.class == FsClass::Local && self.has_os_lock() {
-            return Ok((Standing::Ours, Some(by_path)));
+        if self.target.class == FsClass::Local && self.has_os_lock() {
+            return Ok((if same_file { Standing::Ours } else { Standing::Replaced }, Some(by_path)));
         }
         // Elsewhere inode numbers drift (VirtioFS) and locks may not be shared (NFS): the token
         // that stands in the file decides.
@@ -158,11 +185,17 @@ impl Sidecar {
             Err(error) if sys::is_symlink_error(&error) => return Ok((Standing::Replaced, None)),
             Err(error) => return Err(error),
         };
-        let ours = there.token() == self.token()
+        let ours = there.token() == self.written_token
             && matches!(&there, Contents::Native(record) if record.pid == self.record.pid);
         // A record torn by our own beat reads as nothing: the same file is still ours.
         let torn = same_file && there == Contents::Unreadable;
         Ok((if ours || torn { Standing::Ours } else { Standing::Replaced }, Some(by_path)))
+    }
+
+    /// Whether another hand-over needs no write.
+    #[must_use]
+    pub fn has_tokens_left(&self) -> bool {
+        self.token() - self.written_token < TOKEN_STRIDE - 1
     }
 
     /// Whether somebody outside this process has looked at the lock file since the last beat.
@@ -181,9 +214,8 @@ impl Sidecar {
     pub fn release(mut self) -> Result<Standing, Leftover> {
         if self.keep {
             self.record.leasehold.held = false;
-            let bytes = self.record.render(self.len);
             // Should this fail, the next native peer sees an owner without a lock, which is as free.
-            let _ = sys::write_at(&self.file, &bytes, 0);
+            let _ = self.write();
             // Not left to close: a child process between fork and exec has the descriptor too.
             let _ = sys::unlock(&self.file);
             return Ok(Standing::Ours);
@@ -232,9 +264,8 @@ impl Leftover {
     fn new(mut sidecar: Sidecar, error: io::Error) -> Self {
         sidecar.record.leasehold.held = false;
         sidecar.record.created_at = iso(SystemTime::UNIX_EPOCH);
-        let bytes = sidecar.record.render(sidecar.len);
         // As good as it gets: without it JS peers wait until their `stale`.
-        let _ = sys::write_at(&sidecar.file, &bytes, 0);
+        let _ = sidecar.write();
         let _ = sys::unlock(&sidecar.file);
         let _ = sys::unguard(&sidecar.file);
         Self { sidecar, error }

@@ -1,5 +1,6 @@
 //! From the path a caller names to the lock file that protects it.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -43,6 +44,27 @@ enum Plain {
 }
 
 impl Target {
+    /// `path` as it is meant now, in the working directory of now.
+    ///
+    /// # Errors
+    ///
+    /// [`LockError::InvalidPath`] when `path` is empty or holds a NUL, [`LockError::Io`] when the
+    /// working directory is gone.
+    pub fn absolute(path: &Path) -> Result<Cow<'_, Path>, LockError> {
+        let invalid = |problem| LockError::InvalidPath { path: path.to_owned(), problem };
+        if path.as_os_str().is_empty() {
+            return Err(invalid("it is empty"));
+        }
+        if path.as_os_str().as_encoded_bytes().contains(&0) {
+            return Err(invalid("it contains a NUL character"));
+        }
+        if path.is_absolute() {
+            return Ok(Cow::Borrowed(path));
+        }
+        let absolute = std::path::absolute(path).map_err(|error| LockError::io("resolve", path, error))?;
+        Ok(Cow::Owned(absolute))
+    }
+
     /// Resolves `path` without any system call that could hang: `None` when its directory is not
     /// known to be local yet, and [`Target::resolve`] has to be called where waiting is allowed.
     ///
@@ -137,13 +159,7 @@ fn remember(directory: PathBuf, real: &Path) {
 /// off the text, before any link is followed.
 fn split(path: &Path) -> Result<(PathBuf, std::ffi::OsString), LockError> {
     let invalid = |problem| LockError::InvalidPath { path: path.to_owned(), problem };
-    if path.as_os_str().is_empty() {
-        return Err(invalid("it is empty"));
-    }
-    if path.as_os_str().as_encoded_bytes().contains(&0) {
-        return Err(invalid("it contains a NUL character"));
-    }
-    let absolute = std::path::absolute(path).map_err(|error| LockError::io("resolve", path, error))?;
+    let absolute = Target::absolute(path)?;
     let mut lexical = PathBuf::new();
     for component in absolute.components() {
         match component {

@@ -65,6 +65,8 @@ pub struct Terms {
     pub stale: Duration,
     /// What to do about a stale one.
     pub recovery: Recovery,
+    /// Whether to refuse instead of taking over, so that the caller can be asked.
+    pub asks: bool,
     /// Whether a JS record with our own pid is known to be held by OpenClaw's JavaScript here.
     pub own_pid: OwnPid,
     /// With whom the lease may be shared.
@@ -98,6 +100,7 @@ impl Default for Terms {
             timeout: Some(Duration::from_secs(10)),
             stale: Duration::from_secs(30),
             recovery: Recovery::default(),
+            asks: false,
             own_pid: OwnPid::Unclaimed,
             sharing: Sharing::default(),
             chain: Vec::new(),

@@ -70,7 +70,8 @@ fn ask(path: &Path, terms: Terms) -> mpsc::Receiver<Result<Hold, LockError>> {
 fn a_hold_is_a_complete_file_and_its_end_leaves_nothing() {
     let place = place();
     let hold = acquire_blocking(&place.path, at_once_first(&place)).unwrap();
-    assert_eq!(disk_token(&place), hold.lease().token);
+    // The record was written just before the lock was ours, and the token dates from just after.
+    assert!((hold.lease().token - TOKEN_STRIDE..=hold.lease().token).contains(&disk_token(&place)));
     hold.check().unwrap();
     drop(hold);
     assert_eq!(entries(&place), 0);
@@ -112,7 +113,7 @@ fn a_timeout_says_who_was_in_the_way() {
 #[test]
 fn a_dead_strangers_file_is_adopted_in_place_with_a_larger_token() {
     let place = place();
-    let token = u64::MAX / 2;
+    let token = 7_000_000_000_000_000_000;
     drop(stranger(&place.lock_path, token));
     // Its record was longer than ours will be.
     let padded = [fs::read(&place.lock_path).unwrap(), b" ".repeat(500), b"\n".to_vec()].concat();

@@ -156,8 +156,10 @@ fn foreign(seen: &Sighting<'_>, terms: &Terms, staleness: Result<Cause, Option<D
     match staleness {
         Err(recheck) => Verdict::Wait { recheck },
         Ok(cause) => match (terms.recovery, seen.os_lock) {
+            (Recovery::FailClosed | Recovery::RemoveIfDefinitelyStale, _) if !cause.is_definite() => {
+                Verdict::Wait { recheck: None }
+            }
             (Recovery::FailClosed, _) => Verdict::Refuse(cause),
-            (Recovery::RemoveIfDefinitelyStale, _) if !cause.is_definite() => Verdict::Wait { recheck: None },
             (_, OsLock::Acquired | OsLock::Unsupported) => Verdict::Adopt(cause),
             // A native peer is looking at it or taking it over this very moment, or froze doing so.
             (_, OsLock::Busy) if seen.unmoved >= LEASE_DEFAULT + Duration::from_secs(4) => Verdict::Supersede(cause),

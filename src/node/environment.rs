@@ -74,18 +74,21 @@ impl Mailbox {
         if self.closed.load(Ordering::Acquire) {
             return;
         }
+        // Whoever waits for a settled request looks after its own calls; nobody waits for other news.
+        let is_fetched = QUIET.get() == self.env && matches!(letter, Mail::Settled(..));
         let was_empty = {
             let mut mail = self.mail.lock();
             mail.push(letter);
             mail.len() == 1
         };
-        if was_empty && QUIET.get() != self.env {
+        if was_empty && !is_fetched {
             // Fails only when the environment is ending, and `close` empties the box.
             let _ = self.wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
         }
     }
 
-    /// Runs something on the environment's own thread, whose caller fetches the mail afterwards.
+    /// Runs something on the environment's own thread, whose caller fetches what it waits for
+    /// afterwards.
     pub(super) fn quietly<T>(&self, act: impl FnOnce() -> T) -> T {
         QUIET.set(self.env);
         let result = act();
@@ -173,7 +176,8 @@ impl Environment {
 
     /// Asks for a lock: the lease, why not, or the number under which the mailbox will answer.
     /// `session` tells `acquireSessionWriteLock` from the others; `chain` are the leases of the
-    /// asking call chain; `own_pid_claimed` whether a JavaScript lock with our own pid may be held here.
+    /// asking call chain; `own_pid_claimed` whether a JavaScript lock with our own pid may be held here;
+    /// `asks` whether to report a stale lock instead of taking it over.
     ///
     /// # Errors
     ///
@@ -187,9 +191,10 @@ impl Environment {
         session: bool,
         chain: Vec<f64>,
         own_pid_claimed: bool,
+        asks: bool,
     ) -> Result<Either3<Lease, Fault, f64>> {
         let path = path_of(env, path, session)?;
-        let terms = self.terms(env, options, session, &chain, own_pid_claimed)?;
+        let terms = Terms { asks, ..self.terms(env, options, session, &chain, own_pid_claimed)? };
         let id = unique_id();
         let settle = {
             let mailbox = self.mailbox.clone();
@@ -218,9 +223,10 @@ impl Environment {
         options: Unknown<'_>,
         chain: Vec<f64>,
         own_pid_claimed: bool,
+        asks: bool,
     ) -> Result<Either3<Lease, Fault, f64>> {
         let path = path_of(env, path, false)?;
-        let terms = Terms { blocking: true, ..self.terms(env, options, false, &chain, own_pid_claimed)? };
+        let terms = Terms { blocking: true, asks, ..self.terms(env, options, false, &chain, own_pid_claimed)? };
         Ok(match acquire_blocking(Path::new(&path), terms) {
             Ok(hold) => Either3::A(Lease::new(hold, self.mailbox.clone())),
             Err(error) => Either3::B(Fault::from(&error)),

@@ -76,6 +76,12 @@ impl Lease {
         self.hold.is_held()
     }
 
+    /// Whether the lease ended: its last handle was released, or it was lost.
+    #[napi(getter)]
+    pub fn over(&self) -> bool {
+        self.hold.lease().is_over()
+    }
+
     /// How the lease was lost, if it was.
     #[napi(catch_unwind)]
     pub fn loss(&self) -> Option<Fault> {
@@ -152,7 +158,7 @@ impl Drop for Lease {
     /// Runs as the finalizer: nothing can reach this handle any more. What was not released until
     /// now never will be, and is worth a warning before it is given back.
     fn drop(&mut self) {
-        if self.hold.is_held() {
+        if self.hold.is_held() && self.hold.lease().handles() == 1 {
             self.mailbox.post(Mail::Leaked(self.hold.lease().clone()));
         }
     }

@@ -197,7 +197,7 @@ impl HeldReport {
             max_hold_ms: lease.max_hold.map(millis),
             label: lease.label.clone(),
             handles: lease.handles().try_into().unwrap_or(u32::MAX),
-            in_this_thread: lease.env == env,
+            in_this_thread: lease.envs().contains(&env),
             kind: match lease.api {
                 Api::File => "file",
                 Api::Session => "session",

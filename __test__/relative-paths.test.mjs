@@ -1,0 +1,23 @@
+// A path means what it meant when it was given. (Fails today in about every third round.)
+import assert from 'node:assert/strict'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { leasehold, scratch } from './support/index.mjs'
+
+test('a relative path is taken from the directory at the time of the call', async (t) => {
+  const root = scratch(t)
+  const before = process.cwd()
+  t.after(() => process.chdir(before))
+  for (let round = 0; round < 30; round++) {
+    const here = join(root, `here-${round}`), there = join(root, `there-${round}`)
+    mkdirSync(here)
+    mkdirSync(there)
+    process.chdir(here)
+    const asked = leasehold.acquireFileLock('file')
+    process.chdir(there)
+    const handle = await asked
+    await handle.release()
+    assert.equal(handle.lockPath, join(here, 'file.lock'))
+  }
+})

@@ -1,0 +1,96 @@
+//! The guard: changes of what a lock file's name means exclude each other with it.
+//!
+//! On local file systems it is a byte lock on the lock file, which goes with the descriptor. Where there
+//! are none, or where they may be the very lock that the holder has (NFS), it is a file of its own,
+//! created exclusively for the moment of a takeover. A process killed in that moment leaves it behind;
+//! it counts for a few seconds.
+
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use super::sys::{self, FsClass, OsLock};
+use super::target::Target;
+
+/// No takeover takes longer than this.
+const CLAIM_LIFE: Duration = Duration::from_secs(5);
+
+/// Proof that nobody else takes this lock file over at the moment.
+#[must_use]
+pub enum Guard {
+    /// The byte lock on the lock file. Given up with its descriptor, or by `release`.
+    Byte,
+    /// A file that says so. Removed when this is dropped.
+    Claim(#[expect(dead_code, reason = "it is there to be dropped")] Claim),
+}
+
+/// An exclusively created file.
+pub struct Claim(PathBuf);
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        // If it cannot be removed it is ignored after `CLAIM_LIFE`.
+        let _ = sys::unlink(&self.0);
+    }
+}
+
+impl Guard {
+    /// Takes the guard of `target`, whose lock file is open as `file`. `None` when somebody has it.
+    pub fn take(target: &Target, file: &File) -> io::Result<Option<Self>> {
+        if target.class == FsClass::Local {
+            match sys::try_guard(file)? {
+                OsLock::Acquired => return Ok(Some(Self::Byte)),
+                OsLock::Busy => return Ok(None),
+                OsLock::Unsupported => {}
+            }
+        }
+        let mut path = target.lock_path.as_os_str().to_owned();
+        path.push(".taking");
+        Ok(claim(path.into())?.map(Self::Claim))
+    }
+
+    /// Gives the guard up before the descriptor is closed.
+    pub fn release(self, file: &File) -> io::Result<()> {
+        match self {
+            Self::Byte => sys::unguard(file),
+            Self::Claim(_) => Ok(()),
+        }
+    }
+}
+
+fn claim(path: PathBuf) -> io::Result<Option<Claim>> {
+    match sys::create_new(&path) {
+        Ok(_) => Ok(Some(Claim(path))),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            let abandoned =
+                sys::stat_path(&path).is_ok_and(|meta| sys::age(SystemTime::now(), meta.modified) > CLAIM_LIFE);
+            if abandoned {
+                // The next look creates it anew.
+                drop(Claim(path));
+            }
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_excludes_others_until_it_is_dropped_or_old() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file.lock.taking");
+        let first = claim(path.clone()).unwrap();
+        assert!(first.is_some());
+        assert!(claim(path.clone()).unwrap().is_none());
+        drop(first);
+        let abandoned = claim(path.clone()).unwrap();
+        File::options().write(true).open(&path).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        assert!(claim(path.clone()).unwrap().is_none(), "it is removed first");
+        assert!(claim(path).unwrap().is_some());
+        drop(abandoned);
+    }
+}
