@@ -4,10 +4,15 @@ import assert from 'node:assert/strict'
 import { getEventListeners } from 'node:events'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { after, before, test } from 'node:test'
 import { leasehold, scratch } from './support/index.mjs'
 
 const { acquireFileLock, withFileLock } = leasehold
+
+// Waiting to be told of a loss keeps no process alive, and neither does holding a lock.
+let alive
+before(() => (alive = setInterval(() => {}, 60_000)))
+after(() => clearInterval(alive))
 
 test('aborted work that goes on loses its lock after the grace, and is told', async (t) => {
   const path = join(scratch(t), 'file')

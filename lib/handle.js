@@ -13,6 +13,7 @@ let lossOf
 class FileLockHandle {
   #lease
   #origin
+  #releaseOnce
   #signal
 
   static {
@@ -36,7 +37,11 @@ class FileLockHandle {
       releaseOnce()
       await released
     }
-    this.releaseSync = releaseOnce
+    this.#releaseOnce = releaseOnce
+  }
+
+  releaseSync() {
+    this.#releaseOnce()
   }
 
   get token() {

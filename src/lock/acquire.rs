@@ -42,16 +42,16 @@ static RESOLVING: Mutex<Option<HashMap<PathBuf, Vec<Arc<Ticket>>>>> = Mutex::new
 /// ```
 pub fn acquire(path: &Path, terms: Terms, settle: Settle) -> Result<Acquired, LockError> {
     // Now: the working directory may be another one by the time the path is resolved.
-    let path = &*Target::absolute(path)?;
+    let (parent, name) = &Target::split(path)?;
+    let path = &*parent.join(name);
     let ticket = Arc::new(Ticket::new(path, terms, settle));
     // A directory that is being resolved keeps its requests in order.
-    let parent = path.parent().unwrap_or(path);
     if let Some(waiting) = RESOLVING.lock().as_mut().and_then(|resolving| resolving.get_mut(parent)) {
         waiting.push(ticket.clone());
         ticket.expect_resolution();
         return Ok(Acquired::Later(ticket));
     }
-    match Target::quick(path)? {
+    match Target::known(parent, name) {
         Some(target) => Ok(match enter(&Arc::new(target), &ticket)? {
             Some(hold) => Acquired::Now(hold),
             None => Acquired::Later(ticket),

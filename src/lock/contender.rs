@@ -10,7 +10,7 @@ use super::error::LockError;
 use super::guard::Guard;
 use super::identity::Identity;
 use super::inspect::{Owner, read_contents};
-use super::record::{Contents, MAX_LEN, NativeRecord, clock_token, next_token};
+use super::record::{Contents, MAX_LEN, NativeRecord, TOKEN_STRIDE, clock_token, next_token, token_after_release};
 use super::sidecar::Sidecar;
 use super::sys::{self, FileId, FileKind, FsClass, Meta, OsLock, WatchId, Watcher};
 use super::target::Target;
@@ -39,6 +39,8 @@ pub struct Contender {
     draft: Option<Draft>,
     seen: Option<Seen>,
     last_token: u64,
+    /// Whether somebody else has had the lock since this began.
+    contended: bool,
     burst: u32,
 }
 
@@ -81,7 +83,7 @@ impl Contender {
     /// A contender for `target` that has not looked yet.
     #[must_use]
     pub fn new(target: Arc<Target>) -> Self {
-        Self { target, draft: None, seen: None, last_token: 0, burst: 0 }
+        Self { target, draft: None, seen: None, last_token: 0, contended: false, burst: 0 }
     }
 
     /// The lock file contended for.
@@ -154,7 +156,7 @@ impl Contender {
 
     /// Puts a new lock file at the path, unless there is one.
     fn publish(&mut self, terms: &Terms) -> Result<Option<Sidecar>, LockError> {
-        let token = next_token(self.last_token, SystemTime::now());
+        let token = token_after_release(self.last_token, SystemTime::now());
         let prepared = match self.draft.take() {
             Some(mut draft) => draft.renew(&terms.claim, token).map(|()| draft),
             None => Draft::new(&self.target, &terms.claim, token),
@@ -169,8 +171,18 @@ impl Contender {
         }
         .map_err(|error| self.io("create", error))?;
         match draft.publish(&self.target, &terms.claim).map_err(|error| self.io("create", error))? {
-            Ok(published) => Ok(Some(Sidecar::new(self.target.clone(), None, published, terms.keep_file))),
+            Ok(published) => {
+                let mut sidecar = Sidecar::new(self.target.clone(), None, published, terms.keep_file);
+                // The record was written before the lock was ours. Where others can have come and gone
+                // in between, its token has to be moved past theirs.
+                let late = clock_token(SystemTime::now()).saturating_sub(token) > TOKEN_STRIDE;
+                if self.contended || late {
+                    sidecar.date_token();
+                }
+                Ok(Some(sidecar))
+            }
             Err(draft) => {
+                self.contended = true;
                 self.draft = draft.is_traceless().then_some(draft);
                 Ok(None)
             }
@@ -287,7 +299,7 @@ impl Contender {
         }
         let Some(Seen { file, id, .. }) = self.seen.take() else { return Ok(Outcome::Moved) };
         guard.release(&file).map_err(|error| io("unlock", error))?;
-        let published = Published { file, record: Box::new(record), len: bytes.len(), token_is_older: false };
+        let published = Published { file, record: Box::new(record), len: bytes.len() };
         let sidecar = Sidecar::new(target, Some(id), published, terms.keep_file);
         Ok(Outcome::Done(Look::Taken { sidecar, from: Some(cause).filter(|cause| *cause != Cause::Released) }))
     }

@@ -55,9 +55,6 @@ pub struct Published {
     pub record: Box<NativeRecord>,
     /// How many bytes it has.
     pub len: usize,
-    /// Whether the record was written before the lock was ours, so that others may have come and
-    /// gone with larger tokens since.
-    pub token_is_older: bool,
 }
 
 impl Draft {
@@ -154,7 +151,7 @@ impl Draft {
     }
 
     fn published(self) -> Published {
-        Published { file: self.file, record: self.record, len: self.len, token_is_older: true }
+        Published { file: self.file, record: self.record, len: self.len }
     }
 }
 

@@ -23,7 +23,10 @@ const PROTOCOL: u32 = 1;
 
 /// How much a token grows at least from the one in a record to that of the next owner on disk. The
 /// tokens in between are the owning process's: it may hand them out without writing them down first.
-pub const TOKEN_STRIDE: u64 = 1 << 24;
+///
+/// A millisecond's worth: so little that a token never runs ahead of the clock for longer than it takes
+/// to notice that an owner died.
+pub const TOKEN_STRIDE: u64 = 1 << 20;
 
 /// No honest token is larger: a clock that showed it would be two centuries ahead. A forged one must
 /// not use up the numbers that later owners need.
@@ -226,6 +229,14 @@ impl Contents {
 #[must_use]
 pub fn next_token(previous: u64, now: SystemTime) -> u64 {
     clock_token(now).max(previous.saturating_add(TOKEN_STRIDE))
+}
+
+/// A token for an owner that saw one with `previous` release the lock: the wall clock, unless it was
+/// set back since.
+#[must_use]
+pub fn token_after_release(previous: u64, now: SystemTime) -> u64 {
+    let clock = clock_token(now);
+    if clock > previous { clock } else { next_token(previous, now) }
 }
 
 /// The wall clock as a token.

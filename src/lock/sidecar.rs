@@ -51,26 +51,19 @@ pub enum Standing {
 impl Sidecar {
     /// Takes over what was just published or adopted.
     pub(super) fn new(target: Arc<Target>, id: Option<FileId>, published: Published, keep: bool) -> Self {
-        let Published { file, record, len, token_is_older } = published;
+        let Published { file, record, len } = published;
         let written_token = record.leasehold.token;
         let looked_at = SystemTime::now();
-        let mut sidecar = Self { file, id, target, record, len, keep, written_token, unwritten: false, looked_at };
-        if token_is_older {
-            sidecar.date_token();
-        }
-        sidecar
+        Self { file, id, target, record, len, keep, written_token, unwritten: false, looked_at }
     }
 
-    /// Moves the token to now: whoever had the lock before had it before now. The record says so
-    /// with the next beat, or at once where it has to.
-    fn date_token(&mut self) {
-        self.record.leasehold.token = self.written_token.max(clock_token(SystemTime::now()));
-        self.unwritten = true;
-        let stride_is_used = self.token() - self.written_token > TOKEN_STRIDE / 2;
-        if stride_is_used || self.target.class != FsClass::Local {
-            // Should this fail, the next beat tries again; until then only a clock that is set back
-            // could make an adopter's token smaller than ours.
-            let _ = self.write();
+    /// Moves the token to now: whoever had the lock before had it before now.
+    pub(super) fn date_token(&mut self) {
+        let before = self.record.leasehold.token;
+        self.record.leasehold.token = before.max(clock_token(SystemTime::now()));
+        if self.write().is_err() {
+            // What stands in the file is what counts.
+            self.record.leasehold.token = before;
         }
     }
 

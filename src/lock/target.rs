@@ -1,7 +1,7 @@
 //! From the path a caller names to the lock file that protects it.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -44,13 +44,15 @@ enum Plain {
 }
 
 impl Target {
-    /// `path` as it is meant now, in the working directory of now.
+    /// The absolute directory and the name of `path`, as Node's `path.resolve` sees them now: relative
+    /// to the working directory of this moment, and with `..` taken off the text before any link is
+    /// followed.
     ///
     /// # Errors
     ///
-    /// [`LockError::InvalidPath`] when `path` is empty or holds a NUL, [`LockError::Io`] when the
-    /// working directory is gone.
-    pub fn absolute(path: &Path) -> Result<Cow<'_, Path>, LockError> {
+    /// [`LockError::InvalidPath`] when `path` is empty, holds a NUL or names no file, [`LockError::Io`]
+    /// when the working directory is gone.
+    pub fn split(path: &Path) -> Result<(PathBuf, OsString), LockError> {
         let invalid = |problem| LockError::InvalidPath { path: path.to_owned(), problem };
         if path.as_os_str().is_empty() {
             return Err(invalid("it is empty"));
@@ -58,34 +60,39 @@ impl Target {
         if path.as_os_str().as_encoded_bytes().contains(&0) {
             return Err(invalid("it contains a NUL character"));
         }
-        if path.is_absolute() {
-            return Ok(Cow::Borrowed(path));
-        }
         let absolute = std::path::absolute(path).map_err(|error| LockError::io("resolve", path, error))?;
-        Ok(Cow::Owned(absolute))
+        let mut lexical = PathBuf::new();
+        for component in absolute.components() {
+            match component {
+                Component::CurDir => {}
+                Component::ParentDir => {
+                    lexical.pop();
+                }
+                other => lexical.push(other),
+            }
+        }
+        let name = lexical.file_name().ok_or_else(|| invalid("it names a root, not a file"))?.to_owned();
+        lexical.pop();
+        Ok((lexical, name))
     }
 
-    /// Resolves `path` without any system call that could hang: `None` when its directory is not
-    /// known to be local yet, and [`Target::resolve`] has to be called where waiting is allowed.
-    ///
-    /// # Errors
-    ///
-    /// [`LockError::InvalidPath`] when `path` is empty, holds a NUL or names no file.
-    pub fn quick(path: &Path) -> Result<Option<Self>, LockError> {
-        let (directory, name) = split(path)?;
-        let plain = LOCAL.lock().as_ref().and_then(|known| known.get(&directory).copied());
-        Ok(match plain {
-            None => None,
-            Some(Plain::Yes) => Some(Self::at(directory, &name, FsClass::Local)),
-            Some(Plain::No) => directory.canonicalize().ok().map(|real| Self::at(real, &name, FsClass::Local)),
-        })
+    /// What is known about a file without any system call that could hang: `None` when its directory is
+    /// not known to be local yet, and [`Target::resolve`] has to be called where waiting is allowed.
+    #[must_use]
+    pub fn known(directory: &Path, name: &OsStr) -> Option<Self> {
+        let plain = LOCAL.lock().as_ref()?.get(directory).copied()?;
+        let real = match plain {
+            Plain::Yes => directory.to_owned(),
+            Plain::No => directory.canonicalize().ok()?,
+        };
+        Some(Self::at(real, name, FsClass::Local))
     }
 
     /// Resolves `path`, creating its directory where it is missing.
     ///
     /// # Errors
     ///
-    /// As [`Target::quick`], and [`LockError::Io`] when the directory cannot be created or read.
+    /// As [`Target::split`], and [`LockError::Io`] when the directory cannot be created or read.
     ///
     /// # Examples
     ///
@@ -95,7 +102,7 @@ impl Target {
     /// assert!(target.lock_path.ends_with("new/session.jsonl.lock"));
     /// ```
     pub fn resolve(path: &Path) -> Result<Self, LockError> {
-        let (directory, name) = split(path)?;
+        let (directory, name) = Self::split(path)?;
         let real = match directory.canonicalize() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 sys::create_dir_all(&directory).map_err(|error| LockError::io("create", &directory, error))?;
@@ -115,9 +122,9 @@ impl Target {
     ///
     /// # Errors
     ///
-    /// [`LockError::InvalidPath`] as [`Target::quick`].
+    /// As [`Target::split`].
     pub fn locate(path: &Path) -> Result<Self, LockError> {
-        let (directory, name) = split(path)?;
+        let (directory, name) = Self::split(path)?;
         let real = directory.canonicalize().unwrap_or(directory);
         let class = sys::fs_class(&real).unwrap_or(FsClass::Local);
         Ok(Self::at(real, &name, class))
@@ -137,7 +144,7 @@ impl Target {
         }
     }
 
-    fn at(directory: PathBuf, name: &std::ffi::OsStr, class: FsClass) -> Self {
+    fn at(directory: PathBuf, name: &OsStr, class: FsClass) -> Self {
         let path = directory.join(name);
         let mut lock_path = path.clone().into_os_string();
         lock_path.push(".lock");
@@ -155,26 +162,6 @@ fn remember(directory: PathBuf, real: &Path) {
     known.insert(directory, plain);
 }
 
-/// The absolute directory and the name of `path`, as Node's `path.resolve` sees them: `..` is taken
-/// off the text, before any link is followed.
-fn split(path: &Path) -> Result<(PathBuf, std::ffi::OsString), LockError> {
-    let invalid = |problem| LockError::InvalidPath { path: path.to_owned(), problem };
-    let absolute = Target::absolute(path)?;
-    let mut lexical = PathBuf::new();
-    for component in absolute.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                lexical.pop();
-            }
-            other => lexical.push(other),
-        }
-    }
-    let name = lexical.file_name().ok_or_else(|| invalid("it names a root, not a file"))?.to_owned();
-    lexical.pop();
-    Ok((lexical, name))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,14 +171,14 @@ mod tests {
         for (given, directory, name) in
             [("/a/b/../c.json", "/a", "c.json"), ("/a/./b//c.json/", "/a/b", "c.json"), ("/../c", "/", "c")]
         {
-            assert_eq!(split(Path::new(given)).unwrap(), (PathBuf::from(directory), name.into()), "{given}");
+            assert_eq!(Target::split(Path::new(given)).unwrap(), (PathBuf::from(directory), name.into()), "{given}");
         }
     }
 
     #[test]
     fn paths_that_name_no_file_are_refused() {
         for bad in ["", "/", "/a/..", "a\0b"] {
-            assert!(matches!(split(Path::new(bad)), Err(LockError::InvalidPath { .. })), "{bad:?}");
+            assert!(matches!(Target::split(Path::new(bad)), Err(LockError::InvalidPath { .. })), "{bad:?}");
         }
     }
 
@@ -206,12 +193,12 @@ mod tests {
         }
         let link = root.join("link");
         std::os::unix::fs::symlink(root.join("one"), &link).unwrap();
-        let file = link.join("f");
-        assert!(Target::quick(&file).unwrap().is_none(), "unknown directories are not touched");
-        assert_eq!(&*Target::resolve(&file).unwrap().lock_path, root.join("one/f.lock"));
-        assert_eq!(&*Target::quick(&file).unwrap().unwrap().lock_path, root.join("one/f.lock"));
+        let known = || Target::known(&link, OsStr::new("f")).map(|target| target.lock_path.to_path_buf());
+        assert_eq!(known(), None, "unknown directories are not touched");
+        assert_eq!(&*Target::resolve(&link.join("f")).unwrap().lock_path, root.join("one/f.lock"));
+        assert_eq!(known(), Some(root.join("one/f.lock")));
         std::fs::remove_file(&link).unwrap();
         std::os::unix::fs::symlink(root.join("two"), &link).unwrap();
-        assert_eq!(&*Target::quick(&file).unwrap().unwrap().lock_path, root.join("two/f.lock"));
+        assert_eq!(known(), Some(root.join("two/f.lock")));
     }
 }
