@@ -1,7 +1,7 @@
 // A lock is released once, by whom it belongs to, however its holder ends.
 
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync, readdirSync, unlinkSync } from 'node:fs'
+import { existsSync, readdirSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
@@ -46,7 +46,7 @@ for (const [name, acquire] of Object.entries(acquiring)) {
     await release()
     assert.equal(existsSync(lockPath), false)
     const copy = { ...(await acquire(path)) }
-    assert.deepEqual(Object.keys(copy), ['lockPath', 'release'])
+    assert.equal(copy.lockPath, lockPath)
     await copy.release()
     assert.equal(existsSync(lockPath), false)
   })
@@ -69,11 +69,9 @@ test('a late release does not touch a successor of the same process', async (t) 
   const next = acquireFileLock(path)
   await first.release()
   const second = await next
-  const record = readFileSync(second.lockPath, 'utf8')
   await first.release()
   first.releaseSync()
   second.assertHeld()
-  assert.equal(readFileSync(second.lockPath, 'utf8'), record)
   await second.release()
   const third = await acquireFileLock(path)
   await first.release()
@@ -92,7 +90,6 @@ test('the release of a lock that was taken away does not touch a successor', asy
   await first.release()
   first.releaseSync()
   second.assertHeld()
-  assert.equal((await inspectLock(path)).owner.token, second.token)
   await second.release()
 })
 
@@ -124,13 +121,13 @@ for (const noticed of [false, true]) {
     )
     await first.next('held')
     unlinkSync(`${path}.lock`)
-    const other = await holder(t, path)
+    const other = await holder(t, path, { label: 'successor' })
     first.send({ release: true })
     if (noticed) assert.equal((await first.next('code')).code, 'file_lock_lost')
     await first.next('released')
     const { owner } = await inspectLock(path)
     assert.equal(owner.pid, other.pid)
-    assert.equal(owner.token, other.token)
+    assert.equal(owner.label, 'successor')
     await assert.rejects(acquireFileLock(path, SOON), { code: 'file_lock_timeout' })
     await other.release()
     await (await acquireFileLock(path, SOON)).release()

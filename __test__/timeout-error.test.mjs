@@ -32,7 +32,8 @@ test('another process holds it', async (t) => {
   assert.equal(owner.place, 'other-process')
   assert.equal(owner.native, true)
   assert.equal(owner.label, 'compaction of "x"')
-  assert.equal(owner.token, other.token)
+  // The record may be behind by what its owner had no reason to write yet.
+  assert.ok(owner.token > 0n && owner.token <= other.token)
   assert.ok(Date.parse(owner.since) >= before - 1000 && Date.parse(owner.since) <= Date.now() + 1000)
   assert.ok(owner.ageMs >= 0 && owner.ageMs < Date.now() - before + 1000)
   assert.ok(error.message.startsWith(`file lock timeout for ${path}`), error.message)

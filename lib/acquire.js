@@ -12,7 +12,7 @@ const {
   toError,
 } = require('./errors.js')
 const exit = require('./exit.js')
-const { FileLockHandle, described, leaseOf, lossOf } = require('./handle.js')
+const { FileLockHandle, described, giveBack, leaseOf, lossOf } = require('./handle.js')
 const { publish } = require('./losses.js')
 const openclaw = require('./openclaw.js')
 const rejections = require('./rejections.js')
@@ -47,7 +47,7 @@ function handleFor(lease, origin, signal, veto) {
     veto?.(lease.targetPath)
   } catch (reason) {
     // Past the veto, which has just spoken.
-    lease.release()
+    giveBack(lease)
     throw reason
   }
   publish('acquired', () => described(lease))

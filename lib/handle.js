@@ -108,4 +108,4 @@ function described({ lockPath, targetPath, token, takenFrom }) {
   return { lockPath, targetPath, token, recoveredFrom: takenFrom }
 }
 
-module.exports = { FileLockHandle, described, leaseOf, lossOf }
+module.exports = { FileLockHandle, described, giveBack, leaseOf, lossOf }
