@@ -14,7 +14,7 @@ const endings = [
   ['it throws', () => { throw new Error('boom') }],
   ['a promise of it rejects', () => void Promise.reject(new Error('boom'))],
   ['process.exit() in it', () => process.exit(3)],
-  ['terminate() while it is idle', () => setInterval(() => {}, 1000) && new Promise(() => {}), (one) => one.terminate()],
+  ['terminate() while it is idle', () => new Promise(() => setInterval(() => {}, 1000)), (one) => one.terminate()],
   ['terminate() while it computes', () => { for (;;); }, (one) => one.terminate()],
 ]
 

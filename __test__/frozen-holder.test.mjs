@@ -50,7 +50,7 @@ async function frozenHolder(t, path) {
 }
 
 describe('a frozen holder', { concurrency: 4 }, () => {
-  test('is superseded after its lease and two beats, learns it when thawed, and leaves its successor alone', async (t) => {
+  test('is superseded after its lease and two beats, learns it when thawed, spares its successor', async (t) => {
     const directory = scratch(t)
     const path = join(directory, 'file')
     const holding = await frozenHolder(t, path)
@@ -174,7 +174,7 @@ describe('a frozen holder', { concurrency: 4 }, () => {
       { args: { path } },
     )
     await holding.next('held')
-    // It has made sure that the file is its own, and is about to remove it: for ten times as long as it may stand still.
+    // It has made sure that the file is its own, and is about to remove it: for ten times its lease.
     await tamper(t, holding.pid, ['unlinkat:delay_enter=3s'])
     holding.send({ release: true })
     await holding.next('releasing')

@@ -1,10 +1,11 @@
-// A lease beats without the event loop, for as long as it may be held and not a moment longer; a lost one is noticed.
+// A lease beats without the event loop, for as long as it may be held and not a moment longer.
 
 import assert from 'node:assert/strict'
-import { chmodSync, existsSync, readFileSync, readdirSync, renameSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { after, child, leasehold, scratch, sleep, until } from './support/index.mjs'
+import { child, leasehold, scratch, sleep, until } from './support/index.mjs'
+import { assertLost, assertTold, warningsAbout } from './support/losses.mjs'
 
 const SOON = 5000
 
@@ -12,32 +13,6 @@ const SOON = 5000
 function beatOf(lockPath) {
   const { createdAt, leasehold } = JSON.parse(readFileSync(lockPath, 'utf8'))
   return { createdAt: Date.parse(createdAt), acquiredAt: leasehold.acquiredAt, touched: statSync(lockPath).mtimeMs }
-}
-
-function assertLost(error, handle, reason) {
-  assert.ok(error instanceof leasehold.LockLostError, error?.stack)
-  assert.equal(error.code, 'file_lock_lost')
-  assert.equal(error.reason, reason)
-  assert.equal(error.lockPath, handle.lockPath)
-  assert.equal(error.token, handle.token)
-  return true
-}
-
-/** Everything that a holder is told of a loss. */
-function assertTold(handle, reason) {
-  assert.equal(handle.held, false)
-  assert.ok(handle.signal.aborted)
-  assertLost(handle.signal.reason, handle, reason)
-  assert.throws(() => handle.assertHeld(), (error) => assertLost(error, handle, reason))
-}
-
-/** The warnings of this process that name `lockPath`. */
-function warningsAbout(t, lockPath) {
-  const seen = []
-  const see = (warning) => warning.message.includes(lockPath) && seen.push(warning)
-  process.on('warning', see)
-  after(t, () => process.removeListener('warning', see))
-  return seen
 }
 
 describe('heartbeat', { concurrency: 4 }, () => {
@@ -125,7 +100,8 @@ describe('heartbeat', { concurrency: 4 }, () => {
           thrown = { code: error.code, reason: error.reason }
         }
         const appended = lock.appendFile('too late\n').then(() => 'appended', ({ code }) => code)
-        send({ thrown, held: lock.held, aborted: lock.signal.aborted, appended: await appended, exists: existsSync(path) })
+        const { held, signal: { aborted } } = lock
+        send({ thrown, held, aborted, appended: await appended, exists: existsSync(path) })
         await lock.release()
       },
       { args: { path } },
@@ -215,118 +191,5 @@ describe('heartbeat', { concurrency: 4 }, () => {
     await sleep(1500)
     lock.assertHeld()
     await lock.release()
-  })
-
-  for (const [name, meddle, reason] of [
-    ['is removed', (lockPath) => unlinkSync(lockPath), 'removed'],
-    [
-      'is replaced by a rename',
-      (lockPath) => {
-        writeFileSync(`${lockPath}-theirs`, 'theirs')
-        renameSync(`${lockPath}-theirs`, lockPath)
-      },
-      'replaced',
-    ],
-    [
-      'is removed and created again, with the very same record',
-      (lockPath) => {
-        const record = readFileSync(lockPath)
-        writeFileSync(`${lockPath}-other`, '') // so that the inode is another one
-        unlinkSync(lockPath)
-        writeFileSync(lockPath, record)
-      },
-      'replaced',
-    ],
-    [
-      'is moved aside and replaced',
-      (lockPath) => {
-        renameSync(lockPath, `${lockPath}-aside`)
-        writeFileSync(lockPath, 'theirs')
-      },
-      'replaced',
-    ],
-  ]) {
-    test(`a lock file that ${name} is noticed by the next beat`, async (t) => {
-      const path = join(scratch(t), 'file')
-      const warnings = warningsAbout(t, `${path}.lock`)
-      const lock = await leasehold.acquireFileLock(path, { leaseMs: 600 })
-      const { signal } = lock
-      meddle(lock.lockPath)
-      const theirs = existsSync(lock.lockPath) ? statSync(lock.lockPath).ino : undefined
-      await until(() => signal.aborted)
-      assertTold(lock, reason)
-      await lock.release()
-      if (theirs) assert.equal(statSync(lock.lockPath).ino, theirs, 'release leaves theirs alone')
-      await until(() => warnings.length > 0)
-    })
-
-    test(`a lock file that ${name} is noticed by assertHeld before any beat`, async (t) => {
-      const path = join(scratch(t), 'file')
-      const lock = await leasehold.acquireFileLock(path)
-      meddle(lock.lockPath)
-      assert.throws(() => lock.assertHeld(), (error) => assertLost(error, lock, reason))
-      await assert.rejects(lock.appendFile('x'), { code: 'file_lock_lost' })
-      assert.ok(!existsSync(path))
-      assertTold(lock, reason)
-    })
-
-    test(`a lock file that ${name} is left alone by a release before any beat`, async (t) => {
-      const directory = scratch(t)
-      const path = join(directory, 'file')
-      const lock = await leasehold.acquireFileLock(path)
-      // A lock this young knows its file by having a name; only its first look tells it from one moved aside.
-      if (name.includes('aside')) lock.assertHeld()
-      meddle(lock.lockPath)
-      const names = readdirSync(directory)
-      const theirs = existsSync(lock.lockPath) ? statSync(lock.lockPath).ino : undefined
-      await lock.release()
-      assert.deepEqual(readdirSync(directory), names)
-      if (theirs) assert.equal(statSync(lock.lockPath).ino, theirs)
-    })
-  }
-
-  test('a file system that cannot answer for a while is no loss', async (t) => {
-    if (!process.getuid) return t.skip('permissions cannot hide a directory here')
-    const directory = scratch(t)
-    const path = join(directory, 'file')
-    chmodSync(directory, 0o777)
-    const holding = child(
-      t,
-      async ({ leasehold, send, next, args: { path } }) => {
-        if (process.getuid() === 0) {
-          process.setgid(65_534)
-          process.setuid(65_534) // root may look everywhere
-        }
-        process.chdir('/')
-        const lock = await leasehold.acquireFileLock(path, { leaseMs: 300 })
-        send({ lockPath: lock.lockPath, signal: lock.signal.aborted })
-        await next('look')
-        let error
-        try {
-          lock.assertHeld()
-        } catch ({ code }) {
-          error = code
-        }
-        send({ error, held: lock.held, aborted: lock.signal.aborted })
-        await next('release')
-        lock.assertHeld()
-        await lock.release()
-        send({ released: true })
-      },
-      { args: { path } },
-    )
-    const { lockPath } = await holding.next('lockPath')
-    const owner = statSync(directory)
-    chmodSync(directory, 0o000)
-    after(t, () => chmodSync(directory, owner.mode & 0o777))
-    await sleep(800) // several beats and more than a lease
-    holding.send({ look: true })
-    const { error, held, aborted } = await holding.next('held')
-    assert.deepEqual([error, held, aborted], ['EACCES', true, false])
-    chmodSync(directory, 0o777)
-    assert.ok(existsSync(lockPath))
-    holding.send({ release: true })
-    await holding.next('released')
-    assert.ok(!existsSync(lockPath))
   })
 })

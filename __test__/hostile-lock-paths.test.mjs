@@ -210,7 +210,7 @@ async function asNobody(t, paths) {
   return (await nobody.next('answers')).answers
 }
 
-test('directories and lock files without permission are a clear error, and are left as they are', { timeout }, async (t) => {
+test('missing permissions are a clear error, and everything is left as it is', { timeout }, async (t) => {
   if (!process.getuid) return t.skip('there are no permissions of this kind here')
   const directory = scratch(t)
   chmodSync(directory, 0o777)
@@ -239,7 +239,7 @@ test('directories and lock files without permission are a clear error, and are l
   assert.deepEqual(identity(join(open, 'secret.lock')), before)
 })
 
-test('a full disk is a clear error that leaves nothing behind, and costs no holder its lock', { timeout }, async (t) => {
+test('a full disk is a clear error, leaves nothing behind and costs no holder its lock', { timeout }, async (t) => {
   const disk = scratch(t)
   const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', disk], { encoding: 'utf8' })
   if (mounted.status !== 0) return t.skip(`no small file system can be mounted: ${mounted.stderr ?? mounted.error}`)

@@ -1,4 +1,4 @@
-// A process that is killed between any two system calls of taking or giving up a lock leaves nothing that blocks others.
+// A process killed between any two system calls of taking or giving up a lock leaves nothing that blocks others.
 
 import assert from 'node:assert/strict'
 import { readdirSync, writeFileSync } from 'node:fs'
@@ -12,25 +12,25 @@ const skip = await whyNoTampering()
 const NAMED = 'linkat:error=EOPNOTSUPP'
 const LINKED = ['linkat:error=EOPNOTSUPP:when=1', 'renameat2:error=EINVAL']
 
-/** `[the moment before which it is killed, what strace does, { a stale lock is there already, private names may stay }]` */
+/** `[the moment before which it is killed, what strace does, from what the next one recovers, what is there]` */
 const moments = [
-  ['an unnamed file is locked', ['flock:signal=SIGKILL']],
-  ['an unnamed file is filled', ['pwrite64:signal=SIGKILL']],
-  ['an unnamed file gets its name', ['linkat:signal=SIGKILL']],
-  ['a named file is guarded for its removal', ['fcntl:signal=SIGKILL']],
-  ['a named file is removed', ['unlinkat:signal=SIGKILL']],
-  ['a stale file is locked', ['flock:signal=SIGKILL:when=2'], { stale: true }],
-  ['a stale file is guarded', ['fcntl:signal=SIGKILL:when=1'], { stale: true }],
-  ['a stale file is written over', ['pwrite64:signal=SIGKILL:when=2'], { stale: true }],
-  ['a stale file written over is unguarded', ['fcntl:signal=SIGKILL:when=2'], { stale: true }],
-  ['a private name is locked', [NAMED, 'flock:signal=SIGKILL:when=2'], { leftover: true }],
-  ['a private name is filled', [NAMED, 'pwrite64:signal=SIGKILL:when=2'], { leftover: true }],
-  ['a private name is renamed', [NAMED, 'renameat2:signal=SIGKILL'], { leftover: true }],
-  ['a linked private name is removed', [...LINKED, 'unlinkat:signal=SIGKILL'], { leftover: true }],
+  ['an unnamed file is locked', ['flock:signal=SIGKILL'], null],
+  ['an unnamed file is filled', ['pwrite64:signal=SIGKILL'], null],
+  ['an unnamed file gets its name', ['linkat:signal=SIGKILL'], null],
+  ['a named file is guarded for its removal', ['fcntl:signal=SIGKILL'], 'owner-died'],
+  ['a named file is removed', ['unlinkat:signal=SIGKILL'], 'owner-died'],
+  ['a stale file is locked', ['flock:signal=SIGKILL:when=2'], 'dead-pid', { stale: true }],
+  ['a stale file is guarded', ['fcntl:signal=SIGKILL:when=1'], 'dead-pid', { stale: true }],
+  ['a stale file is written over', ['pwrite64:signal=SIGKILL:when=2'], 'dead-pid', { stale: true }],
+  ['a stale file written over is unguarded', ['fcntl:signal=SIGKILL:when=2'], 'owner-died', { stale: true }],
+  ['a private name is locked', [NAMED, 'flock:signal=SIGKILL:when=2'], null, { leftover: true }],
+  ['a private name is filled', [NAMED, 'pwrite64:signal=SIGKILL:when=2'], null, { leftover: true }],
+  ['a private name is renamed', [NAMED, 'renameat2:signal=SIGKILL'], null, { leftover: true }],
+  ['a linked private name is removed', [...LINKED, 'unlinkat:signal=SIGKILL'], 'owner-died', { leftover: true }],
 ]
 
 describe('killed just before', { skip, concurrency: 2 }, () => {
-  for (const [moment, rules, { stale, leftover } = {}] of moments) {
+  for (const [moment, rules, from, { stale, leftover } = {}] of moments) {
     test(moment, async (t) => {
       const directory = scratch(t)
       const path = join(directory, 'file')
@@ -53,14 +53,14 @@ describe('killed just before', { skip, concurrency: 2 }, () => {
       victim.send({ start: true })
       assert.equal((await victim.exit).signal, 'SIGKILL', 'it got as far as that')
       const lock = await leasehold.acquireFileLock(path, { timeoutMs: 4000 })
-      assert.equal(lock.recoveredFrom === 'dead-pid' || lock.recoveredFrom === 'owner-died' || !lock.recoveredFrom, true)
+      assert.equal(lock.recoveredFrom ?? null, from)
       await lock.release()
       const left = readdirSync(directory).filter((name) => !(leftover && name.endsWith('.tmp')))
       assert.deepEqual(left, [])
     })
   }
 
-  test('the last resort fills a name it has just created: an empty file, which blocks for `stale` at most', async (t) => {
+  test('an empty file is filled, where a name must be created first: it blocks for `stale` at most', async (t) => {
     const path = join(scratch(t), 'file')
     const victim = child(
       t,

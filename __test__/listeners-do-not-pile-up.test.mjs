@@ -46,9 +46,11 @@ test('importing adds no listener; the first lock adds one each, and a thousand l
       for (let index = 1; index < 250; index += 1) await use(index)
       const aborting = new AbortController()
       let added = 0
-      const { addEventListener, removeEventListener } = aborting.signal
-      aborting.signal.addEventListener = (...rest) => ((added += 1), addEventListener.apply(aborting.signal, rest))
-      aborting.signal.removeEventListener = (...rest) => ((added -= 1), removeEventListener.apply(aborting.signal, rest))
+      const { signal } = aborting
+      for (const [name, change] of [['addEventListener', 1], ['removeEventListener', -1]]) {
+        const method = signal[name]
+        signal[name] = (...rest) => ((added += change), method.apply(signal, rest))
+      }
       for (let index = 0; index < 50; index += 1) {
         await Promise.all([1, 2].map(() => withFileLock(`${directory}/d`, { signal: aborting.signal }, () => {})))
       }

@@ -55,7 +55,11 @@ const stale = [
     },
     'recycled-pid',
   ],
-  ['createdAt older than stale, although the pid lives', (t) => ({ pid: bystander(t), createdAt: ago(7 * SECOND) }), 'too-old'],
+  [
+    'createdAt older than stale, although the pid lives',
+    (t) => ({ pid: bystander(t), createdAt: ago(7 * SECOND) }),
+    'too-old',
+  ],
   ['our own pid, held by nobody here', () => ({ pid: process.pid, createdAt: now() }), 'orphan-self-pid'],
   [
     'our own pid and start time, held by nobody here',
@@ -71,7 +75,12 @@ const stale = [
   ['a pid that is none, and old', () => ({ pid: '12', createdAt: now() }), 'missing-pid', 7 * SECOND],
   ['a negative pid, and old', () => ({ pid: -1, createdAt: now() }), 'missing-pid', 7 * SECOND],
   ['no createdAt, and old', (t) => ({ pid: bystander(t) }), 'invalid-createdAt', 7 * SECOND],
-  ['a createdAt that is no date, and old', (t) => ({ pid: bystander(t), createdAt: 'soon' }), 'invalid-createdAt', 7 * SECOND],
+  [
+    'a createdAt that is no date, and old',
+    (t) => ({ pid: bystander(t), createdAt: 'soon' }),
+    'invalid-createdAt',
+    7 * SECOND,
+  ],
   ['an empty file, and old', () => '', 'missing-pid', 7 * SECOND],
   ['garbage, and old', () => '{"pid": 12, "crea', 'missing-pid', 7 * SECOND],
   ['an array, and old', () => '[1, 2]', 'missing-pid', 7 * SECOND],
@@ -97,7 +106,11 @@ const held = [
       return { pid, createdAt: now(), starttime: startTime(pid) }
     },
   ],
-  ['a live process whose file has not changed for long', (t) => ({ pid: bystander(t), createdAt: now() }), 3600 * SECOND],
+  [
+    'a live process whose file has not changed for long',
+    (t) => ({ pid: bystander(t), createdAt: now() }),
+    3600 * SECOND,
+  ],
   ['a live process from the future', (t) => ({ pid: bystander(t), createdAt: ago(-3600 * SECOND) })],
   ['no pid, but young', () => ({ createdAt: now() })],
   ['no createdAt, but young', (t) => ({ pid: bystander(t) })],

@@ -46,7 +46,8 @@ async function attach(pid, rules) {
   if (failure) throw new Error(failure)
   const hits = () => {
     const lines = readFileSync(output, 'utf8').split('\n').filter((line) => /INJECTED|DELAYED/.test(line))
-    return [...new Set(lines.map((line) => /(\w+)\(|<\.\.\. (\w+) resumed/.exec(line)).map((found) => found[1] ?? found[2]))]
+    const calls = lines.map((line) => /(\w+)\(|<\.\.\. (\w+) resumed/.exec(line))
+    return [...new Set(calls.map(([, whole, resumed]) => whole ?? resumed))]
   }
   // Killed, it lets go of what it traces; asked to end, it may wait for a process that is dying.
   const stop = async () => {
