@@ -1,10 +1,10 @@
 // Whoever gets a lock later has a larger fencing token, also where the lock file was gone in between.
 
 import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { child, leasehold, scratch } from './support/index.mjs'
-import { contenders } from './support/contenders.mjs'
 import { tamper, whyNoTampering } from './support/tamper.mjs'
 
 const skip = await whyNoTampering()
@@ -43,14 +43,33 @@ test('a process that is held up between writing its record and giving it its nam
   assert.ok(later > before, `${later} after ${before}`)
 })
 
-test('six processes that come and go at once', async (t) => {
+test('processes that come and go as fast as they can', async (t) => {
   const directory = scratch(t)
-  const six = await contenders(t, directory, 6)
-  for (let round = 0; round < 20; round += 1) {
-    const { answers, log } = await six.meet(join(directory, `${round}`))
-    const order = log.filter((entry) => entry.in).map((entry) => answers.find(({ pid }) => pid === entry.in).token)
-    const sorted = [...order].sort((a, b) => (BigInt(a) < BigInt(b) ? -1 : 1))
-    assert.deepEqual(order, sorted)
-    assert.equal(new Set(order).size, 6)
+  const hurry = async ({ leasehold, send, next, args: { directory } }) => {
+    const { openSync, readFileSync, writeSync } = await import('node:fs')
+    const last = openSync(`${directory}/last`, 'r+')
+    let turns = 0
+    const smaller = []
+    const started = next('start')
+    send({ ready: true })
+    await started
+    const end = performance.now() + 2000
+    while (performance.now() < end) {
+      const lock = leasehold.acquireFileLockSync(`${directory}/file`, { timeoutMs: 60_000 })
+      const before = BigInt(readFileSync(`${directory}/last`, 'utf8'))
+      if (lock.token <= before) smaller.push(`${lock.token} after ${before}`)
+      writeSync(last, String(lock.token).padStart(20, '0'), 0)
+      lock.releaseSync()
+      turns += 1
+      for (let rest = Math.random() * 40_000; rest > 0; rest -= 1); // so that it is free now and then
+    }
+    send({ turns, smaller })
   }
+  writeFileSync(join(directory, 'last'), '0'.padStart(20, '0'))
+  const all = [1, 2, 3].map(() => child(t, hurry, { args: { directory } }))
+  await Promise.all(all.map((one) => one.next('ready')))
+  for (const one of all) one.send({ start: true })
+  const answers = await Promise.all(all.map((one) => one.next('turns')))
+  assert.ok(answers.every(({ turns }) => turns > 10), 'everybody had turns')
+  assert.deepEqual(answers.flatMap(({ smaller }) => smaller), [])
 })
