@@ -29,6 +29,7 @@ async function frozenHolder(t, path) {
       process.on('warning', ({ code }) => warnings.push(code))
       const lock = await leasehold.acquireFileLock(path, { leaseMs })
       const { signal } = lock
+      const alive = setInterval(() => {}, 1000) // news of a loss alone keeps no process alive
       send({ token: lock.token })
       await next('look')
       let thrown
@@ -42,6 +43,7 @@ async function frozenHolder(t, path) {
       await next('release')
       await lock.release()
       send({ released: true, warnings })
+      clearInterval(alive)
     },
     { args: { path, leaseMs } },
   )

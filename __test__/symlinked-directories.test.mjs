@@ -143,18 +143,6 @@ test('a directory that moved and left a link behind has one lock still', async (
   assert.deepEqual(readdirSync(after), [])
 })
 
-test('the lock path of a directory that moved is the real one', async (t) => {
-  const root = scratch(t)
-  const [before, after] = [join(root, 'before'), join(root, 'after')]
-  mkdirSync(before)
-  await withFileLock(join(before, 'file'), () => {})
-  renameSync(before, after)
-  symlinkSync(after, before, 'dir')
-  await withFileLock(join(before, 'file'), (handle) => {
-    assert.equal(handle.lockPath, join(after, 'file.lock'))
-  })
-})
-
 test('a relative path means what it meant when the lock was asked for', async (t) => {
   const root = scratch(t)
   const [one, two] = [join(root, 'one'), join(root, 'two')]

@@ -19,6 +19,23 @@ const rejections = require('./rejections.js')
 const { chain, runWithin } = require('./scope.js')
 
 const ABORT_GRACE_MS = 2000
+const LONG_TURN_MS = 10
+
+/** When the event loop's current turn was first seen; 0 when it has not been. */
+let turnSince = 0
+
+/**
+ * Whether the event loop has not turned for a while. A free lock is had without waiting, so a loop that does
+ * nothing but lock and unlock would never let it.
+ */
+function turnIsLong() {
+  const now = performance.now()
+  if (turnSince === 0) {
+    turnSince = now
+    setImmediate(() => (turnSince = 0)).unref()
+  }
+  return now - turnSince > LONG_TURN_MS
+}
 
 /** The signal in `options`, seen to be one. */
 function signalOf(options) {
@@ -62,6 +79,7 @@ function here(caller) {
 }
 
 async function acquire(path, options, session, origin) {
+  if (turnIsLong()) await new Promise(setImmediate)
   const signal = signalOf(options)
   const veto = vetoOf(options)
   signal?.throwIfAborted()

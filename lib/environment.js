@@ -75,4 +75,4 @@ function fetchIfExpected() {
   if (pending.size > 0) fetch()
 }
 
-module.exports = { Lease, answer, environment, fetchIfExpected, lease }
+module.exports = { Lease, answer, environment, fetch, fetchIfExpected, lease }

@@ -1,7 +1,7 @@
 'use strict'
 // The handle: what callers hold, and what holds the lease. When it is unreachable, so is the lease.
 
-const { answer, fetchIfExpected } = require('./environment.js')
+const { answer, fetch, fetchIfExpected } = require('./environment.js')
 const { invalidArgument, toError } = require('./errors.js')
 const { lossSignal, publish, stackOf, track, untrack } = require('./losses.js')
 
@@ -66,7 +66,10 @@ class FileLockHandle {
 
   assertHeld() {
     const fault = this.#lease.check()
-    if (fault !== null) throw this.#error(fault)
+    if (fault === null) return
+    // A loss that was only just found out is told before it is thrown.
+    fetch()
+    throw this.#error(fault)
   }
 
   async appendFile(data) {

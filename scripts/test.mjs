@@ -25,4 +25,4 @@ if (chosen.length === 0) {
   run(process.execPath, [join('node_modules', 'typescript', 'bin', 'tsc'), '--project', '__test__/types'])
 }
 // Two at a time: the suites measure who is kept waiting, so they must not crowd each other out.
-run(process.execPath, ['--test', '--test-concurrency=2', ...suites])
+run(process.execPath, ['--test', '--test-concurrency=2', '--test-timeout=150000', ...suites])

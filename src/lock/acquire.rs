@@ -150,9 +150,16 @@ fn enter(target: &Arc<Target>, ticket: &Arc<Ticket>) -> Result<Option<Hold>, Loc
                     return Err(timeout(target, terms, lease.owner()));
                 }
                 Post::of(target.class).heart.hurry(lease.id, ticket.requested + PATIENCE);
-            } else if at_once {
+            } else if at_once && !entry.queue.is_empty() {
                 drop(table);
                 return Err(timeout(target, terms, owner_on_disk(target)));
+            } else if at_once {
+                // Somebody has just given it up or stopped waiting for it: one look will tell.
+                entry.queue.insert(ticket.place(), ticket.clone());
+                ticket.expect_resolution();
+                drop(table);
+                Post::of(target.class).lookout.revisit(&target.lock_path);
+                return Ok(None);
             }
             entry.queue_up(ticket);
             return Ok(None);

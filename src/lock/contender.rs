@@ -33,6 +33,9 @@ const BURST: u32 = 6;
 /// How often the file may change under a single look before the look is put off.
 const ROUNDS: usize = 16;
 
+/// In as many nanoseconds nobody takes and gives up a lock between the writing and the naming of ours.
+const QUICK: u64 = 40_000;
+
 /// One process's attempt to get one lock file.
 pub struct Contender {
     target: Arc<Target>,
@@ -175,8 +178,12 @@ impl Contender {
                 let mut sidecar = Sidecar::new(self.target.clone(), None, published, terms.keep_file);
                 // The record was written before the lock was ours. Where others can have come and gone
                 // in between, its token has to be moved past theirs.
-                let late = clock_token(SystemTime::now()).saturating_sub(token) > TOKEN_STRIDE;
-                if self.contended || late {
+                let gap = clock_token(SystemTime::now()).saturating_sub(token);
+                if self.contended || gap > TOKEN_STRIDE {
+                    sidecar.date_token();
+                    sidecar.write_token();
+                } else if gap > QUICK {
+                    // Without a write: the heart does that, should the lease last.
                     sidecar.date_token();
                 }
                 Ok(Some(sidecar))

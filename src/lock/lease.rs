@@ -20,6 +20,9 @@ use super::terms::{Api, EnvId, LeaseId, Sharing, Terms};
 use super::verdict::Cause;
 use super::watchdog::Watchdog;
 
+/// How soon a record says what it should, where that was not written at once.
+const WRITTEN_WITHIN: Duration = Duration::from_millis(2);
+
 /// One ownership of one lock file. It ends when its last [`Hold`] does, or when it is lost.
 pub struct Lease {
     /// Unique in this process.
@@ -91,7 +94,12 @@ impl Lease {
 
     /// When the heart has to look after it first.
     pub(super) fn first_due(&self) -> Instant {
-        self.watchdog.lock().first(self.began)
+        let due = self.watchdog.lock().first(self.began);
+        if self.is_unwritten() { due.min(self.began + WRITTEN_WITHIN) } else { due }
+    }
+
+    fn is_unwritten(&self) -> bool {
+        matches!(&*self.state.lock(), State::Held(sidecar) if sidecar.is_unwritten())
     }
 
     /// When the heart has to look after it next.
@@ -112,7 +120,7 @@ impl Lease {
             return Tended::Lose(reason);
         }
         let seen = match &mut *self.state.lock() {
-            State::Held(sidecar) if watchdog.beats(now) => sidecar.beat(),
+            State::Held(sidecar) if watchdog.beats(now) || sidecar.is_unwritten() => sidecar.beat(),
             State::Held(sidecar) => sidecar.glance(),
             State::Lost(_) | State::Released => return Tended::Over,
         };
@@ -198,14 +206,6 @@ impl Lease {
     /// Whether another hand-over inside the process needs no write.
     pub(super) fn has_tokens_left(&self) -> bool {
         matches!(&*self.state.lock(), State::Held(sidecar) if sidecar.has_tokens_left())
-    }
-
-    /// Whether somebody in another process has looked at the lock file lately.
-    pub(super) fn has_foreign_interest(&self) -> bool {
-        match &*self.state.lock() {
-            State::Held(sidecar) => sidecar.has_foreign_interest(),
-            State::Lost(_) | State::Released => false,
-        }
     }
 
     /// Whether an operating-system lock backs it.

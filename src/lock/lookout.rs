@@ -249,6 +249,9 @@ impl Rounds {
                 registry::taken(contender.target(), sidecar, from);
             }
             Ok(Look::Held { again }) => {
+                if terms.timeout == Some(Duration::ZERO) {
+                    registry::still_held(contender.target(), || contender.owner());
+                }
                 if self.contenders.len() >= PREPARED {
                     contender.slim_down();
                 }

@@ -13,9 +13,10 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
 
-use super::acquire::joins;
+use super::acquire::{joins, timeout};
 use super::contender::Contender;
 use super::error::LockError;
+use super::inspect::Owner;
 use super::lease::{Hold, Lease, leftover_error};
 use super::loss::{Loss, LossReason};
 use super::post::Post;
@@ -168,10 +169,9 @@ impl Entry {
         (hold, joining)
     }
 
-    /// Whether the next task of this process may have the lock file as it is.
-    fn may_hand_over(&self, lease: &Lease) -> bool {
-        let greedy = self.turns + 1 >= TURNS || self.since.elapsed() >= TURN_TIME;
-        lease.has_tokens_left() && !(greedy && lease.has_foreign_interest())
+    /// Whether tasks of this process have had the lock file for so long that others should be asked.
+    fn is_greedy(&self) -> bool {
+        self.turns + 1 >= TURNS || self.since.elapsed() >= TURN_TIME
     }
 }
 
@@ -213,7 +213,9 @@ enum Moved {
     /// The next task of this process has it.
     HandedOver(Vec<Delivery>),
     /// The lock file is to be released, then the queue served.
-    Release { sidecar: Sidecar, interest: bool },
+    Release(Sidecar),
+    /// This process has had it for long: the next task may only have it if no other process waits.
+    Yield(Sidecar),
     /// The lock file is not ours any more: only the queue is to be served.
     Gone(Sidecar),
 }
@@ -233,8 +235,9 @@ impl Table {
         if !matches!(&entry.phase, Phase::Held(held) if Arc::ptr_eq(held, lease)) {
             return None;
         }
-        let next = if leaves_file && entry.may_hand_over(lease) { entry.next() } else { None };
-        let interest = leaves_file && !entry.queue.is_empty() && lease.has_foreign_interest();
+        let may_hand_over = leaves_file && lease.has_tokens_left();
+        let greedy = entry.is_greedy();
+        let next = if may_hand_over && !greedy { entry.next() } else { None };
         let mut sidecar = end(lease)?;
         Post::of(lease.target.class).heart.forget(lease.id);
         Some(match next {
@@ -247,7 +250,11 @@ impl Table {
             }
             None => {
                 entry.phase = Phase::Moving;
-                if leaves_file { Moved::Release { sidecar, interest } } else { Moved::Gone(sidecar) }
+                match leaves_file {
+                    true if may_hand_over && greedy && !entry.queue.is_empty() => Moved::Yield(sidecar),
+                    true => Moved::Release(sidecar),
+                    false => Moved::Gone(sidecar),
+                }
             }
         })
     }
@@ -261,26 +268,20 @@ impl Moved {
                 deliver(locks);
                 done(Ok(()));
             }
-            Self::Release { sidecar, interest } => {
+            Self::Release(sidecar) => {
                 let lease = lease.clone();
-                let class = target.class;
-                let release = move || {
-                    let released = sidecar.release();
-                    serve_queue(&target, if interest { COURTESY } else { Duration::ZERO });
-                    done(match released {
-                        Ok(standing) => {
-                            if let Some(reason) = LossReason::seen(standing) {
-                                tell(&lease, &lease.lost_before(reason));
-                            }
-                            Ok(())
-                        }
-                        Err(leftover) => Err(report(&lease, leftover)),
-                    });
-                };
-                match class {
-                    FsClass::Local => release(),
-                    remote @ FsClass::Remote { .. } => Post::of(remote).hands.run(release),
-                }
+                where_it_may_take_time(target.class, move || release(&lease, sidecar, Duration::ZERO, done));
+            }
+            Self::Yield(sidecar) => {
+                let lease = lease.clone();
+                where_it_may_take_time(target.class, move || {
+                    if sidecar.has_foreign_interest() {
+                        release(&lease, sidecar, COURTESY, done);
+                    } else {
+                        carry_on(&target, sidecar);
+                        done(Ok(()));
+                    }
+                });
             }
             Self::Gone(sidecar) => {
                 drop(sidecar);
@@ -289,6 +290,56 @@ impl Moved {
             }
         }
     }
+}
+
+/// Does something here and now, or on a thread of its own where the file system may hang.
+fn where_it_may_take_time(class: FsClass, job: impl FnOnce() + Send + 'static) {
+    match class {
+        FsClass::Local => job(),
+        remote @ FsClass::Remote { .. } => Post::of(remote).hands.run(job),
+    }
+}
+
+/// Releases the lock file of a lease that ended, and serves the queue after `pause`.
+fn release(lease: &Arc<Lease>, sidecar: Sidecar, pause: Duration, done: Done) {
+    let released = sidecar.release();
+    serve_queue(&lease.target, pause);
+    done(match released {
+        Ok(standing) => {
+            if let Some(reason) = LossReason::seen(standing) {
+                tell(lease, &lease.lost_before(reason));
+            }
+            Ok(())
+        }
+        Err(leftover) => Err(report(lease, leftover)),
+    });
+}
+
+/// Nobody else waits: the next task of this process has the lock file, as after a fresh acquire.
+fn carry_on(target: &Arc<Target>, mut sidecar: Sidecar) {
+    let mut table = table();
+    let next = table.locks.get_mut(&target.lock_path).and_then(Entry::next);
+    match next {
+        Some(ticket) => {
+            sidecar.hand_over(&ticket.terms.claim, ticket.terms.keep_file);
+            let (hold, mut locks) = table.settle_in(target, sidecar, &ticket.terms, None);
+            drop(table);
+            locks.insert(0, (ticket, hold));
+            deliver(locks);
+        }
+        None => {
+            drop(table);
+            discard(target, sidecar);
+        }
+    }
+}
+
+/// Releases a lock file that nobody turned out to want.
+fn discard(target: &Arc<Target>, sidecar: Sidecar) {
+    if let Err(leftover) = sidecar.release() {
+        Post::of(target.class).heart.clear_away(leftover);
+    }
+    serve_queue(target, Duration::ZERO);
 }
 
 /// A lock file that could not be removed: tells, and keeps trying.
@@ -363,18 +414,26 @@ pub(super) fn taken(target: &Arc<Target>, sidecar: Sidecar, from: Option<Cause>)
     let ending = ENDING.load(Ordering::Acquire);
     let Some(ticket) = next.filter(|_| !ending) else {
         drop(table);
-        if let Err(leftover) = sidecar.release() {
-            Post::of(target.class).heart.clear_away(leftover);
-        }
-        if !ending {
-            serve_queue(target, Duration::ZERO);
-        }
-        return;
+        return if ending { drop(sidecar.release()) } else { discard(target, sidecar) };
     };
     let (hold, joined) = table.settle_in(target, sidecar, &ticket.terms, from);
     drop(table);
     ticket.settle(Ok(hold));
     deliver(joined);
+}
+
+/// A look on behalf of a queue found the lock held: who would not wait at all has to know.
+pub(super) fn still_held(target: &Arc<Target>, owner: impl FnOnce() -> Owner) {
+    let impatient = {
+        let mut table = table();
+        let Some(entry) = table.locks.get_mut(&target.lock_path) else { return };
+        let first = entry.queue.first_entry().filter(|first| first.get().terms.timeout == Some(Duration::ZERO));
+        first.map(std::collections::btree_map::OccupiedEntry::remove)
+    };
+    if let Some(ticket) = impatient {
+        let error = timeout(target, &ticket.terms, owner());
+        ticket.settle(Err(error));
+    }
 }
 
 /// A look on behalf of a queue failed: its first request fails with it, and the next one tries.

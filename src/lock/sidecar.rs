@@ -57,14 +57,26 @@ impl Sidecar {
         Self { file, id, target, record, len, keep, written_token, unwritten: false, looked_at }
     }
 
-    /// Moves the token to now: whoever had the lock before had it before now.
+    /// Moves the token to now: whoever had the lock before had it before now. The record follows soon;
+    /// until then the stride between owners on disk covers the difference.
     pub(super) fn date_token(&mut self) {
-        let before = self.record.leasehold.token;
-        self.record.leasehold.token = before.max(clock_token(SystemTime::now()));
+        let token = &mut self.record.leasehold.token;
+        *token = clock_token(SystemTime::now()).max(*token);
+        self.unwritten = true;
+    }
+
+    /// Writes a dated token down at once.
+    pub(super) fn write_token(&mut self) {
         if self.write().is_err() {
             // What stands in the file is what counts.
-            self.record.leasehold.token = before;
+            self.record.leasehold.token = self.written_token;
         }
+    }
+
+    /// Whether the file does not say yet what it should.
+    #[must_use]
+    pub fn is_unwritten(&self) -> bool {
+        self.unwritten
     }
 
     fn write(&mut self) -> io::Result<()> {

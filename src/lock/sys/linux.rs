@@ -8,11 +8,13 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::fs::{AtFlags, CWD, RenameFlags};
+use rustix::io::Errno;
 
 use super::{FsClass, Life};
 
@@ -29,7 +31,15 @@ pub fn create_unnamed(directory: &Path) -> io::Result<File> {
 #[expect(clippy::missing_panics_doc, reason = "a number holds no NUL")]
 /// Gives an unnamed file the name `path`, failing with `AlreadyExists` where something has it.
 pub fn link_unnamed(file: &File, path: &Path) -> io::Result<()> {
-    // Through /proc: the empty-path form of linkat needs a capability on older kernels.
+    // The direct form needs a capability on kernels before 6.10, which say "not found" without it; then
+    // it is the longer way through /proc.
+    static DIRECTLY: AtomicBool = AtomicBool::new(true);
+    if DIRECTLY.load(Ordering::Relaxed) {
+        match rustix::fs::linkat(file, c"", CWD, path, AtFlags::EMPTY_PATH) {
+            Err(Errno::NOENT | Errno::INVAL | Errno::PERM) => DIRECTLY.store(false, Ordering::Relaxed),
+            linked => return Ok(linked?),
+        }
+    }
     let name = CString::new(format!("/proc/self/fd/{}", file.as_raw_fd())).expect("no NUL in a number");
     Ok(rustix::fs::linkat(CWD, name.as_c_str(), CWD, path, AtFlags::SYMLINK_FOLLOW)?)
 }
