@@ -99,8 +99,9 @@ export interface FileLockOptions {
    */
   reentrantOwner?: string | undefined
   /**
-   * Called with the target before the lock is asked for, once it is had, and at each asynchronous release. A throw
-   * refuses the step: a lock just had is given back, one to be released stays held and can be released again.
+   * A veto, called with the path before the lock is asked for, before a stale lock is taken over, once the lock is
+   * had, and at each release. A throw refuses the step: a stale lock is left alone, a lock just had is given back, one
+   * to be released stays held and can be released again.
    */
   assertResourceUnborrowed?: ((targetPath: string) => void) | undefined
 }
@@ -237,7 +238,7 @@ export function withFileLockSync<T>(path: string, fn: (handle: FileLockHandle) =
  * As {@link withFileLock}, without promises: blocks this thread until the lock is had or the time is over.
  *
  * A task of this same thread that holds the lock could never finish meanwhile, so that is a
- * {@link LockDeadlockError} at once. `assertResourceUnborrowed` is not asked at the release.
+ * {@link LockDeadlockError} at once.
  *
  * @param path - as in {@link withFileLock}
  * @param options - see {@link FileLockOptions}; a `signal` counts only if it has aborted already
