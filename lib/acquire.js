@@ -79,7 +79,6 @@ function here(caller) {
 }
 
 async function acquire(path, options, session, origin) {
-  if (turnIsLong()) await new Promise(setImmediate)
   const signal = signalOf(options)
   const veto = vetoOf(options)
   signal?.throwIfAborted()
@@ -89,7 +88,9 @@ async function acquire(path, options, session, origin) {
     const request = (asks) => environment.acquire(path, options, session, chain(), openclaw.mayHold(path), asks)
     const lease = veto ? await leaseWithLeave(request, options, signal, veto) : leaseIn(request(false), signal)
     // With a signal never at once: it may be aborted right after the call.
-    return handleFor(signal || lease instanceof Promise ? await lease : lease, origin, signal, veto)
+    const had = signal || lease instanceof Promise ? await lease : lease
+    if (turnIsLong()) await new Promise(setImmediate)
+    return handleFor(had, origin, signal, veto)
   } catch (error) {
     throw pointedAt(error, origin)
   }

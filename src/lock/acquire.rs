@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::contender::{Contender, Look};
+use super::contender::{Contender, Look, Pace};
 use super::error::LockError;
 use super::inspect::{self, Owner};
 use super::lease::{Hold, Lease};
@@ -52,7 +52,7 @@ pub fn acquire(path: &Path, terms: Terms, settle: Settle) -> Result<Acquired, Lo
         return Ok(Acquired::Later(ticket));
     }
     match Target::known(parent, name) {
-        Some(target) => Ok(match enter(&Arc::new(target), &ticket)? {
+        Some(target) => Ok(match enter(&Arc::new(target), &ticket, Pace::Quick)? {
             Some(hold) => Acquired::Now(hold),
             None => Acquired::Later(ticket),
         }),
@@ -123,7 +123,7 @@ fn resolve_all(directory: &Path) {
         };
         next += 1;
         if ticket.is_waiting() {
-            match Target::resolve(&ticket.path).and_then(|target| enter(&Arc::new(target), &ticket)) {
+            match Target::resolve(&ticket.path).and_then(|target| enter(&Arc::new(target), &ticket, Pace::Careful)) {
                 Ok(Some(hold)) => ticket.settle(Ok(hold)),
                 Ok(None) => {}
                 Err(error) => ticket.settle(Err(error)),
@@ -133,7 +133,7 @@ fn resolve_all(directory: &Path) {
 }
 
 /// Enters a request for a resolved target: joins, takes, queues or refuses.
-fn enter(target: &Arc<Target>, ticket: &Arc<Ticket>) -> Result<Option<Hold>, LockError> {
+fn enter(target: &Arc<Target>, ticket: &Arc<Ticket>, pace: Pace) -> Result<Option<Hold>, LockError> {
     let terms = &ticket.terms;
     // A ticket is entered once, so this cannot be refused.
     let _ = ticket.target.set(target.clone());
@@ -166,7 +166,7 @@ fn enter(target: &Arc<Target>, ticket: &Arc<Ticket>) -> Result<Option<Hold>, Loc
         }
         table.locks.insert(target.lock_path.clone(), Entry::moving());
     }
-    let contender = Contender::new(target.clone());
+    let contender = Contender::new(target.clone(), pace);
     if target.class != FsClass::Local && !at_once {
         if let Some(entry) = table().locks.get_mut(&target.lock_path) {
             entry.queue_up(ticket);

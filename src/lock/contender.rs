@@ -59,6 +59,15 @@ struct Seen {
     watch: Option<WatchId>,
 }
 
+/// Whether system calls are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// A caller's own thread: the record is written once, if that will do.
+    Quick,
+    /// Anywhere else.
+    Careful,
+}
+
 /// What a look found.
 pub enum Look {
     /// The lock is ours. `from` says why an unreleased one could be taken.
@@ -85,8 +94,8 @@ enum Outcome {
 impl Contender {
     /// A contender for `target` that has not looked yet.
     #[must_use]
-    pub fn new(target: Arc<Target>) -> Self {
-        Self { target, draft: None, seen: None, last_token: 0, contended: false, burst: 0 }
+    pub fn new(target: Arc<Target>, pace: Pace) -> Self {
+        Self { target, draft: None, seen: None, last_token: 0, contended: pace == Pace::Careful, burst: 0 }
     }
 
     /// The lock file contended for.

@@ -34,7 +34,7 @@ pub struct Heart {
 struct Agenda {
     due: BTreeMap<(Instant, LeaseId), Arc<Lease>>,
     due_at: HashMap<LeaseId, Instant>,
-    leftovers: Vec<(Instant, Duration, Leftover)>,
+    leftovers: Vec<(Instant, Duration, Box<Leftover>)>,
     /// Until when the thread sleeps; `None` while it works or sleeps until called.
     asleep_until: Option<Instant>,
 }
@@ -69,7 +69,7 @@ impl Heart {
     }
 
     /// Tries to remove `leftover` until it is gone or in use.
-    pub(super) fn clear_away(&'static self, leftover: Leftover) {
+    pub(super) fn clear_away(&'static self, leftover: Box<Leftover>) {
         let due = Instant::now() + RETRY_MIN;
         self.change(due, |agenda| agenda.leftovers.push((due, RETRY_MIN, leftover)));
     }
@@ -129,7 +129,7 @@ impl Heart {
     }
 
     #[expect(clippy::type_complexity, reason = "two lists that are read in one place")]
-    fn wait_for_work(&self) -> (Vec<(Arc<Lease>, Instant)>, Vec<(Duration, Leftover)>) {
+    fn wait_for_work(&self) -> (Vec<(Arc<Lease>, Instant)>, Vec<(Duration, Box<Leftover>)>) {
         let mut agenda = self.agenda.lock();
         loop {
             let now = Instant::now();

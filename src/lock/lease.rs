@@ -95,11 +95,11 @@ impl Lease {
     /// When the heart has to look after it first.
     pub(super) fn first_due(&self) -> Instant {
         let due = self.watchdog.lock().first(self.began);
-        if self.is_unwritten() { due.min(self.began + WRITTEN_WITHIN) } else { due }
+        if self.has_unwritten_date() { due.min(self.began + WRITTEN_WITHIN) } else { due }
     }
 
-    fn is_unwritten(&self) -> bool {
-        matches!(&*self.state.lock(), State::Held(sidecar) if sidecar.is_unwritten())
+    fn has_unwritten_date(&self) -> bool {
+        matches!(&*self.state.lock(), State::Held(sidecar) if sidecar.has_unwritten_date())
     }
 
     /// When the heart has to look after it next.
@@ -120,7 +120,7 @@ impl Lease {
             return Tended::Lose(reason);
         }
         let seen = match &mut *self.state.lock() {
-            State::Held(sidecar) if watchdog.beats(now) || sidecar.is_unwritten() => sidecar.beat(),
+            State::Held(sidecar) if watchdog.beats(now) || sidecar.has_unwritten_date() => sidecar.beat(),
             State::Held(sidecar) => sidecar.glance(),
             State::Lost(_) | State::Released => return Tended::Over,
         };

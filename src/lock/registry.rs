@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Mutex, MutexGuard};
 
 use super::acquire::{joins, timeout};
-use super::contender::Contender;
+use super::contender::{Contender, Pace};
 use super::error::LockError;
 use super::inspect::Owner;
 use super::lease::{Hold, Lease, leftover_error};
@@ -343,7 +343,7 @@ fn discard(target: &Arc<Target>, sidecar: Sidecar) {
 }
 
 /// A lock file that could not be removed: tells, and keeps trying.
-fn report(lease: &Lease, leftover: Leftover) -> LockError {
+fn report(lease: &Lease, leftover: Box<Leftover>) -> LockError {
     let error = leftover_error(&leftover);
     if let Some(observer) = observers(lease).first() {
         observer.not_removed(&error);
@@ -368,7 +368,7 @@ fn observers(lease: &Lease) -> Vec<Arc<dyn Observer>> {
 /// After the lock file was released: looks for those who queued up meanwhile.
 fn serve_queue(target: &Arc<Target>, pause: Duration) {
     if !table().leave_if_deserted(&target.lock_path) {
-        Post::of(target.class).lookout.contend(Contender::new(target.clone()), pause);
+        Post::of(target.class).lookout.contend(Contender::new(target.clone(), Pace::Careful), pause);
     }
 }
 

@@ -24,6 +24,7 @@ pub struct Sidecar {
     written_token: u64,
     /// Whether `record` changed since it was last written.
     unwritten: bool,
+    date_is_unwritten: bool,
     /// When the lock file was last looked at by others, as far as we have seen.
     looked_at: SystemTime,
 }
@@ -54,7 +55,18 @@ impl Sidecar {
         let Published { file, record, len } = published;
         let written_token = record.leasehold.token;
         let looked_at = SystemTime::now();
-        Self { file, id, target, record, len, keep, written_token, unwritten: false, looked_at }
+        Self {
+            file,
+            id,
+            target,
+            record,
+            len,
+            keep,
+            written_token,
+            unwritten: false,
+            date_is_unwritten: false,
+            looked_at,
+        }
     }
 
     /// Moves the token to now: whoever had the lock before had it before now. The record follows soon;
@@ -63,6 +75,7 @@ impl Sidecar {
         let token = &mut self.record.leasehold.token;
         *token = clock_token(SystemTime::now()).max(*token);
         self.unwritten = true;
+        self.date_is_unwritten = true;
     }
 
     /// Writes a dated token down at once.
@@ -73,10 +86,11 @@ impl Sidecar {
         }
     }
 
-    /// Whether the file does not say yet what it should.
+    /// Whether the token was dated and the file does not say so yet. (After hand-overs it may lag until
+    /// the next beat: writing it would wipe out the marks of those who wait.)
     #[must_use]
-    pub fn is_unwritten(&self) -> bool {
-        self.unwritten
+    pub fn has_unwritten_date(&self) -> bool {
+        self.date_is_unwritten
     }
 
     fn write(&mut self) -> io::Result<()> {
@@ -85,6 +99,7 @@ impl Sidecar {
         self.len = bytes.len();
         self.written_token = self.token();
         self.unwritten = false;
+        self.date_is_unwritten = false;
         Ok(())
     }
 
@@ -216,7 +231,7 @@ impl Sidecar {
     ///
     /// The name could not be removed. The lock is free for native peers all the same, and the
     /// record tells JS peers that it is stale; the [`Leftover`] can be removed later.
-    pub fn release(mut self) -> Result<Standing, Leftover> {
+    pub fn release(mut self) -> Result<Standing, Box<Leftover>> {
         if self.keep {
             self.record.leasehold.held = false;
             // Should this fail, the next native peer sees an owner without a lock, which is as free.
@@ -227,7 +242,7 @@ impl Sidecar {
         }
         match self.remove() {
             Ok(standing) => Ok(standing),
-            Err(error) => Err(Leftover::new(self, error)),
+            Err(error) => Err(Box::new(Leftover::new(self, error))),
         }
     }
 
@@ -287,7 +302,7 @@ impl Leftover {
     /// # Errors
     ///
     /// Itself, to be tried again later.
-    pub fn retry(self) -> Result<(), Self> {
+    pub fn retry(self) -> Result<(), Box<Self>> {
         let Self { mut sidecar, .. } = self;
         let removed = (|| {
             match sys::try_lock(&sidecar.file)? {
@@ -303,7 +318,7 @@ impl Leftover {
         removed.map_err(|error| {
             let _ = sys::unlock(&sidecar.file);
             let _ = sys::unguard(&sidecar.file);
-            Self { sidecar, error }
+            Box::new(Self { sidecar, error })
         })
     }
 }

@@ -6,6 +6,7 @@
 #![expect(
     clippy::must_use_candidate,
     clippy::needless_pass_by_value,
+    clippy::too_many_arguments,
     reason = "JavaScript calls these, and napi hands it values"
 )]
 
