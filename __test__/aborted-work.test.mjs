@@ -4,17 +4,19 @@ import assert from 'node:assert/strict'
 import { getEventListeners } from 'node:events'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import { leasehold, scratch } from './support/index.mjs'
 
 const { acquireFileLock, withFileLock } = leasehold
 
-// Waiting to be told of a loss keeps no process alive, and neither does holding a lock.
-let alive
-before(() => (alive = setInterval(() => {}, 60_000)))
-after(() => clearInterval(alive))
+/** Waiting to be told of a loss keeps no process alive, and neither does holding a lock. */
+function stayAlive(t) {
+  const alive = setInterval(() => {}, 60_000)
+  t.after(() => clearInterval(alive))
+}
 
 test('aborted work that goes on loses its lock after the grace, and is told', async (t) => {
+  stayAlive(t)
   const path = join(scratch(t), 'file')
   const controller = new AbortController()
   let finish
@@ -54,6 +56,7 @@ test('aborted work that goes on loses its lock after the grace, and is told', as
 })
 
 test('the error of work that fails after its loss is the cause of the loss error', async (t) => {
+  stayAlive(t)
   const path = join(scratch(t), 'file')
   const controller = new AbortController()
   const failure = new Error('the work failed, too')
@@ -66,6 +69,7 @@ test('the error of work that fails after its loss is the cause of the loss error
 })
 
 test('aborted work that settles within its grace keeps its result', async (t) => {
+  stayAlive(t)
   const path = join(scratch(t), 'file')
   const controller = new AbortController()
   const result = await withFileLock(path, { signal: controller.signal, abortGraceMs: 60_000 }, async (lock) => {
@@ -80,6 +84,7 @@ test('aborted work that settles within its grace keeps its result', async (t) =>
 })
 
 test('a grace without end waits for the work', async (t) => {
+  stayAlive(t)
   const path = join(scratch(t), 'file')
   const controller = new AbortController()
   await withFileLock(path, { signal: controller.signal, abortGraceMs: Infinity }, async (lock) => {
@@ -90,6 +95,7 @@ test('a grace without end waits for the work', async (t) => {
 })
 
 test('a grace that makes no sense is refused before anything happens', async (t) => {
+  stayAlive(t)
   const path = join(scratch(t), 'file')
   for (const [abortGraceMs, name] of [[NaN, 'RangeError'], [-1, 'RangeError'], ['1', 'TypeError']]) {
     await assert.rejects(withFileLock(path, { abortGraceMs }, () => assert.fail()), { name, message: /abortGraceMs/ })
