@@ -232,6 +232,43 @@ describe('without what Linux offers', { skip, concurrency: 2 }, () => {
     })
   }
 
+  test('without flock, a release meets one that is about to find out that it came too late', async (t) => {
+    const path = join(scratch(t), 'file')
+    writeFileSync(`${path}.lock`, JSON.stringify({ pid: deadPid(), createdAt: new Date().toISOString() }))
+    const [slow, quick] = [1, 2].map(() =>
+      child(
+        t,
+        async ({ leasehold, send, next, args: { path } }) => {
+          const started = next('start') // listens before it is traced: that, too, takes system calls
+          send({ ready: true })
+          await started
+          send({ started: true })
+          const lock = await leasehold.acquireFileLock(path, { timeoutMs: 60_000 })
+          const asked = next('release')
+          send({ recoveredFrom: lock.recoveredFrom ?? null })
+          await asked
+          await lock.release().then(() => send({ released: true }), (error) => send({ released: error.message }))
+        },
+        { args: { path } },
+      ),
+    )
+    await Promise.all([slow.next('ready'), quick.next('ready')])
+    // It reads to the end twice: to judge, and once more with the guard in its hands, which releases need.
+    await tamper(t, slow.pid, ['flock:error=ENOLCK', 'pread64:delay_exit=1s:when=2+2'])
+    await tamper(t, quick.pid, ['flock:error=ENOLCK'])
+    slow.send({ start: true })
+    await slow.next('started')
+    await sleep(300)
+    quick.send({ start: true })
+    assert.deepEqual(await quick.next('recoveredFrom'), { recoveredFrom: 'dead-pid' })
+    await sleep(1100)
+    quick.send({ release: true })
+    assert.deepEqual(await quick.next('released'), { released: true })
+    slow.send({ release: true })
+    assert.deepEqual(await slow.next('released'), { released: true })
+    assert.deepEqual(await slow.next('recoveredFrom'), { recoveredFrom: null })
+  })
+
   for (const [name, rules] of [
     ['flock', ['flock:error=ENOLCK']],
     ['byte locks', ['fcntl:error=ENOLCK']],
