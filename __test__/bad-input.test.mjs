@@ -140,7 +140,7 @@ for (const [way, call] of Object.entries(fileWays)) {
       Object.create(null),
       { unknown: 1 },
       { timeoutMs: 0.5, stale: 0, maxHoldMs: Infinity, leaseMs: 200, label: '' },
-      { timeoutMs: Infinity, stale: Infinity, maxHoldMs: 0.5, leaseMs: 3_600_000, label: 'ä'.repeat(200) },
+      { timeoutMs: Infinity, stale: Infinity, maxHoldMs: 60_000.5, leaseMs: 3_600_000, label: 'ä'.repeat(200) },
       { timeoutMs: Number.MAX_VALUE, stale: Number.MAX_VALUE, maxHoldMs: Number.MAX_VALUE },
       { timeoutMs: -0, stale: -0, keepLockFile: false, reentrantOwner: '', signal: new AbortController().signal },
       { staleRecovery: 'fail-closed' },
