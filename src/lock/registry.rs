@@ -311,6 +311,11 @@ fn release(lease: &Arc<Lease>, sidecar: Sidecar, pause: Duration, done: Done) {
             }
             Ok(())
         }
+        // Somebody takes it over this very moment: it is theirs, or will be removed a little later.
+        Err(leftover) if leftover.error.kind() == std::io::ErrorKind::ResourceBusy => {
+            Post::of(lease.target.class).heart.clear_away(leftover);
+            Ok(())
+        }
         Err(leftover) => Err(report(lease, leftover)),
     });
 }
