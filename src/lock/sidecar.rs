@@ -269,7 +269,7 @@ impl Sidecar {
         if self.id.is_some() || self.target.class != FsClass::Local || !self.has_os_lock() || !sys::LINKS_TELL {
             return self.standing();
         }
-        Ok(if sys::stat_file(&self.file)?.links == 0 { Standing::Replaced } else { Standing::Ours })
+        if sys::stat_file(&self.file)?.links > 0 { Ok(Standing::Ours) } else { self.standing() }
     }
 }
 
