@@ -22,6 +22,10 @@ const RETRY_MIN: Duration = Duration::from_millis(100);
 /// The longest such pause.
 const RETRY_MAX: Duration = Duration::from_secs(30);
 
+/// How long the thread stays ready for new leases when the last one has ended. Shorter than it takes until a
+/// new lease has to be looked after.
+const DOZE: Duration = Duration::from_millis(500);
+
 /// The heart of one file-system class.
 #[derive(Default)]
 pub struct Heart {
@@ -131,6 +135,7 @@ impl Heart {
     #[expect(clippy::type_complexity, reason = "two lists that are read in one place")]
     fn wait_for_work(&self) -> (Vec<(Arc<Lease>, Instant)>, Vec<(Duration, Box<Leftover>)>) {
         let mut agenda = self.agenda.lock();
+        let mut dozed = false;
         loop {
             let now = Instant::now();
             let mut leases = Vec::new();
@@ -151,13 +156,16 @@ impl Heart {
             let next_lease = agenda.due.keys().next().map(|key| key.0);
             let next_leftover = agenda.leftovers.iter().map(|(due, ..)| *due).min();
             let next = next_lease.into_iter().chain(next_leftover).min();
-            agenda.asleep_until = next;
-            match next {
-                Some(next) => {
-                    self.changed.wait_until(&mut agenda, next);
+            // With nothing to do it dozes before it sleeps: a program that locks and unlocks all the time
+            // would have to wake it each time.
+            agenda.asleep_until = next.or((!dozed).then(|| now + DOZE));
+            dozed = match agenda.asleep_until {
+                Some(until) => self.changed.wait_until(&mut agenda, until).timed_out(),
+                None => {
+                    self.changed.wait(&mut agenda);
+                    false
                 }
-                None => self.changed.wait(&mut agenda),
-            }
+            };
             agenda.asleep_until = None;
         }
     }
