@@ -168,7 +168,7 @@ impl Contender {
 
     /// Puts a new lock file at the path, unless there is one.
     fn publish(&mut self, terms: &Terms) -> Result<Option<Sidecar>, LockError> {
-        let token = token_after_release(self.last_token, SystemTime::now());
+        let token = |now| token_after_release(self.last_token, now);
         let prepared = match self.draft.take() {
             Some(mut draft) => draft.renew(&terms.claim, token).map(|()| draft),
             None => Draft::new(&self.target, &terms.claim, token),
@@ -187,7 +187,7 @@ impl Contender {
                 let mut sidecar = Sidecar::new(self.target.clone(), None, published, terms.keep_file);
                 // The record was written before the lock was ours. Where others can have come and gone
                 // in between, its token has to be moved past theirs.
-                let gap = clock_token(SystemTime::now()).saturating_sub(token);
+                let gap = clock_token(SystemTime::now()).saturating_sub(sidecar.token());
                 if self.contended || gap > TOKEN_STRIDE {
                     sidecar.date_token();
                     sidecar.write_token();
@@ -340,8 +340,7 @@ impl Contender {
         if !unchanged || lock_still != os_lock {
             return Ok(Outcome::Moved);
         }
-        let token = next_token(self.last_token, SystemTime::now());
-        let published = Draft::named(&target, &terms.claim, token)
+        let published = Draft::named(&target, &terms.claim, |now| next_token(self.last_token, now))
             .and_then(|draft| draft.replace(&target))
             .map_err(|error| io("replace", error))?;
         // The guard goes with the old file's descriptor.

@@ -58,8 +58,9 @@ pub struct Published {
 }
 
 impl Draft {
-    /// Prepares a lock file for `target` that says `claim` and `token`.
-    pub fn new(target: &Target, claim: &Claim, token: u64) -> io::Result<Self> {
+    /// Prepares a lock file for `target` that says `claim` and the token that `token` makes of the time
+    /// when it is written.
+    pub fn new(target: &Target, claim: &Claim, token: impl Fn(SystemTime) -> u64) -> io::Result<Self> {
         match sys::create_unnamed(&target.directory) {
             Ok(file) => Self::fill(file, Name::Unnamed, claim, token),
             Err(error) if sys::is_unsupported(&error) => Self::named(target, claim, token),
@@ -68,22 +69,18 @@ impl Draft {
     }
 
     /// Prepares one under a private name, for `replace` or where unnamed files are unknown.
-    pub fn named(target: &Target, claim: &Claim, token: u64) -> io::Result<Self> {
+    pub fn named(target: &Target, claim: &Claim, token: impl Fn(SystemTime) -> u64) -> io::Result<Self> {
         sweep(target);
         let temporary = temporary_name(target);
         let file = sys::create_new(&temporary)?;
         Self::fill(file, Name::Temporary(TemporaryName(temporary)), claim, token)
     }
 
-    fn fill(file: File, name: Name, claim: &Claim, token: u64) -> io::Result<Self> {
+    fn fill(file: File, name: Name, claim: &Claim, token: impl Fn(SystemTime) -> u64) -> io::Result<Self> {
         let os_lock = sys::try_lock(&file)? == OsLock::Acquired;
-        let us = Identity::of_this_process();
-        let mut draft = Self {
-            file,
-            name,
-            record: Box::new(NativeRecord::new(us, claim, token, os_lock, SystemTime::now())),
-            len: 0,
-        };
+        let now = SystemTime::now();
+        let record = NativeRecord::new(Identity::of_this_process(), claim, token(now), os_lock, now);
+        let mut draft = Self { file, name, record: Box::new(record), len: 0 };
         draft.write()?;
         Ok(draft)
     }
@@ -96,9 +93,10 @@ impl Draft {
     }
 
     /// Makes a draft that was kept while waiting say what holds now.
-    pub fn renew(&mut self, claim: &Claim, token: u64) -> io::Result<()> {
+    pub fn renew(&mut self, claim: &Claim, token: impl Fn(SystemTime) -> u64) -> io::Result<()> {
         let os_lock = self.record.leasehold.os_lock;
-        *self.record = NativeRecord::new(Identity::of_this_process(), claim, token, os_lock, SystemTime::now());
+        let now = SystemTime::now();
+        *self.record = NativeRecord::new(Identity::of_this_process(), claim, token(now), os_lock, now);
         self.write()
     }
 
@@ -118,7 +116,8 @@ impl Draft {
             (Err(error), _) if error.kind() == ErrorKind::AlreadyExists => Ok(Err(self)),
             // Without /proc an unnamed file cannot get a name, and the error is "not found".
             (Err(error), Name::Unnamed) if sys::is_unsupported(&error) || error.kind() == ErrorKind::NotFound => {
-                Self::named(target, claim, self.record.leasehold.token)?.publish(target, claim)
+                let token = self.record.leasehold.token;
+                Self::named(target, claim, |_| token)?.publish(target, claim)
             }
             (Err(error), Name::Temporary(_)) if sys::is_unsupported(&error) => self.publish_in_place(target, claim),
             (Err(error), _) => Err(error),
@@ -131,7 +130,7 @@ impl Draft {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(Err(self)),
             Err(error) => return Err(error),
         };
-        match Self::fill(file, Name::Unnamed, claim, self.record.leasehold.token) {
+        match Self::fill(file, Name::Unnamed, claim, |_| self.record.leasehold.token) {
             Ok(draft) => Ok(Ok(draft.published())),
             Err(error) => {
                 // A full disk, say: an empty lock file must not stay behind. It is ours: we just
@@ -223,6 +222,8 @@ mod tests {
     use super::*;
     use crate::lock::Terms;
 
+    type Token = fn(SystemTime) -> u64;
+
     fn target() -> (tempfile::TempDir, Target) {
         let directory = tempfile::tempdir().unwrap();
         let target = Target::resolve(&directory.path().join("file")).unwrap();
@@ -241,13 +242,14 @@ mod tests {
     #[test]
     fn every_way_of_publishing_shows_a_complete_file_or_none() {
         let claim = Terms::default().claim;
-        for make in [Draft::new, Draft::named] {
+        let ways: [fn(&Target, &Claim, Token) -> io::Result<Draft>; 2] = [Draft::new, Draft::named];
+        for make in ways {
             let (_directory, target) = target();
-            let draft = make(&target, &claim, 1).unwrap();
+            let draft = make(&target, &claim, |_| 1).unwrap();
             assert!(!target.lock_path.exists());
             assert!(draft.publish(&target, &claim).unwrap().is_ok());
             assert_eq!(entries(&target), ["file.lock"]);
-            let second = make(&target, &claim, 2).unwrap().publish(&target, &claim).unwrap();
+            let second = make(&target, &claim, |_| 2).unwrap().publish(&target, &claim).unwrap();
             assert!(second.is_err(), "the name is taken");
             drop(second);
             assert_eq!(entries(&target), ["file.lock"], "the loser leaves nothing behind");
@@ -258,10 +260,10 @@ mod tests {
     fn without_links_the_public_name_is_filled_in_place() {
         let claim = Terms::default().claim;
         let (_directory, target) = target();
-        let published = Draft::named(&target, &claim, 1).unwrap().publish_in_place(&target, &claim).unwrap();
+        let published = Draft::named(&target, &claim, |_| 1).unwrap().publish_in_place(&target, &claim).unwrap();
         assert!(published.is_ok());
         assert_eq!(entries(&target), ["file.lock"]);
-        assert!(Draft::named(&target, &claim, 2).unwrap().publish_in_place(&target, &claim).unwrap().is_err());
+        assert!(Draft::named(&target, &claim, |_| 2).unwrap().publish_in_place(&target, &claim).unwrap().is_err());
     }
 
     #[test]
@@ -273,7 +275,7 @@ mod tests {
         std::fs::write(&live, "x").unwrap();
         let holder = sys::open_lock_file(&live).unwrap();
         assert_eq!(sys::try_lock(&holder).unwrap(), OsLock::Acquired);
-        drop(Draft::named(&target, &Terms::default().claim, 1).unwrap());
+        drop(Draft::named(&target, &Terms::default().claim, |_| 1).unwrap());
         assert_eq!(entries(&target), ["file.lock.4194306-2-0.tmp"]);
     }
 }
