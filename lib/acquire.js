@@ -119,7 +119,7 @@ function askLeave(error, options, veto) {
   veto(error.targetPath)
 }
 
-async function acquireFileLock(path, options) {
+function acquireFileLock(path, options) {
   return acquire(path, options, false, here(acquireFileLock))
 }
 

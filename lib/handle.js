@@ -95,10 +95,10 @@ for (const [symbol, method] of [
 /** Releases natively: `null`, or a promise where the file system is one that may hang. */
 function giveBack(lease) {
   const answered = lease.release()
-  if (lease.over) untrack(lease.id)
+  if (answered !== false) untrack(lease.id)
   publish('released', () => described(lease))
   fetchIfExpected()
-  if (answered === null) return null
+  if (typeof answered === 'boolean') return null
   if (typeof answered !== 'number') throw toError(answered)
   const done = answer(answered)
   // Who releases without waiting learns of a failure from the warning.

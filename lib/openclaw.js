@@ -15,11 +15,18 @@ const MANAGERS = Symbol.for('fsSafe.sidecarLockManagers')
  */
 function mayHold(path) {
   if (!isMainThread) return true
-  const maps = HELD_MAPS.map((name) => process[name])
+  return HELD_MAPS.some((name) => names(process[name], path)) || managersOf().some(({ held }) => names(held, path))
+}
+
+function managersOf() {
   const managers = globalThis[MANAGERS]
-  if (managers instanceof Map) for (const state of managers.values()) maps.push(state?.held)
-  const name = typeof path === 'string' ? basename(path) : ''
-  return maps.some((map) => map instanceof Map && map.size > 0 && [...map.keys()].some((key) => basename(String(key)) === name))
+  return managers instanceof Map ? [...managers.values()].filter(Boolean) : []
+}
+
+function names(held, path) {
+  if (!(held instanceof Map) || held.size === 0 || typeof path !== 'string') return false
+  const name = basename(path)
+  return [...held.keys()].some((key) => basename(String(key)) === name)
 }
 
 const VARIABLES = [

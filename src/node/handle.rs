@@ -76,12 +76,6 @@ impl Lease {
         self.hold.is_held()
     }
 
-    /// Whether the lease ended: its last handle was released, or it was lost.
-    #[napi(getter)]
-    pub fn over(&self) -> bool {
-        self.hold.lease().is_over()
-    }
-
     /// How the lease was lost, if it was.
     #[napi(catch_unwind)]
     pub fn loss(&self) -> Option<Fault> {
@@ -102,10 +96,10 @@ impl Lease {
         }
     }
 
-    /// Releases this handle: `null` when done, a fault, or the number under which the mailbox will
-    /// answer.
+    /// Releases this handle: whether that ended the lease (others may share it), a fault, or the number
+    /// under which the mailbox will answer.
     #[napi(catch_unwind)]
-    pub fn release(&self) -> Either3<Null, Fault, f64> {
+    pub fn release(&self) -> Either3<bool, Fault, f64> {
         let state = Arc::new(Mutex::new(Released::NotYet));
         let done = {
             let state = state.clone();
@@ -122,7 +116,7 @@ impl Lease {
         self.mailbox.quietly(|| self.hold.release(done));
         let mut state = state.lock();
         match std::mem::replace(&mut *state, Released::NotYet) {
-            Released::Done(Ok(())) => Either3::A(Null),
+            Released::Done(Ok(())) => Either3::A(self.hold.lease().is_over()),
             Released::Done(Err(error)) => Either3::B(Fault::from(&error)),
             Released::NotYet | Released::ByMail(_) => {
                 let id = unique_id();
