@@ -1,6 +1,6 @@
 // Plays a scene: lets one actor have the lock, ends it, and sees who comes next.
 
-/** A wait that only a time-out, a poll of seconds or a guess about age could explain. */
+/** More than was promised: a wait that only a time-out, a poll of seconds or a guess about age could explain. */
 const TOO_LONG = 2000
 
 /**
@@ -8,8 +8,10 @@ const TOO_LONG = 2000
  * next and after how many milliseconds, and what went wrong.
  */
 export async function play(stage, scene, file, waiters) {
-  const { title, through, fate, length, maxHoldMs, leaseMs } = scene
-  const part = { number: stage.nextNumber, file, through, fate, length, terms: { maxHoldMs, leaseMs, label: title } }
+  const { title, through, fate, length, maxHoldMs, leaseMs, forgotten } = scene
+  const lives = scene.status === undefined
+  const terms = { maxHoldMs, leaseMs, label: title }
+  const part = { number: stage.nextNumber, file, through, fate, length, forgotten, lives, terms }
   const doomed = stage.enter(`cli-${part.number - 1}`, scene.script ?? 'doomed', [JSON.stringify(part)])
   const early = () => {
     if (doomed.status === undefined) return
@@ -26,36 +28,58 @@ export async function play(stage, scene, file, waiters) {
   const killed = scene.kill && stage.kill(doomed, scene.kill)
   if (!scene.kill) doomed.child.send('go')
   turn.over = await stage.until(`${title}: the end`, () => {
-    const { leaves, has } = turn
-    return { kill: killed, maxHold: has + maxHoldMs, leaves, ends: doomed.said.ends?.at }[scene.over]
+    return { kill: killed, leaves: turn.leaves, struck: doomed.said.struck?.at }[scene.over]
   })
-  // Counted from when the lock was had, which is a moment before its holder could say so.
-  turn.freeFrom = scene.over === 'maxHold' ? turn.wants + maxHoldMs : turn.over
+  turn.freeFrom = freeFrom(scene, turn)
 
   await stage.until(`${title}: all who waited to get in`, () => queue.every(({ has, refused }) => has ?? refused))
   const [next] = queue.toSorted((a, b) => (a.has ?? Infinity) - (b.has ?? Infinity))
-  const waited = Math.max(0, next.has - turn.over)
-  const problems = [...problemsOf(queue, next, turn, waited), ...(await oddities(stage, scene, doomed))]
-  return { next: next.actor.name, waited, problems }
+  const waited = next.has - turn.over
+  const problems = problemsOf(scene, queue, next, turn, waited)
+  // Who still has its lock has nothing to learn.
+  if (next.has) problems.push(...(await learning(stage, scene, doomed)))
+  problems.push(...(await ending(stage, scene, doomed)))
+  if (problems.length > 0 && doomed.complaints) problems.push(doomed.complaints.trimEnd())
+  return { scene, next: next.actor.name, waited, problems }
+}
+
+/** Up to when nobody else may have the lock. `maxHoldMs` counts from a moment before its holder could say so. */
+function freeFrom({ maxHoldMs, graceMs = 0 }, { wants, over }) {
+  return maxHoldMs === undefined ? over + graceMs : wants + maxHoldMs
 }
 
 /** What is wrong with how the others got in. */
-function problemsOf(queue, next, turn, waited) {
+function problemsOf({ promisedMs = 0 }, queue, next, turn, waited) {
   const refused = queue.filter((other) => other.refused)
   const problems = refused.map(({ actor, message }) => `${actor.name} failed to get in: ${message}`)
   if (next.has < turn.freeFrom) problems.push(`${next.actor.name} came in ${turn.freeFrom - next.has} ms early`)
-  if (!(waited < TOO_LONG)) problems.push(`the next one waited for more than ${TOO_LONG} ms`)
+  if (!(waited < promisedMs + TOO_LONG)) problems.push(`the next one waited for more than ${promisedMs + TOO_LONG} ms`)
   return problems
 }
 
-/** What is wrong with how the holder saw it and ended. */
-async function oddities(stage, scene, doomed) {
+/** What is wrong with what the holder learnt. */
+async function learning(stage, scene, doomed) {
   const problems = []
+  if (scene.thaws) {
+    // The late write comes first: what it has to do lies ready when it thaws.
+    doomed.child.send('go')
+    stage.kill(doomed, 'SIGCONT')
+  }
   if (scene.loses) {
     const { reason, lateWrite } = await stage.until(`${scene.title}: to learn of it`, () => doomed.said.lost)
-    if (reason !== 'max-hold') problems.push(`it lost the lock by ${reason}`)
+    if (!scene.loses.includes(reason)) problems.push(`it lost the lock by ${reason}`)
     if (lateWrite !== 'file_lock_lost') problems.push(`its late write ended in: ${lateWrite}`)
   }
+  if (scene.warns) {
+    const { code } = await stage.until(`${scene.title}: a warning`, () => doomed.said.warned)
+    if (code !== scene.warns) problems.push(`its process warned of ${code}`)
+  }
+  return problems
+}
+
+/** What is wrong with how the holder ended. */
+async function ending(stage, scene, doomed) {
+  const problems = []
   if (scene.status === undefined) {
     if (doomed.status !== undefined) problems.push(`its process ended with ${doomed.status}`)
     stage.kill(doomed, 'SIGKILL')
@@ -65,6 +89,5 @@ async function oddities(stage, scene, doomed) {
     if (doomed.status !== scene.status) problems.push(`its process ended with ${doomed.status}`)
   }
   if (doomed.said.threw?.message !== scene.threw) problems.push(`it threw: ${doomed.said.threw?.message}`)
-  if (problems.length > 0 && doomed.complaints) problems.push(doomed.complaints.trimEnd())
   return problems
 }

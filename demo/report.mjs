@@ -1,22 +1,26 @@
 // The tables that the demo prints: at most 100 columns.
 
-const WIDTHS = [5, 44, 25, 9, 10]
+import { VERSION, openclaw } from './openclaw.mjs'
+import { duration, span } from './words.mjs'
+
+const WIDTHS = [4, 46, 10, 10, 12, 12]
 
 const row = (...cells) => cells.map((cell, column) => String(cell).padEnd(WIDTHS[column] ?? 0)).join('').trimEnd()
 
 export function printHead() {
-  console.log(row('row', 'what happens to the holder', 'held through', 'next in', 'after', 'verdict'))
+  console.log(`${' '.repeat(60)}waited    OpenClaw ${VERSION}:`)
+  console.log(row('row', 'what happens to the holder', 'next in', 'for', 'session', 'file', 'verdict'))
   console.log('-'.repeat(100))
 }
 
-export function printScene({ row: number, title, through }, { next, waited, problems }) {
-  const after = Number.isNaN(waited) ? 'never' : waited < 100 ? `${waited.toFixed(1)} ms` : `${waited.toFixed(0)} ms`
-  console.log(row(number, title, through, next, after, verdict(problems)))
+export function printScene({ scene, next, waited, problems }) {
+  const { session, file } = openclaw(scene)
+  console.log(row(scene.row, scene.title, next, duration(waited), span(session), span(file), verdict(problems)))
   printProblems(problems)
 }
 
 export function printCheck({ name, found, problems }) {
-  console.log(`${name.padEnd(11)}${found.padEnd(79)}${verdict(problems)}`)
+  console.log(`${name.padEnd(11)}${found.padEnd(83)}${verdict(problems)}`)
   printProblems(problems)
 }
 

@@ -16,6 +16,8 @@ export class Stage {
 
   constructor() {
     process.on('exit', () => this.clear())
+    // A frozen actor does not notice that the stage is gone.
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1))
   }
 
   /** Starts a process. What it tells is noted down. */

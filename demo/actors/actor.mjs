@@ -1,27 +1,15 @@
 // What every actor does: take its turn at the transcript, and tell the stage about each step.
 
 import { isMainThread, parentPort } from 'node:worker_threads'
-import { acquireSessionWriteLock, withFileLock } from 'leasehold'
 import { now } from '../clock.mjs'
 import { lastId, message } from '../transcript.mjs'
+import { WAYS } from './ways.mjs'
 
 /** Tells the stage, and resolves when the message has left this process: it may be about to end. */
 export function tell(news) {
   const stamped = { at: now(), ...news }
   if (!isMainThread) return Promise.resolve(parentPort.postMessage(stamped))
   return new Promise((resolve) => process.send(stamped, resolve))
-}
-
-/** `withFileLock`, or what OpenClaw's callers do with `acquireSessionWriteLock`. */
-async function locked(through, file, terms, work) {
-  if (through === 'withFileLock') return withFileLock(file, terms, work)
-  // Tasks of one process share a session lock by default; here each wants its own turn.
-  const lock = await acquireSessionWriteLock({ sessionFile: file, allowReentrant: false, ...terms })
-  try {
-    return await work(lock)
-  } finally {
-    await lock.release()
-  }
 }
 
 export class Actor {
@@ -35,17 +23,17 @@ export class Actor {
   }
 
   /**
-   * Waits for the lock and does `work(handle, id)` under it. `id` names the turn, and the record
-   * appended in it.
+   * Waits for the lock and does `work(handle, id)` under it, in one of the `WAYS`. `id` names the turn, and the
+   * record appended in it.
    */
   async turn(through, work, terms = {}) {
     const id = this.#number.toString(16).padStart(2, '0') + (++this.#turns).toString(16).padStart(6, '0')
     let began = false
     tell({ kind: 'wants', id })
     try {
-      return await locked(through, this.file, terms, async (handle) => {
+      return await WAYS[through](this.file, terms, async (handle) => {
         began = true
-        tell({ kind: 'has', id, recoveredFrom: handle.recoveredFrom })
+        tell({ kind: 'has', id })
         try {
           return await work(handle, id)
         } finally {

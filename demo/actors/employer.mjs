@@ -8,7 +8,7 @@ import { tell } from './actor.mjs'
 const worker = new Worker(fileURLToPath(new URL('worker.mjs', import.meta.url)), { workerData: process.argv[2] })
 worker.on('message', (news) => process.send(news))
 process.once('message', async () => {
-  await tell({ kind: 'ends' })
+  await tell({ kind: 'struck' })
   await worker.terminate()
 })
 process.on('disconnect', () => process.exit())

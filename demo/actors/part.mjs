@@ -6,50 +6,71 @@ import { Actor, tell } from './actor.mjs'
 const forever = () => new Promise(() => {})
 /** Work that the program still knows about, so that the garbage collector gives nothing back too early. */
 const known = new Set()
+const controller = new AbortController()
 
 function block(milliseconds) {
   const end = now() + milliseconds
   while (now() < end);
 }
 
+/** It lost the lock, whether it has noticed or not: a late write of its own must not get into the file. */
+async function late(handle) {
+  const error = await handle.appendFile('a late write\n').catch((error) => error)
+  await tell({ kind: 'lost', reason: error?.reason, lateWrite: error?.code ?? 'written' })
+  await forever()
+}
+
+/** It learns that it lost the lock, and goes on all the same. */
+async function stuck(handle) {
+  await new Promise((resolve) => handle.signal.addEventListener('abort', resolve))
+  await late(handle)
+}
+
 /** What happens, in the middle of the work. */
 const FATES = {
-  /** Whatever it is, somebody else does it. */
+  /** Whatever it is, somebody else does it, or nobody. */
   wait: forever,
   throw() {
     throw new Error('the work failed')
   },
-  async exit() {
-    await tell({ kind: 'ends' })
-    process.exit()
-  },
+  exit: () => process.exit(),
   async crash() {
-    await tell({ kind: 'ends' })
     setImmediate(() => {
       throw new Error('nobody catches this')
     })
     await forever()
   },
   /** A busy event loop is no reason to lose a lock, however short the lease. */
-  block: (milliseconds) => block(milliseconds),
-  /** It learns that it lost the lock, and a late write of its own does not get into the file. */
-  async stuck(_, handle) {
-    await new Promise((resolve) => handle.signal.addEventListener('abort', resolve))
-    const lateWrite = await handle.appendFile('a late write\n').then(() => 'written', (error) => error.code)
-    await tell({ kind: 'lost', reason: handle.signal.reason.reason, lateWrite })
-    await forever()
+  block: (_, milliseconds) => block(milliseconds),
+  /** The process survives this, because it listens. */
+  reject(handle) {
+    process.on('unhandledRejection', () => {})
+    Promise.reject(new Error('nobody handles this'))
+    return stuck(handle)
   },
+  abort(handle) {
+    controller.abort()
+    return stuck(handle)
+  },
+  stuck,
+  late,
 }
 
 /** Takes one turn, and after `cue` meets its fate in it. */
-export async function play({ number, file, through, terms, fate, length }, cue) {
+export async function play({ number, file, through, terms, fate, length, forgotten, lives }, cue) {
   const actor = new Actor(number, file)
   const work = async (handle, id) => {
-    known.add(handle)
+    if (!forgotten) known.add(handle)
     await actor.append(handle, id, `the last words before: ${fate}`)
     await tell({ kind: 'ready' })
     await cue
-    await FATES[fate](length ?? Infinity, handle)
+    await tell({ kind: 'struck' })
+    await FATES[fate](handle, length ?? Infinity)
   }
-  await actor.turn(through, work, terms).catch((error) => tell({ kind: 'threw', message: error.message }))
+  process.on('warning', ({ code }) => tell({ kind: 'warned', code }))
+  // Only withFileLock knows where work begins and ends, and with it what there is to abort.
+  const signal = fate === 'abort' ? controller.signal : undefined
+  const threw = ({ message }) => tell({ kind: 'threw', message })
+  await actor.turn(through, work, { ...terms, signal }).catch(threw)
+  if (lives) await forever()
 }
