@@ -222,7 +222,7 @@ mod tests {
     use super::*;
     use crate::lock::Terms;
 
-    type Token = fn(SystemTime) -> u64;
+    type Make = fn(&Target, &Claim, u64) -> io::Result<Draft>;
 
     fn target() -> (tempfile::TempDir, Target) {
         let directory = tempfile::tempdir().unwrap();
@@ -242,14 +242,15 @@ mod tests {
     #[test]
     fn every_way_of_publishing_shows_a_complete_file_or_none() {
         let claim = Terms::default().claim;
-        let ways: [fn(&Target, &Claim, Token) -> io::Result<Draft>; 2] = [Draft::new, Draft::named];
-        for make in ways {
+        let unnamed: Make = |target, claim, token| Draft::new(target, claim, |_| token);
+        let named: Make = |target, claim, token| Draft::named(target, claim, |_| token);
+        for make in [unnamed, named] {
             let (_directory, target) = target();
-            let draft = make(&target, &claim, |_| 1).unwrap();
+            let draft = make(&target, &claim, 1).unwrap();
             assert!(!target.lock_path.exists());
             assert!(draft.publish(&target, &claim).unwrap().is_ok());
             assert_eq!(entries(&target), ["file.lock"]);
-            let second = make(&target, &claim, |_| 2).unwrap().publish(&target, &claim).unwrap();
+            let second = make(&target, &claim, 2).unwrap().publish(&target, &claim).unwrap();
             assert!(second.is_err(), "the name is taken");
             drop(second);
             assert_eq!(entries(&target), ["file.lock"], "the loser leaves nothing behind");
