@@ -8,7 +8,8 @@
 //! floor wait <who> <file>                           says when it has got the lock
 //! ```
 //!
-//! `who` is `files` (a lock file by `O_EXCL`), `flock` or `engine`. Times are in milliseconds on the
+//! `who` is `files` (a lock file by `O_EXCL`), `calls` (the engine's system calls and nothing else),
+//! `flock` or `engine`. Times are in milliseconds on the
 //! clock that `process.hrtime` reads.
 
 #![allow(clippy::disallowed_methods, reason = "these calls are what the engine is measured against")]
@@ -32,7 +33,7 @@ mod unix {
     use std::thread::sleep;
     use std::time::Duration;
 
-    use leasehold::lock::{Hold, Terms, acquire_blocking};
+    use leasehold::lock::{Hold, Terms, acquire_blocking, sys};
 
     #[cfg(target_vendor = "apple")]
     const CLOCK: libc::clockid_t = libc::CLOCK_UPTIME_RAW;
@@ -47,12 +48,14 @@ mod unix {
 
     enum Lock {
         Files(PathBuf),
+        Calls { directory: PathBuf, path: PathBuf },
         Flock(File),
         Engine(PathBuf),
     }
 
     enum Held<'lock> {
         Files(&'lock Path),
+        Calls(File, &'lock Path),
         Flock(&'lock File),
         Engine(#[expect(dead_code, reason = "dropping it is what counts")] Hold),
     }
@@ -61,12 +64,16 @@ mod unix {
         fn new(who: &str, file: &str) -> Self {
             match who {
                 "files" => Self::Files(format!("{file}.lock").into()),
+                "calls" => Self::Calls {
+                    directory: Path::new(file).parent().expect("a directory").into(),
+                    path: format!("{file}.lock").into(),
+                },
                 "flock" => {
                     let options = File::options().write(true).create(true).truncate(false).open(file);
                     Self::Flock(options.expect("the file to lock"))
                 }
                 "engine" => Self::Engine(file.into()),
-                _ => panic!("files, flock or engine, not {who}"),
+                _ => panic!("files, calls, flock or engine, not {who}"),
             }
         }
 
@@ -77,6 +84,13 @@ mod unix {
                     let mut file = File::create_new(path).expect("a free name");
                     file.write_all(&RECORD).expect("room for a record");
                     Held::Files(path)
+                }
+                Self::Calls { directory, path } => {
+                    let file = sys::create_unnamed(directory).expect("unnamed files");
+                    let _ = sys::try_lock(&file).expect("the lock");
+                    sys::write_at(&file, &[b' '; 400], 0).expect("room for a record");
+                    sys::link_unnamed(&file, path).expect("a free name");
+                    Held::Calls(file, path)
                 }
                 Self::Flock(file) => {
                     file.lock().expect("the lock");
@@ -91,6 +105,11 @@ mod unix {
         fn drop(&mut self) {
             match self {
                 Self::Files(path) => std::fs::remove_file(path).expect("our own file"),
+                Self::Calls(file, path) => {
+                    let _ = sys::try_guard(file).expect("the guard");
+                    sys::stat_file(file).expect("our own file");
+                    sys::unlink(path).expect("our own name");
+                }
                 Self::Flock(file) => file.unlock().expect("our own lock"),
                 Self::Engine(_) => {}
             }

@@ -11,7 +11,7 @@ const windows = process.platform === 'win32'
 const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target')
 const floor = join(target, 'release', 'examples', windows ? 'floor.exe' : 'floor')
 /** Those that `floor` knows; all others are JavaScript. */
-const NATIVE = new Set(['files', 'flock', 'engine'])
+const NATIVE = new Set(['files', 'calls', 'flock', 'engine'])
 
 export function buildFloor() {
   const args = ['build', '--release', '--locked', '--quiet', '--example', 'floor']
