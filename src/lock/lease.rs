@@ -130,9 +130,10 @@ impl Lease {
                 None => seen.interest,
             },
             // A file system that cannot tell right now is no loss: ask again with the next beat.
-            Err(_) => false,
+            Err(_) => None,
         };
-        if watchdog.suspects(now, wanted.or(interest.then_some(now))) { Tended::Suspect } else { Tended::Well }
+        let foreign = interest.and_then(|ago| now.checked_sub(ago));
+        if watchdog.suspects(now, wanted.or(foreign)) { Tended::Suspect } else { Tended::Well }
     }
 
     /// Whether this is the first time that its lock file is to be watched.

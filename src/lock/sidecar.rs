@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::draft::Published;
 use super::inspect::read_contents;
@@ -34,8 +34,8 @@ pub struct Sidecar {
 pub struct Seen {
     /// Whether the path still leads to our lock file.
     pub standing: Standing,
-    /// Whether anybody outside this process has shown interest since the last time.
-    pub interest: bool,
+    /// How long ago somebody outside this process showed interest, if that was since the last time.
+    pub interest: Option<Duration>,
 }
 
 /// Whether the path still leads to our lock file.
@@ -163,7 +163,7 @@ impl Sidecar {
     pub fn glance(&mut self) -> io::Result<Seen> {
         let (standing, meta) = self.look()?;
         let looked_at = meta.map_or(self.looked_at, |meta| meta.accessed);
-        let interest = looked_at > self.looked_at;
+        let interest = (looked_at > self.looked_at).then(|| sys::age(SystemTime::now(), looked_at));
         self.looked_at = looked_at;
         Ok(Seen { standing, interest })
     }
