@@ -245,10 +245,16 @@ test('a full disk is a clear error, leaves nothing behind and costs no holder it
   if (mounted.status !== 0) return t.skip(`no small file system can be mounted: ${mounted.stderr ?? mounted.error}`)
   after(t, () => execFileSync('umount', ['--lazy', disk]))
   const held = await leasehold.acquireFileLock(join(disk, 'held'), { leaseMs: 300 })
+  const other = await holder(t, join(disk, 'others'))
   assert.throws(() => writeFileSync(join(disk, 'filling'), Buffer.alloc(1 << 20)), { code: 'ENOSPC' })
 
   await assert.rejects(leasehold.acquireFileLock(join(disk, 'file')), { code: 'ENOSPC' })
-  assert.deepEqual(readdirSync(disk).sort(), ['filling', 'held.lock'])
+  assert.deepEqual(readdirSync(disk).sort(), ['filling', 'held.lock', 'others.lock'])
+  const timedOut = leasehold.acquireFileLock(join(disk, 'others'), { timeoutMs: 50 })
+  await assert.rejects(timedOut, { code: 'file_lock_timeout' }, 'a lock that is held can be waited for')
+  const inherited = leasehold.acquireFileLock(join(disk, 'others'))
+  other.kill()
+  await (await inherited).release()
   const { mtimeMs } = statSync(held.lockPath)
   await until(() => statSync(held.lockPath).mtimeMs > mtimeMs) // it beats
   held.assertHeld()

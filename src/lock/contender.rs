@@ -139,10 +139,18 @@ impl Contender {
                 self.seen = self.open()?;
             }
             if self.seen.is_none() {
-                if let Some(sidecar) = self.publish(terms)? {
+                let published = self.publish(terms);
+                if let Ok(Some(sidecar)) = published {
                     return Ok(Look::Taken { sidecar, from: None });
                 }
-                self.seen = self.open()?;
+                // A full disk is no hindrance where the file stands already.
+                let failure = published.err();
+                if failure.as_ref().is_none_or(LockError::is_full) {
+                    self.seen = self.open()?;
+                }
+                if let (None, Some(error)) = (&self.seen, failure) {
+                    return Err(error);
+                }
             }
             if self.seen.is_some() {
                 match self.judge(terms, watcher)? {

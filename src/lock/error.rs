@@ -129,6 +129,13 @@ impl LockError {
         Self::Io { action, path: path.to_owned(), source }
     }
 
+    /// Whether there was no room for a new file.
+    #[must_use]
+    pub(crate) fn is_full(&self) -> bool {
+        use io::ErrorKind::{QuotaExceeded, StorageFull};
+        matches!(self, Self::Io { source, .. } if matches!(source.kind(), StorageFull | QuotaExceeded))
+    }
+
     /// The stable code of this kind of error; `None` for an [`LockError::Io`], whose code is the
     /// system's own (`EACCES` and so on).
     #[must_use]
