@@ -100,7 +100,7 @@ const contents = [
   ['deep JSON', nested(7000)],
   ['a deep record', `{"pid":${nested(2000)}}`],
   ['a pid beyond every number', '{"pid":1e999,"createdAt":9e999}'],
-  ['a pid beyond every process', '{"pid":9007199254740993,"createdAt":"2026-01-01T00:00:00.000Z"}'],
+  ['a pid beyond every process', `{"pid":9007199254740993,"createdAt":"${new Date().toISOString()}"}`],
   ['a date beyond every clock', '{"pid":0,"createdAt":"+275760-09-13T00:00:00.000Z"}'],
   ['numbers in the wrong places', '{"pid":{},"createdAt":17,"starttime":-1.5,"leasehold":7}'],
   ['a native record with nothing in it', '{"leasehold":{}}'],

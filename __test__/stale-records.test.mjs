@@ -72,6 +72,7 @@ const stale = [
     'recycled-pid',
   ],
   ['no pid, and old', () => ({ createdAt: now() }), 'missing-pid', 7 * SECOND],
+  ['no pid and an old date, although the file is young', () => ({ createdAt: ago(7 * SECOND) }), 'too-old'],
   ['a pid that is none, and old', () => ({ pid: '12', createdAt: now() }), 'missing-pid', 7 * SECOND],
   ['a negative pid, and old', () => ({ pid: -1, createdAt: now() }), 'missing-pid', 7 * SECOND],
   ['no createdAt, and old', (t) => ({ pid: bystander(t) }), 'invalid-createdAt', 7 * SECOND],

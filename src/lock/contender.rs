@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::draft::{Draft, Published};
 use super::error::LockError;
-use super::guard::Guard;
+use super::guard::{Guard, is_reclaimed_by_javascript};
 use super::identity::Identity;
 use super::inspect::{Owner, read_contents};
 use super::record::{Contents, MAX_LEN, NativeRecord, TOKEN_STRIDE, clock_token, next_token, token_after_release};
@@ -15,7 +15,7 @@ use super::sidecar::Sidecar;
 use super::sys::{self, FileId, FileKind, FsClass, Meta, OsLock, WatchId, Watcher};
 use super::target::Target;
 use super::terms::Terms;
-use super::verdict::{Cause, Sighting, Verdict, verdict};
+use super::verdict::{Cause, Sighting, Verdict, evidence, verdict};
 
 /// How long a waiter that is woken by events sleeps at most.
 const BACKSTOP: Duration = Duration::from_millis(500);
@@ -85,7 +85,8 @@ pub enum Look {
 }
 
 /// What came of judging an existing lock file.
-enum Outcome {
+pub(super) enum Outcome {
+    /// Taken, or not now.
     Done(Look),
     /// The name leads elsewhere by now: start over.
     Moved,
@@ -136,7 +137,7 @@ impl Contender {
         for _ in 0..ROUNDS {
             if self.seen.is_none() && terms.keep_file {
                 // The file usually stands already: making a new one first would be for nothing.
-                self.seen = self.open()?;
+                self.open()?;
             }
             if self.seen.is_none() {
                 let published = self.publish(terms);
@@ -146,7 +147,7 @@ impl Contender {
                 // A full disk is no hindrance where the file stands already.
                 let failure = published.err();
                 if failure.as_ref().is_none_or(LockError::is_full) {
-                    self.seen = self.open()?;
+                    self.open()?;
                 }
                 if let (None, Some(error)) = (&self.seen, failure) {
                     return Err(error);
@@ -213,8 +214,13 @@ impl Contender {
         }
     }
 
-    /// Opens the lock file that stands at the path; `None` when it vanished meanwhile.
-    fn open(&self) -> Result<Option<Seen>, LockError> {
+    /// Opens the lock file that stands at the path; `false` when there is none.
+    pub(super) fn open(&mut self) -> Result<bool, LockError> {
+        self.seen = self.try_open()?;
+        Ok(self.seen.is_some())
+    }
+
+    fn try_open(&self) -> Result<Option<Seen>, LockError> {
         let not_a_lock = |found| LockError::NotALockFile { lock_path: self.target.lock_path.clone(), found };
         let file = match sys::open_lock_file(&self.target.lock_path) {
             Ok(file) => file,
@@ -242,11 +248,12 @@ impl Contender {
         }))
     }
 
-    /// Looks at the file that is open in `seen`, and acts on the verdict.
-    fn judge(&mut self, terms: &Terms, watcher: Option<&Watcher>) -> Result<Outcome, LockError> {
+    /// Looks at the file that is open in `seen`, asking for its operating-system lock. `None` when the
+    /// path leads elsewhere by now.
+    pub(super) fn examine(&mut self, watcher: Option<&Watcher>) -> Result<Option<(Sighting<'_>, Meta)>, LockError> {
         let target = self.target.clone();
         let io = |action, error| LockError::io(action, &target.lock_path, error);
-        let Some(seen) = self.seen.as_mut() else { return Ok(Outcome::Moved) };
+        let Some(seen) = self.seen.as_mut() else { return Ok(None) };
         if seen.watch.is_none() {
             // Before looking, so that nothing happens unseen between the look and the watch.
             seen.watch = watcher.and_then(|watcher| watcher.watch(&seen.file));
@@ -254,16 +261,36 @@ impl Contender {
         let os_lock = sys::try_lock(&seen.file).map_err(|error| io("lock", error))?;
         let meta = match sys::stat_path(&target.lock_path) {
             Ok(meta) if meta.id == seen.id => meta,
-            Ok(_) => return Ok(Outcome::Moved),
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Outcome::Moved),
+            Ok(_) => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(io("inspect", error)),
         };
         seen.look(&meta).map_err(|error| io("read", error))?;
         self.last_token = self.last_token.max(seen.contents.token());
-        let now = SystemTime::now();
-        let us = Identity::of_this_process();
-        let sighting =
-            Sighting { os_lock, contents: &seen.contents, modified: seen.modified, unmoved: seen.unmoved, now, us };
+        Ok(Some((seen.sighting(os_lock), meta)))
+    }
+
+    /// Takes over the lock file that was just examined.
+    pub(super) fn take(
+        &mut self,
+        terms: &Terms,
+        cause: Cause,
+        os_lock: OsLock,
+        meta: &Meta,
+    ) -> Result<Outcome, LockError> {
+        if meta.len <= MAX_LEN as u64 {
+            self.adopt(terms, cause, os_lock, meta)
+        } else {
+            self.supersede(terms, cause, os_lock, meta)
+        }
+    }
+
+    /// Looks at the file that is open in `seen`, and acts on the verdict.
+    fn judge(&mut self, terms: &Terms, watcher: Option<&Watcher>) -> Result<Outcome, LockError> {
+        let target = self.target.clone();
+        let io = |action, error| LockError::io(action, &target.lock_path, error);
+        let Some((sighting, meta)) = self.examine(watcher)? else { return Ok(Outcome::Moved) };
+        let (os_lock, now) = (sighting.os_lock, sighting.now);
         let verdict = match verdict(&sighting, terms, sys::process_life) {
             Verdict::Adopt(cause) | Verdict::Supersede(cause) if terms.asks && cause != Cause::Released => {
                 Verdict::Refuse(cause)
@@ -271,19 +298,22 @@ impl Contender {
             verdict => verdict,
         };
         match verdict {
-            Verdict::Adopt(cause) if meta.len <= MAX_LEN as u64 => self.adopt(terms, cause, os_lock, &meta),
-            Verdict::Adopt(cause) | Verdict::Supersede(cause) => self.supersede(terms, cause, os_lock, &meta),
+            Verdict::Adopt(cause) => self.take(terms, cause, os_lock, &meta),
+            Verdict::Supersede(cause) => self.supersede(terms, cause, os_lock, &meta),
             Verdict::Refuse(cause) => {
-                let owner = Box::new(self.owner());
+                let Some(seen) = self.seen.as_ref() else { return Ok(Outcome::Moved) };
+                let owner = Box::new(Owner::of(&seen.contents, now));
                 Err(LockError::Stale {
                     api: terms.api,
                     target: target.path.clone(),
                     lock_path: target.lock_path.clone(),
                     cause,
+                    evidence: evidence(cause, &seen.contents, sys::process_life),
                     owner,
                 })
             }
             Verdict::Wait { recheck } => {
+                let Some(seen) = self.seen.as_ref() else { return Ok(Outcome::Moved) };
                 if os_lock == OsLock::Acquired {
                     sys::unlock(&seen.file).map_err(|error| io("unlock", error))?;
                 } else if meta.accessed <= meta.modified {
@@ -308,6 +338,10 @@ impl Contender {
         let now = read_contents(&seen.file, meta).map_err(|error| io("read", error))?;
         if now != seen.contents || !still_there(seen.id) {
             return Ok(Outcome::Moved);
+        }
+        if cause != Cause::Released && is_reclaimed_by_javascript(&target, seen.unmoved) {
+            guard.release(&seen.file).map_err(|error| io("unlock", error))?;
+            return self.stand_back(os_lock);
         }
         let token = match cause {
             // Its last owner wrote down what it had handed out.
@@ -336,7 +370,7 @@ impl Contender {
         let target = self.target.clone();
         let io = |action, error| LockError::io(action, &target.lock_path, error);
         let Some(seen) = self.seen.as_ref() else { return Ok(Outcome::Moved) };
-        let Some(_guard) = Guard::take(&target, &seen.file).map_err(|error| io("guard", error))? else {
+        let Some(guard) = Guard::take(&target, &seen.file).map_err(|error| io("guard", error))? else {
             return self.stand_back(os_lock);
         };
         let unchanged = match sys::stat_path(&target.lock_path) {
@@ -348,11 +382,16 @@ impl Contender {
         if !unchanged || lock_still != os_lock {
             return Ok(Outcome::Moved);
         }
+        if is_reclaimed_by_javascript(&target, seen.unmoved) {
+            guard.release(&seen.file).map_err(|error| io("unlock", error))?;
+            return self.stand_back(os_lock);
+        }
         let published = Draft::named(&target, &terms.claim, |now| next_token(self.last_token, now))
             .and_then(|draft| draft.replace(&target))
             .map_err(|error| io("replace", error))?;
-        // The guard goes with the old file's descriptor.
+        // A byte lock goes with the old file's descriptor.
         self.seen = None;
+        drop(guard);
         let sidecar = Sidecar::new(target, None, published, terms.keep_file);
         Ok(Outcome::Done(Look::Taken { sidecar, from: Some(cause) }))
     }
@@ -386,6 +425,13 @@ impl Contender {
 }
 
 impl Seen {
+    /// What was seen, with the answer to our own request for the operating-system lock.
+    fn sighting(&self, os_lock: OsLock) -> Sighting<'_> {
+        let Self { contents, modified, unmoved, .. } = self;
+        let us = Identity::of_this_process();
+        Sighting { os_lock, contents, modified: *modified, unmoved: *unmoved, now: SystemTime::now(), us }
+    }
+
     /// Notes what a look at the open file shows, and for how long it has not moved.
     fn look(&mut self, meta: &Meta) -> std::io::Result<()> {
         let now = Instant::now();

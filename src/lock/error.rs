@@ -41,7 +41,7 @@ pub enum LockError {
 
     /// The lock is stale, and the caller asked to be told instead of recovering it.
     #[error(
-        "file lock stale for {}: {} ({}); its recovery was not allowed (staleRecovery), remove {} once you \
+        "file lock stale for {}{evidence}: {} ({}); its recovery was not allowed (staleRecovery), remove {} once you \
          are sure that nobody uses it", target.display(), owner, cause.name(), lock_path.display()
     )]
     Stale {
@@ -53,6 +53,8 @@ pub enum LockError {
         lock_path: Arc<Path>,
         /// Why it counts as stale.
         cause: Cause,
+        /// What proves that, in OpenClaw's words; empty when it is no proof.
+        evidence: Box<str>,
         /// Whose it is.
         owner: Box<Owner>,
     },

@@ -13,8 +13,22 @@ use std::time::{Duration, SystemTime};
 use super::sys::{self, FsClass, OsLock};
 use super::target::Target;
 
+/// OpenClaw 2026.9 is done with a reclaim, callbacks included, long before this. What is older was left
+/// behind by a kill; its own processes wait for ever then.
+const RECLAIM_LIFE: Duration = Duration::from_secs(10);
 /// No takeover takes longer than this.
 const CLAIM_LIFE: Duration = Duration::from_secs(5);
+
+/// Whether OpenClaw's JavaScript is removing the lock file of `target` as stale this moment: 2026.9 makes
+/// `<lock file>.reclaim` before it looks once more, removes the name and takes the lock. Whoever
+/// took the file over meanwhile would lose it. `unmoved` is for how long the caller has watched the lock file not
+/// change, which tells where dates lie.
+pub fn is_reclaimed_by_javascript(target: &Target, unmoved: Duration) -> bool {
+    let mut path = target.lock_path.as_os_str().to_owned();
+    path.push(".reclaim");
+    unmoved < RECLAIM_LIFE
+        && sys::stat_path(path.as_ref()).is_ok_and(|meta| sys::age(SystemTime::now(), meta.modified) < RECLAIM_LIFE)
+}
 
 /// Proof that nobody else takes this lock file over at the moment.
 #[must_use]

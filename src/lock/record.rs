@@ -174,6 +174,8 @@ pub struct JsRecord {
     pub pid: Option<u32>,
     /// When the owner says it created the lock; `None` when missing or not a date.
     pub created_at: Option<SystemTime>,
+    /// The same in the owner's words, date or not; `None` when missing or no text.
+    pub created_text: Option<String>,
     /// When that process started, in clock ticks since boot.
     pub start: Option<u64>,
 }
@@ -203,6 +205,7 @@ impl Contents {
         let js = JsRecord {
             pid: value["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok()).filter(|&pid| pid > 0),
             created_at: value["createdAt"].as_str().and_then(parse_iso),
+            created_text: value["createdAt"].as_str().map(ToOwned::to_owned),
             start: value["starttime"].as_u64(),
         };
         if value.get("leasehold").is_some()
@@ -305,12 +308,14 @@ mod tests {
         assert_eq!(parse("[]"), Contents::Unreadable);
         assert_eq!(parse("{\"pid\":"), Contents::Unreadable);
         assert_eq!(parse("{}"), Contents::Js(JsRecord::default()));
-        assert_eq!(parse("{\"pid\":-4,\"createdAt\":\"soon\"}"), Contents::Js(JsRecord::default()));
+        let soon = JsRecord { created_text: Some("soon".into()), ..JsRecord::default() };
+        assert_eq!(parse("{\"pid\":-4,\"createdAt\":\"soon\"}"), Contents::Js(soon));
         assert_eq!(parse("{\"pid\":99999999999999}"), Contents::Js(JsRecord::default()));
         let full = parse("{\"pid\":12,\"createdAt\":\"1970-01-01T00:00:01.500Z\",\"starttime\":77}");
         let expected = JsRecord {
             pid: Some(12),
             created_at: Some(SystemTime::UNIX_EPOCH + Duration::from_millis(1500)),
+            created_text: Some("1970-01-01T00:00:01.500Z".into()),
             start: Some(77),
         };
         assert_eq!(full, Contents::Js(expected));

@@ -11,7 +11,7 @@ use super::sys::{Life, OsLock, age};
 use super::terms::{LEASE_DEFAULT, OwnPid, Recovery, Terms};
 
 /// An unreadable record is believed to be in the making for this long at most.
-const UNREADABLE_GRACE: Duration = Duration::from_secs(30);
+pub(super) const UNREADABLE_GRACE: Duration = Duration::from_secs(30);
 
 /// Everything a verdict rests on.
 #[derive(Clone, Debug)]
@@ -77,8 +77,30 @@ impl Cause {
     /// Whether it proves that the recorded process is gone, rather than making it likely.
     #[must_use]
     pub fn is_definite(self) -> bool {
-        !matches!(self, Self::TooOld | Self::MissingPid | Self::InvalidCreatedAt)
+        !matches!(self, Self::OrphanSelfPid | Self::TooOld | Self::MissingPid | Self::InvalidCreatedAt)
     }
+}
+
+/// What proves that the owner is gone, as OpenClaw's errors put it; empty when nothing does.
+#[must_use]
+pub fn evidence(cause: Cause, contents: &Contents, life: impl Fn(u32) -> Life) -> Box<str> {
+    let reason = match cause {
+        Cause::DeadPid | Cause::OwnerDied => "owner-process-exited",
+        Cause::RecycledPid => "owner-starttime-changed",
+        _ => return "".into(),
+    };
+    let (pid, recorded) = match contents {
+        Contents::Native(record) => (Some(record.pid), record.starttime),
+        Contents::Js(record) => (record.pid, record.start),
+        Contents::Unreadable => (None, None),
+    };
+    let Some(pid) = pid else { return "".into() };
+    let observed = match life(pid) {
+        Life::Alive { start } => start,
+        Life::Dead => None,
+    };
+    let text = |start: Option<u64>| start.map_or("unknown".to_owned(), |start| start.to_string());
+    format!(" [{reason} pid={pid} recorded-start={} observed-start={}]", text(recorded), text(observed)).into()
 }
 
 /// The judgement.
@@ -176,7 +198,11 @@ fn js_staleness(
     life: impl Fn(u32) -> Life,
 ) -> Result<Cause, Option<Duration>> {
     let Some(pid) = record.pid else {
-        return unmoved_since(seen, terms, Cause::MissingPid);
+        // Its own date counts where it has one, however young the file is.
+        return match record.created_at {
+            Some(created) if age(seen.now, created) > terms.stale => Ok(Cause::TooOld),
+            _ => unmoved_since(seen, terms, Cause::MissingPid),
+        };
     };
     if let Some(cause) = owner_is_gone(pid, record.start, &life) {
         return Ok(cause);
@@ -208,7 +234,7 @@ fn unmoved_since(seen: &Sighting<'_>, terms: &Terms, cause: Cause) -> Result<Cau
     }
 }
 
-fn owner_is_gone(pid: u32, start: Option<u64>, life: impl Fn(u32) -> Life) -> Option<Cause> {
+pub(super) fn owner_is_gone(pid: u32, start: Option<u64>, life: impl Fn(u32) -> Life) -> Option<Cause> {
     match life(pid) {
         Life::Dead => Some(Cause::DeadPid),
         Life::Alive { start: Some(now) } if start.is_some_and(|then| then != now) => Some(Cause::RecycledPid),
@@ -253,7 +279,7 @@ mod tests {
 
     fn js_record(pid: u32, start: Option<u64>, age: Duration) -> Contents {
         let created_at = Some(SystemTime::UNIX_EPOCH + NOW - age);
-        Contents::Js(JsRecord { pid: Some(pid), created_at, start })
+        Contents::Js(JsRecord { pid: Some(pid), created_at, start, created_text: None })
     }
 
     impl Case {
@@ -379,6 +405,24 @@ mod tests {
         assert_eq!(case.judge(), Verdict::Adopt(Cause::OrphanSelfPid));
         case.terms.own_pid = OwnPid::Claimed;
         assert!(waits(case.judge()), "OpenClaw's JavaScript in this process holds it");
+        case.terms.own_pid = OwnPid::Unclaimed;
+        for recovery in [Recovery::RemoveIfDefinitelyStale, Recovery::FailClosed] {
+            case.terms.recovery = recovery;
+            assert!(waits(case.judge()), "a process that lives is not certainly gone");
+        }
+    }
+
+    #[test]
+    fn without_a_pid_a_record_is_as_old_as_it_says() {
+        let says = |age| {
+            let created_at = Some(SystemTime::UNIX_EPOCH + NOW - age);
+            Case::new(OsLock::Acquired, Contents::Js(JsRecord { created_at, ..JsRecord::default() }))
+        };
+        assert_eq!(says(Duration::from_secs(31)).judge(), Verdict::Adopt(Cause::TooOld));
+        assert!(waits(says(Duration::from_secs(29)).judge()));
+        let mut cautious = says(Duration::from_hours(1));
+        cautious.terms.recovery = Recovery::RemoveIfDefinitelyStale;
+        assert!(waits(cautious.judge()));
     }
 
     #[test]

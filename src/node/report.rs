@@ -261,7 +261,7 @@ impl From<&LockError> for Fault {
                 owner_text: Some(owner.short()),
                 ..Self::new("timeout", error)
             },
-            LockError::Stale { api, target, lock_path, cause, owner } => Self {
+            LockError::Stale { api, target, lock_path, cause, owner, .. } => Self {
                 lock_path: Some(text(lock_path)),
                 target_path: Some(text(target)),
                 session: Some(*api == Api::Session),
