@@ -542,6 +542,231 @@ export function inspectLock(path: string): Promise<LockInspection>
  */
 export function releaseAllLocksSync(): number
 
+// Lock files that nobody will come back for
+
+/** A session's lock file, by the rules of OpenClaw's JavaScript. */
+export type SessionLockInspection = {
+  /** The lock file. */
+  lockPath: string
+  /** The recorded process. */
+  pid: number | null
+  /** Whether it lives. */
+  pidAlive: boolean
+  /** When its owner says it created the lock; a leasehold process says it anew all the time. */
+  createdAt: string | null
+  /** How long ago that was, in milliseconds. */
+  ageMs: number | null
+  /** Whether there is any reason to call it stale. */
+  stale: boolean
+  /**
+   * Which: `missing-pid`, `dead-pid`, `recycled-pid`, `invalid-createdAt`, `too-old` or `orphan-self-pid`, or for
+   * locks of leasehold `owner-died` or `rebooted` where those do not say it.
+   */
+  staleReasons: string[]
+  /** Whether it was removed. */
+  removed: boolean
+}
+
+/**
+ * Looks at every session lock file of a directory (`*.jsonl.lock`), and removes those that are stale.
+ *
+ * A lock that a leasehold process holds is never stale, whatever its age. A lock of OpenClaw's JavaScript is by
+ * its own rules; one that says too little may be in the making, and is kept until it has not changed for `staleMs` or
+ * 30 seconds. A lock file is removed by taking the lock and giving it up again, so nobody loses one that he just got.
+ *
+ * @param params.sessionsDir - the directory; a missing one is an empty one
+ * @param params.staleMs - from what age a lock of OpenClaw's JavaScript counts as stale although its process lives;
+ *   what makes no sense counts as absent. By default the environment variable `OPENCLAW_SESSION_WRITE_LOCK_STALE_MS`,
+ *   or 1800000
+ * @param params.removeStale - `false` only looks
+ * @param params.nowMs - the time to judge by
+ * @param params.log - its `warn` is told of each removal
+ * @returns all lock files by name, and those of them that were removed
+ * @throws TypeError - a parameter is wrong
+ * @throws errors of the file system with their `code`, when the directory cannot be read
+ *
+ * @example
+ * ```js
+ * import { cleanStaleLockFiles } from 'leasehold'
+ *
+ * const { locks, cleaned } = await cleanStaleLockFiles({ sessionsDir: 'sessions', staleMs: 1_800_000, log: console })
+ * console.log(`${cleaned.length} of ${locks.length} locks were stale`)
+ * ```
+ */
+export function cleanStaleLockFiles(params: {
+  sessionsDir: string
+  staleMs?: number | undefined
+  removeStale?: boolean | undefined
+  nowMs?: number | undefined
+  log?: { warn?: ((message: string) => void) | undefined; info?: ((message: string) => void) | undefined } | undefined
+}): Promise<{ locks: SessionLockInspection[]; cleaned: SessionLockInspection[] }>
+
+/** What became of a lock file: there was none, it is gone, or it stands because somebody has the lock, or may. */
+export type StaleFileLockReclaimResult = 'missing' | 'removed' | 'retained'
+
+/**
+ * Removes a lock file whose owner is certainly gone. Everything else is left as it is: whatever may belong to a process
+ * that lives, cannot be read, or is no regular file.
+ *
+ * @param lockPath - the lock file itself, whatever it is called
+ * @throws TypeError - the path is no string, or cannot name a file
+ * @throws LockError - with code `file_lock_not_removed`: it could not be removed yet, and that is tried again
+ * @throws errors of the file system with their `code`, when the lock file is there and cannot be read
+ *
+ * @example
+ * ```js
+ * import { reclaimDefinitelyStaleFileLock } from 'leasehold'
+ *
+ * if ((await reclaimDefinitelyStaleFileLock('state.json.lock')) === 'retained') console.log('somebody may need it')
+ * ```
+ */
+export function reclaimDefinitelyStaleFileLock(lockPath: string): Promise<StaleFileLockReclaimResult>
+
+// How long session locks may take, in OpenClaw's words
+
+/**
+ * The `maxHoldMs` for work that has a timeout of its own: that and a grace, but no less than a minimum, and no more
+ * than 2147000000. What makes no sense counts as absent.
+ *
+ * @param params.timeoutMs - the timeout of the work; absent, it counts as `minMs`
+ * @param params.graceMs - by default 120000
+ * @param params.minMs - by default 300000
+ *
+ * @example
+ * ```js
+ * import { acquireSessionWriteLock, resolveSessionLockMaxHoldFromTimeout } from 'leasehold'
+ *
+ * const maxHoldMs = resolveSessionLockMaxHoldFromTimeout({ timeoutMs: 600_000 }) // 720000
+ * const lock = await acquireSessionWriteLock({ sessionFile: 'sessions/abc.jsonl', maxHoldMs })
+ * await lock.release()
+ * ```
+ */
+export function resolveSessionLockMaxHoldFromTimeout(params: {
+  timeoutMs: number
+  graceMs?: number | undefined
+  minMs?: number | undefined
+}): number
+
+/** The part of OpenClaw's configuration that is about session locks. */
+export type SessionWriteLockAcquireTimeoutConfig = {
+  session?:
+    | {
+        writeLock?:
+          | {
+              acquireTimeoutMs?: number | undefined
+              staleMs?: number | undefined
+              maxHoldMs?: number | undefined
+            }
+          | undefined
+      }
+    | undefined
+}
+
+/**
+ * The `timeoutMs` that OpenClaw 2026.5 and later would use: what the environment variable
+ * `OPENCLAW_SESSION_WRITE_LOCK_ACQUIRE_TIMEOUT_MS` says, or the configuration, or 60000.
+ *
+ * @example
+ * ```js
+ * import { resolveSessionWriteLockAcquireTimeoutMs } from 'leasehold'
+ *
+ * const timeoutMs = resolveSessionWriteLockAcquireTimeoutMs({ session: { writeLock: { acquireTimeoutMs: 5_000 } } })
+ * ```
+ */
+export function resolveSessionWriteLockAcquireTimeoutMs(
+  config?: SessionWriteLockAcquireTimeoutConfig,
+  env?: Record<string, string | undefined>,
+): number
+
+/**
+ * The same for all three, where `staleMs` is 1800000 and `maxHoldMs` is `maxHoldMsFallback` or 300000 if nothing is
+ * said.
+ *
+ * @example
+ * ```js
+ * import { acquireSessionWriteLock, resolveSessionWriteLockOptions } from 'leasehold'
+ *
+ * const options = resolveSessionWriteLockOptions({ session: { writeLock: { staleMs: 60_000 } } })
+ * const lock = await acquireSessionWriteLock({ sessionFile: 'sessions/abc.jsonl', ...options })
+ * await lock.release()
+ * ```
+ */
+export function resolveSessionWriteLockOptions(
+  config?: SessionWriteLockAcquireTimeoutConfig,
+  params?: { env?: Record<string, string | undefined> | undefined; maxHoldMsFallback?: number | undefined },
+): { timeoutMs: number; staleMs: number; maxHoldMs: number }
+
+// For test suites
+
+/**
+ * Takes away every lock that {@link withFileLock}, {@link acquireFileLock} and the synchronous functions have acquired,
+ * ends the waiting for such locks in timeouts, and takes the listeners for exit and signals away if nothing needs
+ * them any more. In a worker, only its own locks.
+ *
+ * @example
+ * ```js
+ * import { resetFileLockStateForTest } from 'leasehold'
+ * import { afterEach } from 'node:test'
+ *
+ * afterEach(() => resetFileLockStateForTest())
+ * ```
+ */
+export function resetFileLockStateForTest(): void
+
+/**
+ * As {@link resetFileLockStateForTest}.
+ *
+ * @example
+ * ```js
+ * import { drainFileLockStateForTest } from 'leasehold'
+ * import { afterEach } from 'node:test'
+ *
+ * afterEach(() => drainFileLockStateForTest())
+ * ```
+ */
+export function drainFileLockStateForTest(): Promise<void>
+
+/**
+ * As {@link resetFileLockStateForTest}, for the locks of {@link acquireSessionWriteLock}.
+ *
+ * @example
+ * ```js
+ * import { resetSessionWriteLockStateForTest } from 'leasehold'
+ * import { afterEach } from 'node:test'
+ *
+ * afterEach(() => resetSessionWriteLockStateForTest())
+ * ```
+ */
+export function resetSessionWriteLockStateForTest(): void
+
+/**
+ * As {@link resetSessionWriteLockStateForTest}.
+ *
+ * @example
+ * ```js
+ * import { drainSessionWriteLockStateForTest } from 'leasehold'
+ * import { afterEach } from 'node:test'
+ *
+ * afterEach(() => drainSessionWriteLockStateForTest())
+ * ```
+ */
+export function drainSessionWriteLockStateForTest(): Promise<void>
+
+/** What OpenClaw's own test suites look at. */
+export const __testing: {
+  /** The signals that release all locks. */
+  cleanupSignals: ('SIGINT' | 'SIGTERM' | 'SIGQUIT' | 'SIGABRT' | 'SIGHUP' | 'SIGBREAK')[]
+  /** Does what the arrival of a signal does: all locks go, and if nobody else listens, so does the process. */
+  handleTerminationSignal(signal: 'SIGINT' | 'SIGTERM' | 'SIGQUIT' | 'SIGABRT' | 'SIGHUP' | 'SIGBREAK'): void
+  /** As {@link releaseAllLocksSync}, without a count. */
+  releaseAllLocksSync(): void
+  /**
+   * Takes away the session locks that would be held too long at `nowMs`, without waiting for the watchdog. Resolves to
+   * how many it has taken away since the last call, those included.
+   */
+  runLockWatchdogCheck(nowMs?: number): Promise<number>
+}
+
 // What can go wrong
 
 /** The `code` of a {@link FileLockTimeoutError}. */

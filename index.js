@@ -10,6 +10,7 @@ const {
   withFileLock,
   withFileLockSync,
 } = require('./lib/acquire.js')
+const { cleanStaleLockFiles, reclaimDefinitelyStaleFileLock } = require('./lib/cleaning.js')
 const {
   FILE_LOCK_STALE_ERROR_CODE,
   FILE_LOCK_TIMEOUT_ERROR_CODE,
@@ -23,6 +24,18 @@ const {
   SessionWriteLockTimeoutError,
 } = require('./lib/errors.js')
 const { FileLockHandle } = require('./lib/handle.js')
+const {
+  resolveSessionLockMaxHoldFromTimeout,
+  resolveSessionWriteLockAcquireTimeoutMs,
+  resolveSessionWriteLockOptions,
+} = require('./lib/session-policy.js')
+const {
+  __testing,
+  drainFileLockStateForTest,
+  drainSessionWriteLockStateForTest,
+  resetFileLockStateForTest,
+  resetSessionWriteLockStateForTest,
+} = require('./lib/testing.js')
 
 // Written out, so that `import { withFileLock } from "leasehold"` finds every name.
 module.exports = {
@@ -37,12 +50,22 @@ module.exports = {
   NotALockFileError,
   SessionWriteLockStaleError,
   SessionWriteLockTimeoutError,
+  __testing,
   acquireFileLock,
   acquireFileLockSync,
   acquireSessionWriteLock,
+  cleanStaleLockFiles,
+  drainFileLockStateForTest,
+  drainSessionWriteLockStateForTest,
   heldLocks,
   inspectLock,
+  reclaimDefinitelyStaleFileLock,
   releaseAllLocksSync,
+  resetFileLockStateForTest,
+  resetSessionWriteLockStateForTest,
+  resolveSessionLockMaxHoldFromTimeout,
+  resolveSessionWriteLockAcquireTimeoutMs,
+  resolveSessionWriteLockOptions,
   withFileLock,
   withFileLockSync,
 }

@@ -45,6 +45,13 @@ describe('a reclaim that is under way', { concurrency: 4 }, () => {
     })
   }
 
+  test('cleaning leaves it alone', async (t) => {
+    const { path, lockPath } = plant(t, reclaimed['a record']())
+    const { cleaned } = await leasehold.cleanStaleLockFiles({ sessionsDir: join(path, '..') })
+    assert.deepEqual(cleaned, [])
+    assert.equal(await leasehold.reclaimDefinitelyStaleFileLock(lockPath), 'retained')
+  })
+
   test('a free lock is had all the same', async (t) => {
     const path = join(scratch(t), 'file')
     mkdirSync(`${path}.lock.reclaim`)

@@ -9,7 +9,7 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGABRT', 'SIGHUP', ...(proces
 
 /** One set of listeners per process, however many copies of this module are loaded. */
 const KEY = Symbol.for('leasehold.exit')
-const shared = (process[KEY] ??= { cleanUps: new Set(), installed: false, handlers: new Map() })
+const shared = (process[KEY] ??= { cleanUps: new Set(), onExit: undefined, handlers: new Map() })
 
 const cleanUp = {
   exit: () => environment.releaseAtExit(isMainThread),
@@ -23,28 +23,41 @@ function releaseAll(how) {
 /** Makes sure that locks go with the process. Called before the first lock, not on import. */
 function install() {
   shared.cleanUps.add(cleanUp)
-  if (!shared.installed) {
-    shared.installed = true
-    process.on('exit', () => releaseAll('exit'))
+  if (!shared.onExit) {
+    shared.onExit = () => releaseAll('exit')
+    process.on('exit', shared.onExit)
   }
   // Signals arrive on the main thread only.
   if (isMainThread) for (const signal of SIGNALS) listen(signal)
 }
 
+/** Takes the listeners away again, unless there are locks that need them. The next lock brings them back. */
+function uninstall() {
+  if (environment.held().length > 0) return
+  if (shared.onExit) process.removeListener('exit', shared.onExit)
+  shared.onExit = undefined
+  for (const [signal, handler] of shared.handlers) process.removeListener(signal, handler)
+  shared.handlers.clear()
+}
+
 function listen(signal) {
   if (shared.handlers.has(signal)) return
-  const handler = () => {
-    releaseAll('signal')
-    // Alone, we are the only reason that the signal did not kill the process: let it.
-    if (process.listenerCount(signal) === 1 && shared.handlers.get(signal) === handler) {
-      shared.handlers.delete(signal)
-      process.removeListener(signal, handler)
-      process.kill(process.pid, signal)
-    }
-  }
+  const handler = () => handle(signal)
   shared.handlers.set(signal, handler)
   // Before the others, so that a listener for one time only still counts when it was there.
   process.prependListener(signal, handler)
 }
 
-module.exports = { install, SIGNALS }
+/** What a signal does: all locks go, and so does the process, unless somebody else listens. */
+function handle(signal) {
+  releaseAll('signal')
+  const handler = shared.handlers.get(signal)
+  // Alone, we are the only reason that the signal did not kill the process: let it.
+  if (handler && process.listenerCount(signal) === 1 && process.listeners(signal)[0] === handler) {
+    shared.handlers.delete(signal)
+    process.removeListener(signal, handler)
+    process.kill(process.pid, signal)
+  }
+}
+
+module.exports = { SIGNALS, handle, install, uninstall }

@@ -18,6 +18,16 @@ function mayHold(path) {
   return HELD_MAPS.some((name) => names(process[name], path)) || managersOf().some(({ held }) => names(held, path))
 }
 
+/**
+ * The names of lock files that OpenClaw's JavaScript holds in this process; `undefined` in a worker, which cannot see.
+ */
+function claimed() {
+  if (!isMainThread) return undefined
+  const maps = [...HELD_MAPS.map((name) => process[name]), ...managersOf().map(({ held }) => held)]
+  const keys = maps.filter((held) => held instanceof Map).flatMap((held) => [...held.keys()])
+  return keys.map((key) => `${basename(String(key))}.lock`)
+}
+
 function managersOf() {
   const managers = globalThis[MANAGERS]
   return managers instanceof Map ? [...managers.values()].filter(Boolean) : []
@@ -29,22 +39,31 @@ function names(held, path) {
   return [...held.keys()].some((key) => basename(String(key)) === name)
 }
 
-const VARIABLES = [
-  ['timeoutMs', 'OPENCLAW_SESSION_WRITE_LOCK_ACQUIRE_TIMEOUT_MS'],
-  ['staleMs', 'OPENCLAW_SESSION_WRITE_LOCK_STALE_MS'],
-  ['maxHoldMs', 'OPENCLAW_SESSION_WRITE_LOCK_MAX_HOLD_MS'],
-]
+const VARIABLES = {
+  timeoutMs: 'OPENCLAW_SESSION_WRITE_LOCK_ACQUIRE_TIMEOUT_MS',
+  staleMs: 'OPENCLAW_SESSION_WRITE_LOCK_STALE_MS',
+  maxHoldMs: 'OPENCLAW_SESSION_WRITE_LOCK_MAX_HOLD_MS',
+}
 
 /** `params` with what the environment says in place of numbers that are missing or make no sense. */
 function withEnvironmentDefaults(params) {
   let merged = params
-  for (const [name, variable] of VARIABLES) {
-    const given = params[name]
-    if (typeof given === 'number' && given > 0 && (name === 'timeoutMs' || given !== Infinity)) continue
-    const value = milliseconds(process.env[variable]?.trim(), name === 'timeoutMs')
+  for (const name of Object.keys(VARIABLES)) {
+    if (positive(params[name], { orInfinite: name === 'timeoutMs' }) !== undefined) continue
+    const value = fromEnvironment(name)
     if (value !== undefined) merged = { ...merged, [name]: value }
   }
   return merged
+}
+
+/** What the environment says about one of them, if it makes sense. */
+function fromEnvironment(name, env = process.env) {
+  return milliseconds(env[VARIABLES[name]]?.trim(), name === 'timeoutMs')
+}
+
+/** `value` if it is a number of milliseconds that makes sense. */
+function positive(value, { orInfinite = false } = {}) {
+  return typeof value === 'number' && value > 0 && (orInfinite || value !== Infinity) ? value : undefined
 }
 
 function milliseconds(text, infinityAllowed) {
@@ -54,4 +73,4 @@ function milliseconds(text, infinityAllowed) {
   return value > 0 && Number.isSafeInteger(value) ? value : undefined
 }
 
-module.exports = { mayHold, withEnvironmentDefaults }
+module.exports = { claimed, fromEnvironment, mayHold, positive, withEnvironmentDefaults }

@@ -13,6 +13,7 @@
 //! * [`verdict`] decides, from facts alone, whether a lock file is free, stale or held.
 //! * [`contender`] tries to get a lock file; [`sidecar`] is a lock file that is ours. With `draft`,
 //!   `guard` and [`sys`] they are the only modules that change lock files.
+//! * [`reclaim`] removes what is abandoned without wanting it.
 //! * [`acquire`](mod@acquire) turns a request into a lease, a [`ticket`] in a queue or an error;
 //!   [`registry`] is the process-wide table of leases and queues; [`lease`] the ownership itself,
 //!   with its [`watchdog`] and, when it is taken away, its [`loss`].
@@ -32,6 +33,7 @@ pub mod lease;
 pub mod lookout;
 pub mod loss;
 pub mod post;
+pub mod reclaim;
 pub mod record;
 pub mod registry;
 pub mod sidecar;

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::{Mutex, MutexGuard};
 
@@ -23,7 +23,7 @@ use super::post::Post;
 use super::sidecar::{Leftover, Sidecar};
 use super::sys::FsClass;
 use super::target::Target;
-use super::terms::{EnvId, LeaseId, Sharing, Terms};
+use super::terms::{Api, EnvId, LeaseId, Sharing, Terms};
 use super::ticket::Ticket;
 use super::verdict::Cause;
 use super::watchdog::PATIENCE;
@@ -82,6 +82,9 @@ static TABLE: Mutex<Option<Table>> = Mutex::new(None);
 /// Set when the process is past the point where a new lease would be released again.
 static ENDING: AtomicBool = AtomicBool::new(false);
 static IDS: AtomicU64 = AtomicU64::new(1);
+/// How many session leases were held too long since the last `check_overdue`. Locked while one is taken away,
+/// and before the table.
+static OVERDUE: Mutex<usize> = Mutex::new(0);
 
 pub(super) fn table() -> parking_lot::MappedMutexGuard<'static, Table> {
     MutexGuard::map(TABLE.lock(), |table| table.get_or_insert_default())
@@ -192,6 +195,8 @@ pub(super) fn give_up(lease: &Arc<Lease>, env: EnvId, done: Done) {
 
 /// Takes a lease away from its holder and tells it.
 pub(super) fn lose(lease: &Arc<Lease>, reason: LossReason) {
+    let is_counted = reason == LossReason::MaxHold && lease.api == Api::Session;
+    let mut overdue = is_counted.then(|| OVERDUE.lock());
     let mut loss = None;
     let mut table = table();
     let moved = table.move_on_if(lease, reason.leaves_file(), |lease| {
@@ -204,6 +209,9 @@ pub(super) fn lose(lease: &Arc<Lease>, reason: LossReason) {
         moved.finish(lease, Box::new(|_| {}));
     }
     if let Some(loss) = loss {
+        if let Some(overdue) = &mut overdue {
+            **overdue += 1;
+        }
         tell(lease, &loss);
     }
 }
@@ -482,6 +490,42 @@ pub fn release_all(env: Option<EnvId>) -> usize {
         lose(lease, LossReason::Forced);
     }
     leases.len()
+}
+
+/// Takes away every lease of `env` (`None`: of all) that functions of this kind acquired, and tells whoever waits
+/// for such a lock that its time is over. For test suites, which must not see the locks of the last one.
+pub fn reset(env: Option<EnvId>, api: Api) {
+    let waiting: Vec<_> = {
+        let table = table();
+        let queued = table.locks.values().flat_map(|entry| entry.queue.values());
+        queued
+            .filter(|ticket| ticket.terms.api == api && env.is_none_or(|env| ticket.terms.env == env))
+            .cloned()
+            .collect()
+    };
+    for ticket in waiting {
+        ticket.expire();
+    }
+    for lease in held() {
+        if lease.api == api && env.is_none_or(|env| lease.envs().contains(&env)) {
+            lose(&lease, LossReason::Forced);
+        }
+    }
+    if api == Api::Session {
+        *OVERDUE.lock() = 0;
+    }
+}
+
+/// Takes away the session leases that are held for longer than they may be by `now`. How many the watchdog has taken
+/// away since the last call, those included.
+pub fn check_overdue(now: SystemTime) -> usize {
+    for lease in held() {
+        let is_overdue = lease.max_hold.is_some_and(|limit| super::sys::age(now, lease.began_at) > limit);
+        if lease.api == Api::Session && is_overdue {
+            lose(&lease, LossReason::MaxHold);
+        }
+    }
+    std::mem::take(&mut *OVERDUE.lock())
 }
 
 /// Every lease of this process.

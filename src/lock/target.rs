@@ -130,6 +130,28 @@ impl Target {
         Ok(Self::at(real, &name, class))
     }
 
+    /// The target of a lock file that is known by its own path, without creating anything. Its name need not
+    /// end in `.lock`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Target::split`].
+    pub fn of_lock_file(lock_path: &Path) -> Result<Self, LockError> {
+        let (directory, name) = Self::split(lock_path)?;
+        let real = directory.canonicalize().unwrap_or(directory);
+        let class = sys::fs_class(&real).unwrap_or(FsClass::Local);
+        Ok(Self::guarded_by(real, &name, class))
+    }
+
+    /// The target of the lock file `name` in `directory`, which is a real path.
+    pub(super) fn guarded_by(directory: PathBuf, name: &OsStr, class: FsClass) -> Self {
+        let target = Path::new(name);
+        let stem = target.extension().filter(|extension| *extension == "lock").and_then(|_| target.file_stem());
+        let path = directory.join(stem.unwrap_or(name));
+        let lock_path = directory.join(name).into();
+        Self { path, directory, lock_path, class }
+    }
+
     /// `path` as it was given, for reports about a directory that never answered.
     #[must_use]
     pub fn unresolved(path: &Path) -> Self {

@@ -14,7 +14,7 @@ use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use napi::Status;
 use napi::bindgen_prelude::{Either3, Env, Function, Result, Unknown};
@@ -24,12 +24,13 @@ use parking_lot::Mutex;
 
 use super::handle::Lease;
 use super::options::{file_terms, session_terms, type_error};
-use super::report::{Fault, HeldReport, InspectionReport, LossReport, js_number};
+use super::report::{Fault, HeldReport, InspectionReport, LossReport, SweptReport, js_number};
 use crate::lock::error::LockError;
 use crate::lock::inspect::{Inspection, inspect};
+use crate::lock::reclaim::{Reclaimed, SweepTerms, Swept, reclaim_definitely_stale, sweep};
 use crate::lock::registry::{self, Observer, unique_id};
 use crate::lock::sys;
-use crate::lock::terms::{EnvId, OwnPid};
+use crate::lock::terms::{Api, EnvId, OwnPid};
 use crate::lock::{Acquired, Hold, Loss, LossReason, Terms, Ticket, acquire, acquire_blocking};
 
 type Wake = ThreadsafeFunction<(), (), (), Status, false, true>;
@@ -42,6 +43,10 @@ pub(super) enum Mail {
     Done(u64, std::result::Result<(), LockError>),
     /// An inspection is done.
     Inspected(u64, std::result::Result<Inspection, LockError>),
+    /// A directory was swept.
+    Swept(u64, std::result::Result<Vec<Swept>, LockError>),
+    /// A lock file was reclaimed, or not.
+    Reclaimed(u64, std::result::Result<Reclaimed, LockError>),
     /// A lease was taken away.
     Lost(Arc<Loss>),
     /// Somebody waits for one of our leases, which may have lost its owner.
@@ -130,6 +135,11 @@ pub struct Letter {
     pub fault: Option<Fault>,
     /// What an inspection found.
     pub inspection: Option<InspectionReport>,
+    /// What a sweep found and did.
+    pub swept: Option<Vec<SweptReport>>,
+    /// What became of a lock file that was to be reclaimed.
+    #[napi(ts_type = "'missing' | 'removed' | 'retained'")]
+    pub reclaimed: Option<&'static str>,
     /// A lease that was taken away.
     pub loss: Option<LossReport>,
     /// A lease whose handle was collected without a release.
@@ -271,13 +281,38 @@ impl Environment {
     #[napi(catch_unwind)]
     pub fn inspect(&self, env: Env, path: Unknown<'_>) -> Result<f64> {
         let path = path_of(env, path, false)?;
-        let id = unique_id();
-        let mailbox = self.mailbox.clone();
-        // A thread of its own: the file system may hang, and nobody looks at locks all the time.
-        sys::spawn("leasehold-inspect", move || {
-            mailbox.post(Mail::Inspected(id, inspect(Path::new(&path))));
-        })?;
-        Ok(js_number(id))
+        self.elsewhere("leasehold-inspect", move |id| Mail::Inspected(id, inspect(Path::new(&path))))
+    }
+
+    /// Looks at every session lock file in a directory, and removes those that are stale. The mailbox
+    /// answers under the number returned. `claimed` are the names of lock files that OpenClaw's
+    /// JavaScript holds in this process; `null` when it may hold any.
+    ///
+    /// # Errors
+    ///
+    /// When no thread can be started.
+    #[napi(catch_unwind)]
+    pub fn sweep(
+        &self,
+        directory: String,
+        stale_ms: f64,
+        now_ms: f64,
+        remove: bool,
+        claimed: Option<Vec<String>>,
+    ) -> Result<f64> {
+        let terms = SweepTerms { stale_ms, now_ms, remove, claimed };
+        self.elsewhere("leasehold-sweep", move |id| Mail::Swept(id, sweep(Path::new(&directory), &terms)))
+    }
+
+    /// Removes a lock file whose owner is certainly gone; the mailbox answers under the number returned.
+    ///
+    /// # Errors
+    ///
+    /// A pending `TypeError` about the path, or an error when no thread can be started.
+    #[napi(catch_unwind)]
+    pub fn reclaim(&self, env: Env, lock_path: Unknown<'_>) -> Result<f64> {
+        let path = text_of(env, lock_path, "lockPath")?;
+        self.elsewhere("leasehold-reclaim", move |id| Mail::Reclaimed(id, reclaim_definitely_stale(Path::new(&path))))
     }
 
     /// Every lease of this process.
@@ -294,6 +329,23 @@ impl Environment {
         registry::release_all(scope).try_into().unwrap_or(u32::MAX)
     }
 
+    /// Takes the leases of one kind of function away, those of the whole process or of this environment
+    /// only, and ends the waiting for such locks.
+    #[napi(catch_unwind)]
+    pub fn reset(&self, whole_process: bool, session: bool) {
+        let scope = (!whole_process).then_some(self.id);
+        registry::reset(scope, if session { Api::Session } else { Api::File });
+    }
+
+    /// Takes away the session leases that are held for longer than they may be at this time, in milliseconds since
+    /// the epoch; how many the watchdog has taken away since the last call, those included.
+    #[napi(catch_unwind)]
+    pub fn check_overdue(&self, now_ms: f64) -> u32 {
+        let since = Duration::try_from_secs_f64(now_ms / 1000.0).unwrap_or(Duration::ZERO);
+        let now = SystemTime::UNIX_EPOCH.checked_add(since).unwrap_or(SystemTime::UNIX_EPOCH);
+        registry::check_overdue(now).try_into().unwrap_or(u32::MAX)
+    }
+
     /// Removes the lock files of all leases because the process, or this environment, is ending.
     #[napi(catch_unwind)]
     pub fn release_at_exit(&self, whole_process: bool) {
@@ -302,6 +354,14 @@ impl Environment {
         } else {
             self.mailbox.close();
         }
+    }
+
+    /// Does something on a thread of its own: the file system may hang, and this is not done all the time.
+    fn elsewhere(&self, name: &str, job: impl FnOnce(u64) -> Mail + Send + 'static) -> Result<f64> {
+        let id = unique_id();
+        let mailbox = self.mailbox.clone();
+        sys::spawn(name, move || mailbox.post(job(id)))?;
+        Ok(js_number(id))
     }
 
     fn terms(
@@ -322,8 +382,17 @@ impl Environment {
     }
 
     fn open(&mut self, letter: Mail) -> Option<Letter> {
-        let empty =
-            Letter { id: 0.0, lease: None, fault: None, inspection: None, loss: None, leaked: None, warning: None };
+        let empty = Letter {
+            id: 0.0,
+            lease: None,
+            fault: None,
+            inspection: None,
+            swept: None,
+            reclaimed: None,
+            loss: None,
+            leaked: None,
+            warning: None,
+        };
         Some(match letter {
             Mail::Settled(id, settled) => {
                 self.waiting.remove(&id);
@@ -336,12 +405,18 @@ impl Environment {
             Mail::Done(id, done) => {
                 Letter { id: js_number(id), fault: done.err().map(|error| Fault::from(&error)), ..empty }
             }
-            Mail::Inspected(id, inspected) => {
-                let (inspection, fault) = match inspected {
-                    Ok(inspection) => (Some(InspectionReport::from(&inspection)), None),
-                    Err(error) => (None, Some(Fault::from(&error))),
-                };
-                Letter { id: js_number(id), inspection, fault, ..empty }
+            Mail::Inspected(id, Ok(inspection)) => {
+                Letter { id: js_number(id), inspection: Some(InspectionReport::from(&inspection)), ..empty }
+            }
+            Mail::Swept(id, Ok(swept)) => {
+                let swept = swept.into_iter().map(SweptReport::from).collect();
+                Letter { id: js_number(id), swept: Some(swept), ..empty }
+            }
+            Mail::Reclaimed(id, Ok(reclaimed)) => {
+                Letter { id: js_number(id), reclaimed: Some(reclaimed.name()), ..empty }
+            }
+            Mail::Inspected(id, Err(error)) | Mail::Swept(id, Err(error)) | Mail::Reclaimed(id, Err(error)) => {
+                Letter { id: js_number(id), fault: Some(Fault::from(&error)), ..empty }
             }
             Mail::Lost(loss) => Letter { loss: Some(LossReport::from(&*loss)), ..empty },
             Mail::NotRemoved(code, message) => Letter { warning: Some(Warning { code, message }), ..empty },
@@ -369,12 +444,15 @@ fn number(id: f64) -> u64 {
 }
 
 fn path_of(env: Env, path: Unknown<'_>, session: bool) -> Result<String> {
-    if path.get_type()? != napi::ValueType::String {
-        let name = if session { "params.sessionFile" } else { "path" };
+    text_of(env, path, if session { "params.sessionFile" } else { "path" })
+}
+
+fn text_of(env: Env, text: Unknown<'_>, name: &str) -> Result<String> {
+    if text.get_type()? != napi::ValueType::String {
         return Err(type_error(env, &format!("{name} must be a string")));
     }
     // SAFETY: the value was just seen to be a string.
-    unsafe { path.cast() }
+    unsafe { text.cast() }
 }
 
 extern "C" fn release_at_exit() {

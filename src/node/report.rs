@@ -9,6 +9,7 @@ use crate::lock::error::LockError;
 use crate::lock::inspect::{Inspection, Owner};
 use crate::lock::lease::Lease;
 use crate::lock::loss::Loss;
+use crate::lock::reclaim::Swept;
 use crate::lock::record::{Contents, iso};
 use crate::lock::terms::Api;
 
@@ -141,6 +142,25 @@ pub struct InspectionReport {
     pub remote: bool,
 }
 
+/// A session lock file, as a sweep found it.
+#[napi(object, object_from_js = false)]
+pub struct SweptReport {
+    /// Its name.
+    pub name: String,
+    /// The recorded process.
+    pub pid: Option<u32>,
+    /// Whether it lives.
+    pub pid_alive: bool,
+    /// When its owner says it created the lock.
+    pub created_at: Option<String>,
+    /// How long ago that was.
+    pub age_ms: Option<f64>,
+    /// Why it counts as stale.
+    pub stale_reasons: Vec<&'static str>,
+    /// Whether it is gone.
+    pub removed: bool,
+}
+
 /// Our numbers as JavaScript has them.
 #[expect(clippy::cast_precision_loss, reason = "they count from one")]
 pub(super) fn js_number(id: u64) -> f64 {
@@ -202,6 +222,20 @@ impl HeldReport {
                 Api::File => "file",
                 Api::Session => "session",
             },
+        }
+    }
+}
+
+impl From<Swept> for SweptReport {
+    fn from(swept: Swept) -> Self {
+        Self {
+            name: swept.name.to_string_lossy().into_owned(),
+            pid: swept.pid,
+            pid_alive: swept.pid_alive,
+            created_at: swept.created_at,
+            age_ms: swept.age_ms,
+            stale_reasons: swept.reasons,
+            removed: swept.removed,
         }
     }
 }

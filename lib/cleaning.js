@@ -1,0 +1,46 @@
+'use strict'
+// Lock files that nobody will come back for. Whether they are that is decided natively, and so is their removal.
+
+const { join, resolve } = require('node:path')
+const { answer, environment } = require('./environment.js')
+const { invalidArgument } = require('./errors.js')
+const openclaw = require('./openclaw.js')
+
+const STALE_MS = 1_800_000
+
+async function cleanStaleLockFiles(params) {
+  if (params === null || typeof params !== 'object') throw invalidArgument('params must be an object')
+  if (typeof params.sessionsDir !== 'string') throw invalidArgument('params.sessionsDir must be a string')
+  const directory = resolve(params.sessionsDir)
+  const staleMs = openclaw.positive(params.staleMs) ?? openclaw.fromEnvironment('staleMs') ?? STALE_MS
+  const nowMs = params.nowMs ?? Date.now()
+  if (!Number.isFinite(nowMs)) throw invalidArgument('params.nowMs must be a finite number')
+  const removeStale = params.removeStale !== false
+  const swept = await answer(environment.sweep(directory, staleMs, nowMs, removeStale, openclaw.claimed()))
+  const locks = swept.sort((a, b) => a.name.localeCompare(b.name)).map((found) => inspection(directory, found))
+  const cleaned = locks.filter((lock) => lock.removed)
+  for (const { lockPath, staleReasons } of cleaned) {
+    params.log?.warn?.(`removed stale session lock: ${lockPath} (${staleReasons.join(', ')})`)
+  }
+  return { locks, cleaned }
+}
+
+/** A lock file in OpenClaw's words. */
+function inspection(directory, { name, pid, pidAlive, createdAt, ageMs, staleReasons, removed }) {
+  return {
+    lockPath: join(directory, name),
+    pid: pid ?? null,
+    pidAlive,
+    createdAt: createdAt ?? null,
+    ageMs: ageMs ?? null,
+    stale: staleReasons.length > 0,
+    staleReasons,
+    removed,
+  }
+}
+
+async function reclaimDefinitelyStaleFileLock(lockPath) {
+  return answer(environment.reclaim(lockPath))
+}
+
+module.exports = { cleanStaleLockFiles, reclaimDefinitelyStaleFileLock }

@@ -1,0 +1,40 @@
+'use strict'
+// How long session locks may take, as OpenClaw works it out of timeouts, its configuration and the environment.
+
+const { fromEnvironment, positive } = require('./openclaw.js')
+
+const MAX_HOLD_MS = 300_000
+const MAX_HOLD_LIMIT_MS = 2_147_000_000
+const GRACE_MS = 120_000
+const ACQUIRE_TIMEOUT_MS = 60_000
+const STALE_MS = 1_800_000
+
+function resolveSessionLockMaxHoldFromTimeout({ timeoutMs, graceMs, minMs }) {
+  const least = positive(minMs) ?? MAX_HOLD_MS
+  const timeout = positive(timeoutMs, { orInfinite: true }) ?? least
+  return Math.min(MAX_HOLD_LIMIT_MS, Math.max(least, timeout + (positive(graceMs) ?? GRACE_MS)))
+}
+
+function resolveSessionWriteLockAcquireTimeoutMs(config, env) {
+  return fromEnvironment('timeoutMs', env) ?? configured(config, 'acquireTimeoutMs') ?? ACQUIRE_TIMEOUT_MS
+}
+
+function resolveSessionWriteLockOptions(config, { env, maxHoldMsFallback } = {}) {
+  const said = (name) => fromEnvironment(name, env) ?? configured(config, name)
+  return {
+    timeoutMs: resolveSessionWriteLockAcquireTimeoutMs(config, env),
+    staleMs: said('staleMs') ?? STALE_MS,
+    maxHoldMs: said('maxHoldMs') ?? positive(maxHoldMsFallback) ?? MAX_HOLD_MS,
+  }
+}
+
+function configured(config, name) {
+  const value = config?.session?.writeLock?.[name]
+  return Number.isSafeInteger(value) ? positive(value) : undefined
+}
+
+module.exports = {
+  resolveSessionLockMaxHoldFromTimeout,
+  resolveSessionWriteLockAcquireTimeoutMs,
+  resolveSessionWriteLockOptions,
+}
