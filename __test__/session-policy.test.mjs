@@ -47,7 +47,8 @@ test('the environment comes before the configuration, and that before the defaul
   }
   const none = {}
   const resolve = (config, params) => Object.values(resolveSessionWriteLockOptions(config, params))
-  assert.deepEqual(resolveSessionWriteLockOptions(config, { env }), { timeoutMs: 120_000, staleMs: 60_000, maxHoldMs: 50_000 })
+  const said = { timeoutMs: 120_000, staleMs: 60_000, maxHoldMs: 50_000 }
+  assert.deepEqual(resolveSessionWriteLockOptions(config, { env }), said)
   assert.deepEqual(resolve(config, { env: none, maxHoldMsFallback: 7 }), [90_000, 45_000, 30_000])
   assert.deepEqual(resolve(undefined, { env: none }), [60_000, 1_800_000, 300_000])
   assert.deepEqual(resolve({}, { env: none, maxHoldMsFallback: 7 }), [60_000, 1_800_000, 7])

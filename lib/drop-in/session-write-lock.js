@@ -1,0 +1,24 @@
+'use strict'
+// `leasehold/session-write-lock`: the names of OpenClaw's src/agents/session-write-lock.ts.
+
+const {
+  __testing,
+  acquireSessionWriteLock,
+  cleanStaleLockFiles,
+  drainSessionWriteLockStateForTest,
+  resetSessionWriteLockStateForTest,
+  resolveSessionLockMaxHoldFromTimeout,
+  resolveSessionWriteLockAcquireTimeoutMs,
+  resolveSessionWriteLockOptions,
+} = require('../../index.js')
+
+module.exports = {
+  __testing,
+  acquireSessionWriteLock,
+  cleanStaleLockFiles,
+  drainSessionWriteLockStateForTest,
+  resetSessionWriteLockStateForTest,
+  resolveSessionLockMaxHoldFromTimeout,
+  resolveSessionWriteLockAcquireTimeoutMs,
+  resolveSessionWriteLockOptions,
+}
