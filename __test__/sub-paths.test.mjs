@@ -33,6 +33,10 @@ const modules = {
       'StaleFileLockReclaimResult',
     ],
   },
+  'json-store': {
+    values: ['loadJsonFile', 'readJsonFileWithFallback', 'saveJsonFile', 'writeJsonFileAtomically'],
+    types: [],
+  },
   'session-write-lock': {
     values: [
       '__testing',

@@ -1,0 +1,7 @@
+/**
+ * The names of OpenClaw's `src/plugin-sdk/json-store.ts`. See `leasehold` itself.
+ *
+ * @packageDocumentation
+ */
+
+export { loadJsonFile, readJsonFileWithFallback, saveJsonFile, writeJsonFileAtomically } from '../../index.js'
