@@ -1,7 +1,8 @@
 //! leasehold: file locks for Node.js that cannot leak.
 //!
-//! [`lock`] is the engine, plain Rust. [`node`] is its Node.js surface: options in; handles, errors
-//! and events out. ARCHITECTURE.md tells why things are as they are.
+//! [`lock`] is the engine, plain Rust, and [`json_store`] writes the files that locks protect. [`node`] is
+//! their Node.js surface: options in; handles, errors and events out. ARCHITECTURE.md tells why things
+//! are as they are.
 //!
 //! # Limitations
 //!
@@ -9,5 +10,6 @@
 //! effort, and JavaScript locks that share a lock file with us have races of their own that can only
 //! be noticed, not prevented.
 
+pub mod json_store;
 pub mod lock;
 pub mod node;

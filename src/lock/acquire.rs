@@ -123,7 +123,9 @@ fn resolve_all(directory: &Path) {
         };
         next += 1;
         if ticket.is_waiting() {
-            match Target::resolve(&ticket.path).and_then(|target| enter(&Arc::new(target), &ticket, Pace::Careful)) {
+            match Target::resolve_with(&ticket.path, Some(ticket.terms.new_directories))
+                .and_then(|target| enter(&Arc::new(target), &ticket, Pace::Careful))
+            {
                 Ok(Some(hold)) => ticket.settle(Ok(hold)),
                 Ok(None) => {}
                 Err(error) => ticket.settle(Err(error)),

@@ -186,7 +186,8 @@ impl Contender {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 // The directory vanished: make it again, as for a first request.
                 self.target.forget();
-                sys::create_dir_all(&self.target.directory).and_then(|()| Draft::new(&self.target, &terms.claim, token))
+                sys::create_dir_all(&self.target.directory, terms.new_directories)
+                    .and_then(|()| Draft::new(&self.target, &terms.claim, token))
             }
             prepared => prepared,
         }

@@ -4,6 +4,8 @@
 //! its own, so a server that hangs holds up nobody but its own users.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::path::Path;
 use std::sync::OnceLock;
 
 use parking_lot::Mutex;
@@ -13,7 +15,7 @@ use super::heart::Heart;
 use super::lookout::Lookout;
 use super::sys::FsClass;
 
-/// A heart, a lookout and hands. Their threads start when they are first needed.
+/// A heart, a lookout, hands and writers. Their threads start when they are first needed.
 #[derive(Default)]
 pub struct Post {
     /// Beats and enforces limits.
@@ -22,9 +24,24 @@ pub struct Post {
     pub lookout: Lookout,
     /// Does what must not be done on a caller's thread, and may take long.
     pub hands: Hands,
+    writers: [Hands; WRITERS],
 }
 
+/// How many files of one file system can be on their way to the disk at a time.
+const WRITERS: usize = 4;
+
 impl Post {
+    /// Hands that write `path` and wait for the disk, which would keep all others waiting: always the same
+    /// ones, so that the writes of one file are done in order.
+    #[must_use]
+    pub fn writer(&'static self, path: &Path) -> &'static Hands {
+        let mut hasher = DefaultHasher::new();
+        path.hash(&mut hasher);
+        #[expect(clippy::cast_possible_truncation, reason = "any of its bits will do")]
+        let hash = hasher.finish() as usize;
+        &self.writers[hash % WRITERS]
+    }
+
     /// The threads that serve `class`.
     #[must_use]
     pub fn of(class: FsClass) -> &'static Self {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::error::LockError;
-use super::sys::{self, FsClass};
+use super::sys::{self, FsClass, NewDirectories};
 
 /// A protected file and where its lock file stands.
 #[derive(Debug, PartialEq, Eq)]
@@ -102,13 +102,22 @@ impl Target {
     /// assert!(target.lock_path.ends_with("new/session.jsonl.lock"));
     /// ```
     pub fn resolve(path: &Path) -> Result<Self, LockError> {
+        Self::resolve_with(path, Some(NewDirectories::Ordinary))
+    }
+
+    /// As [`Target::resolve`], creating directories as `new` says; with `None` a missing one is an error.
+    ///
+    /// # Errors
+    ///
+    /// As [`Target::resolve`].
+    pub fn resolve_with(path: &Path, new: Option<NewDirectories>) -> Result<Self, LockError> {
         let (directory, name) = Self::split(path)?;
-        let real = match directory.canonicalize() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                sys::create_dir_all(&directory).map_err(|error| LockError::io("create", &directory, error))?;
+        let real = match (directory.canonicalize(), new) {
+            (Err(error), Some(new)) if error.kind() == io::ErrorKind::NotFound => {
+                sys::create_dir_all(&directory, new).map_err(|error| LockError::io("create", &directory, error))?;
                 directory.canonicalize()
             }
-            resolved => resolved,
+            (resolved, _) => resolved,
         }
         .map_err(|error| LockError::io("resolve", &directory, error))?;
         let class = sys::fs_class(&real).map_err(|error| LockError::io("inspect", &real, error))?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::record::Claim;
+use super::sys::NewDirectories;
 
 /// The shortest lease a holder may ask for.
 pub const LEASE_MIN: Duration = Duration::from_millis(200);
@@ -79,6 +80,8 @@ pub struct Terms {
     pub blocking: bool,
     /// Whether the lock file stays when the lock is given up.
     pub keep_file: bool,
+    /// Who may use directories that are created for the lock.
+    pub new_directories: NewDirectories,
     /// What the record says about the lease.
     pub claim: Claim,
 }
@@ -107,6 +110,7 @@ impl Default for Terms {
             env: 0,
             blocking: false,
             keep_file: false,
+            new_directories: NewDirectories::default(),
             claim: Claim { lease: LEASE_DEFAULT, max_hold: Some(MAX_HOLD_DEFAULT), label: None },
         }
     }

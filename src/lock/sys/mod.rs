@@ -85,6 +85,18 @@ pub struct Meta {
     pub modified: SystemTime,
     /// When it was last read or marked: a waiter moves this.
     pub accessed: SystemTime,
+    /// Who may use it.
+    pub access: Access,
+}
+
+/// Who may use directories that are created.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NewDirectories {
+    /// Whoever the process's own settings say.
+    #[default]
+    Ordinary,
+    /// Their owner only (mode 0700).
+    Private,
 }
 
 /// What the operating system answered when asked for a lock without waiting.

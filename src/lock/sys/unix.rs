@@ -3,14 +3,16 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown,
+};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use fs4::FileExt;
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_OMIT};
 
-use super::{FileId, FileKind, Meta, OsLock};
+use super::{FileId, FileKind, Meta, NewDirectories, OsLock};
 
 /// A byte no record ever reaches. The guard of rule 8 locks it beside the flock on the file.
 const GUARD_BYTE: libc::off_t = 1 << 40;
@@ -36,9 +38,18 @@ pub fn open_append(path: &Path) -> io::Result<File> {
     File::options().append(true).create(true).mode(0o600).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)
 }
 
+/// Opens a file for reading only, whatever links lead to it, without waiting on a FIFO.
+pub fn open_read_through(path: &Path) -> io::Result<File> {
+    File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)
+}
+
 /// Creates a directory and its missing parents.
-pub fn create_dir_all(path: &Path) -> io::Result<()> {
-    std::fs::create_dir_all(path)
+pub fn create_dir_all(path: &Path, new: NewDirectories) -> io::Result<()> {
+    let mode = match new {
+        NewDirectories::Ordinary => 0o777,
+        NewDirectories::Private => 0o700,
+    };
+    std::fs::DirBuilder::new().recursive(true).mode(mode).create(path)
 }
 
 /// Gives `file`, which has the private name `temporary`, the second name `path`, which must be free.
@@ -50,6 +61,17 @@ pub fn link(temporary: &Path, path: &Path) -> io::Result<()> {
 #[expect(clippy::disallowed_methods, reason = "the seam is where names are replaced")]
 pub fn rename(temporary: &Path, path: &Path) -> io::Result<()> {
     Ok(rustix::fs::rename(temporary, path)?)
+}
+
+/// Files that others only read are replaced in the same way here.
+pub use self::rename as replace;
+
+/// Has the disk keep the names in `directory` as they are now, where the system lets us ask for that.
+pub fn sync_directory(directory: &Path) -> io::Result<()> {
+    match File::open(directory).and_then(|directory| directory.sync_all()) {
+        Err(error) if is_unsupported(&error) || error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        synced => synced,
+    }
 }
 
 /// Removes a name.
@@ -181,7 +203,44 @@ fn meta(meta: &std::fs::Metadata) -> Meta {
         len: meta.len(),
         modified: time(meta.mtime(), meta.mtime_nsec()),
         accessed: time(meta.atime(), meta.atime_nsec()),
+        access: Access { mode: meta.mode() & 0o777, owner: meta.uid(), group: meta.gid() },
     }
+}
+
+/// Who may use a file: its owner, its group, and the nine bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access {
+    mode: u32,
+    owner: u32,
+    group: u32,
+}
+
+/// Lets those use `file`, which we created, who may use the file in whose place it comes, as far as the
+/// system allows; where there is none, nobody but its owner (mode 0600).
+pub fn set_access(file: &File, like: Option<Access>) -> io::Result<()> {
+    let mode = match like {
+        Some(like) if keep_owner(file, like)? => like.mode,
+        // Another group must not have what was granted to the old one: it gets what everybody has.
+        Some(like) => like.mode & 0o707 | (like.mode & 0o007) << 3,
+        None => 0o600,
+    };
+    match file.set_permissions(std::fs::Permissions::from_mode(mode)) {
+        // Where modes mean nothing, there is none to be kept.
+        Err(error) if is_unsupported(&error) => Ok(()),
+        set => set,
+    }
+}
+
+/// Gives `file` the owner and the group of another one. Whether the group is the same now.
+fn keep_owner(file: &File, like: Access) -> io::Result<bool> {
+    let ours = file.metadata()?;
+    if (ours.uid(), ours.gid()) == (like.owner, like.group) {
+        return Ok(true);
+    }
+    // Only root can give files away; others can still give theirs to a group of their own.
+    Ok(fchown(file, Some(like.owner), Some(like.group)).is_ok()
+        || ours.gid() == like.group
+        || fchown(file, None, Some(like.group)).is_ok())
 }
 
 /// Reads up to `buffer.len()` bytes from the start of `file`.

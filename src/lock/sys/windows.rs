@@ -35,7 +35,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 };
 use windows_sys::Win32::System::IO::{OVERLAPPED, OVERLAPPED_0, OVERLAPPED_0_0};
 
-use super::{FileId, FileKind, FsClass, Meta, OsLock};
+use super::{FileId, FileKind, FsClass, Meta, NewDirectories, OsLock};
 
 /// The byte that is the operating-system lock. The one after it is its witness, see `lock`.
 const LOCK_BYTE: u64 = 1 << 40;
@@ -78,8 +78,13 @@ pub fn open_append(path: &Path) -> io::Result<File> {
     File::options().append(true).create(true).share_mode(SHARE_ALL).open(path)
 }
 
-/// Creates a directory and its missing parents.
-pub fn create_dir_all(path: &Path) -> io::Result<()> {
+/// Opens a file for reading only, whatever links lead to it.
+pub fn open_read_through(path: &Path) -> io::Result<File> {
+    File::options().read(true).share_mode(SHARE_ALL).open(path)
+}
+
+/// Creates a directory and its missing parents, with the access rights that theirs hands down.
+pub fn create_dir_all(path: &Path, _new: NewDirectories) -> io::Result<()> {
     std::fs::create_dir_all(path)
 }
 
@@ -106,7 +111,7 @@ pub fn rename(temporary: &Path, path: &Path) -> io::Result<()> {
         renamed => return renamed,
     }
     if find(path).map_or(true, |file| has_posix_names(&file)) {
-        return patiently(|| std::fs::rename(temporary, path));
+        return patiently(&PAUSES, || std::fs::rename(temporary, path));
     }
     // An open file cannot be replaced there, only moved. Whoever is quick enough to take the free
     // name has it, and we fail with `AlreadyExists`.
@@ -118,9 +123,21 @@ pub fn rename(temporary: &Path, path: &Path) -> io::Result<()> {
     renamed
 }
 
+/// As `rename`, for files that others only read: the name is never free in between, and whoever has the
+/// file open without sharing it (a virus scanner, say) is waited for, a second at most.
+#[expect(clippy::disallowed_methods, reason = "the seam is where names are replaced")]
+pub fn replace(temporary: &Path, path: &Path) -> io::Result<()> {
+    patiently(&LONG_PAUSES, || std::fs::rename(temporary, path))
+}
+
+/// Names are kept by the file system's journal here.
+pub fn sync_directory(_directory: &Path) -> io::Result<()> {
+    Ok(())
+}
+
 /// Gives the file named `temporary` the name `path` instead, never replacing anything.
 pub fn rename_noreplace(temporary: &Path, path: &Path) -> io::Result<()> {
-    patiently(|| {
+    patiently(&PAUSES, || {
         let error = match move_file(temporary, path) {
             Err(error) if is_transient(&error) => error,
             moved => return moved,
@@ -148,11 +165,16 @@ fn aside(path: &Path) -> std::path::PathBuf {
     name.into()
 }
 
-/// Repeats what fails because somebody else has a file open just now, for 31 ms at most.
-fn patiently(mut action: impl FnMut() -> io::Result<()>) -> io::Result<()> {
-    for pause in [1, 2, 4, 8, 16] {
+/// 31 ms in all: lock files are opened for moments only.
+const PAUSES: [u64; 5] = [1, 2, 4, 8, 16];
+/// A second in all.
+const LONG_PAUSES: [u64; 10] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
+
+/// Repeats what fails because somebody else has a file open just now, pausing for so many milliseconds.
+fn patiently(pauses: &[u64], mut action: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+    for pause in pauses {
         match action() {
-            Err(error) if is_transient(&error) => std::thread::sleep(Duration::from_millis(pause)),
+            Err(error) if is_transient(&error) => std::thread::sleep(Duration::from_millis(*pause)),
             finished => return finished,
         }
     }
@@ -326,7 +348,17 @@ pub fn stat_file(file: &File) -> io::Result<Meta> {
         len: standard.EndOfFile.try_into().unwrap_or(0),
         modified: time(basic.LastWriteTime),
         accessed: time(basic.LastAccessTime),
+        access: Access,
     })
+}
+
+/// Who may use a file: whoever its directory says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access;
+
+/// A file that was created in a directory has the rights that this one hands down.
+pub fn set_access(_file: &File, _like: Option<Access>) -> io::Result<()> {
+    Ok(())
 }
 
 /// Which file it is on its volume. The volume is left out: the same path does not lead to another one
