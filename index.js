@@ -16,6 +16,7 @@ const {
   FILE_LOCK_TIMEOUT_ERROR_CODE,
   FileLockStaleError,
   FileLockTimeoutError,
+  JsonFileError,
   LockDeadlockError,
   LockError,
   LockLostError,
@@ -36,6 +37,13 @@ const {
   resetFileLockStateForTest,
   resetSessionWriteLockStateForTest,
 } = require('./lib/testing.js')
+const {
+  loadJsonFile,
+  readJsonFileWithFallback,
+  saveJsonFile,
+  updateJsonFile,
+  writeJsonFileAtomically,
+} = require('./lib/json-store.js')
 
 // Written out, so that `import { withFileLock } from "leasehold"` finds every name.
 module.exports = {
@@ -44,6 +52,7 @@ module.exports = {
   FileLockHandle,
   FileLockStaleError,
   FileLockTimeoutError,
+  JsonFileError,
   LockDeadlockError,
   LockError,
   LockLostError,
@@ -59,6 +68,8 @@ module.exports = {
   drainSessionWriteLockStateForTest,
   heldLocks,
   inspectLock,
+  loadJsonFile,
+  readJsonFileWithFallback,
   reclaimDefinitelyStaleFileLock,
   releaseAllLocksSync,
   resetFileLockStateForTest,
@@ -66,6 +77,9 @@ module.exports = {
   resolveSessionLockMaxHoldFromTimeout,
   resolveSessionWriteLockAcquireTimeoutMs,
   resolveSessionWriteLockOptions,
+  saveJsonFile,
+  updateJsonFile,
   withFileLock,
   withFileLockSync,
+  writeJsonFileAtomically,
 }

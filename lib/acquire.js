@@ -20,6 +20,8 @@ const { chain, runWithin } = require('./scope.js')
 
 const ABORT_GRACE_MS = 2000
 const LONG_TURN_MS = 10
+/** An option for ourselves: whether only their owner may use directories that are created. */
+const PRIVATE_DIRECTORIES = Symbol('privateDirectories')
 
 /** When the event loop's current turn was first seen; 0 when it has not been. */
 let turnSince = 0
@@ -85,7 +87,9 @@ async function acquire(path, options, session, origin) {
   veto?.(path)
   exit.install()
   try {
-    const request = (asks) => environment.acquire(path, options, session, chain(), openclaw.mayHold(path), asks)
+    const isPrivate = options?.[PRIVATE_DIRECTORIES] === true
+    const request = (asks) =>
+      environment.acquire(path, options, session, chain(), openclaw.mayHold(path), asks, isPrivate)
     const lease = veto ? await leaseWithLeave(request, options, signal, veto) : leaseIn(request(false), signal)
     // With a signal never at once: it may be aborted right after the call.
     const had = signal || lease instanceof Promise ? await lease : lease
@@ -250,10 +254,12 @@ function releaseAllLocksSync() {
 }
 
 module.exports = {
+  PRIVATE_DIRECTORIES,
   acquireFileLock,
   acquireFileLockSync,
   acquireSessionWriteLock,
   heldLocks,
+  here,
   inspectLock,
   releaseAllLocksSync,
   withFileLock,

@@ -60,14 +60,14 @@ function fetch() {
   }
 }
 
-function deliver({ id, fault, lease, inspection, swept, reclaimed, loss, leaked, warning }) {
+function deliver({ id, fault, lease, inspection, swept, reclaimed, contents, loss, leaked, warning }) {
   if (loss) tellLoss(loss)
   else if (leaked) tellLeak(leaked)
   else if (warning) warn(warning.message, warning.code)
   else {
     const entry = dismiss(id)
     if (fault) entry?.reject(toError(fault))
-    else entry?.resolve(lease ?? inspection ?? swept ?? reclaimed)
+    else entry?.resolve(lease ?? inspection ?? swept ?? reclaimed ?? contents)
   }
 }
 

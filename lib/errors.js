@@ -83,12 +83,26 @@ class LockDeadlockError extends LockError {}
 /** The lock path is taken by something that is no lock file. */
 class NotALockFileError extends LockError {}
 
+/** A file that cannot be read or written as JSON. */
+class JsonFileError extends Error {
+  constructor({ code, path, message }, options) {
+    super(message, options)
+    this.code = code
+    this.path = path
+  }
+
+  get name() {
+    return this.constructor.name
+  }
+}
+
 const classes = {
   timeout: (fault) => new (fault.session ? SessionWriteLockTimeoutError : FileLockTimeoutError)(fault),
   stale: (fault) => new (fault.session ? SessionWriteLockStaleError : FileLockStaleError)(fault),
   deadlock: (fault) => new LockDeadlockError(fault),
   'not-a-file': (fault) => new NotALockFileError(fault),
   lost: (fault, options) => new LockLostError(fault, options),
+  json: (fault) => new JsonFileError(fault),
   io: systemError,
   invalid: (fault) => Object.assign(new TypeError(fault.message), { code: fault.code, path: fault.path }),
   other: (fault) => new LockError(fault),
@@ -135,6 +149,11 @@ function invalidArgument(message) {
   return Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_TYPE' })
 }
 
+/** An argument that is of the right type and still cannot be used. */
+function invalidValue(message, cause) {
+  return Object.assign(new TypeError(message, cause && { cause }), { code: 'ERR_INVALID_ARG_VALUE' })
+}
+
 /** An argument out of range. */
 function outOfRange(message) {
   return Object.assign(new RangeError(message), { code: 'ERR_OUT_OF_RANGE' })
@@ -145,6 +164,7 @@ module.exports = {
   FILE_LOCK_TIMEOUT_ERROR_CODE,
   FileLockStaleError,
   FileLockTimeoutError,
+  JsonFileError,
   LockDeadlockError,
   LockError,
   LockLostError,
@@ -153,6 +173,7 @@ module.exports = {
   SessionWriteLockTimeoutError,
   framesOf,
   invalidArgument,
+  invalidValue,
   lostError,
   outOfRange,
   pointedAt,

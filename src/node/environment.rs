@@ -4,6 +4,7 @@
 //! function given to the constructor. That function is weak: it keeps no process alive.
 
 #![expect(
+    clippy::fn_params_excessive_bools,
     clippy::must_use_candidate,
     clippy::needless_pass_by_value,
     clippy::too_many_arguments,
@@ -17,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use napi::Status;
-use napi::bindgen_prelude::{Either3, Env, Function, Result, Unknown};
+use napi::bindgen_prelude::{Buffer, Either3, Env, Function, Result, Unknown};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 use parking_lot::Mutex;
@@ -25,11 +26,12 @@ use parking_lot::Mutex;
 use super::handle::Lease;
 use super::options::{file_terms, session_terms, type_error};
 use super::report::{Fault, HeldReport, InspectionReport, LossReport, SweptReport, js_number};
+use crate::json_store::StoreError;
 use crate::lock::error::LockError;
 use crate::lock::inspect::{Inspection, inspect};
 use crate::lock::reclaim::{Reclaimed, SweepTerms, Swept, reclaim_definitely_stale, sweep};
 use crate::lock::registry::{self, Observer, unique_id};
-use crate::lock::sys;
+use crate::lock::sys::{self, NewDirectories};
 use crate::lock::terms::{Api, EnvId, OwnPid};
 use crate::lock::{Acquired, Hold, Loss, LossReason, Terms, Ticket, acquire, acquire_blocking};
 
@@ -47,6 +49,10 @@ pub(super) enum Mail {
     Swept(u64, std::result::Result<Vec<Swept>, LockError>),
     /// A lock file was reclaimed, or not.
     Reclaimed(u64, std::result::Result<Reclaimed, LockError>),
+    /// A file was read.
+    Read(u64, std::result::Result<Option<Vec<u8>>, StoreError>),
+    /// A file was written.
+    Written(u64, std::result::Result<(), StoreError>),
     /// A lease was taken away.
     Lost(Arc<Loss>),
     /// Somebody waits for one of our leases, which may have lost its owner.
@@ -140,6 +146,8 @@ pub struct Letter {
     /// What became of a lock file that was to be reclaimed.
     #[napi(ts_type = "'missing' | 'removed' | 'retained'")]
     pub reclaimed: Option<&'static str>,
+    /// What stands in the file that was to be read; absent when there is none.
+    pub contents: Option<Buffer>,
     /// A lease that was taken away.
     pub loss: Option<LossReport>,
     /// A lease whose handle was collected without a release.
@@ -161,7 +169,7 @@ pub struct Warning {
 #[napi]
 pub struct Environment {
     id: EnvId,
-    mailbox: Arc<Mailbox>,
+    pub(super) mailbox: Arc<Mailbox>,
     waiting: std::collections::HashMap<u64, Arc<Ticket>>,
 }
 
@@ -188,7 +196,8 @@ impl Environment {
     /// Asks for a lock: the lease, why not, or the number under which the mailbox will answer.
     /// `session` tells `acquireSessionWriteLock` from the others; `chain` are the leases of the
     /// asking call chain; `own_pid_claimed` whether a JavaScript lock with our own pid may be held here;
-    /// `asks` whether to report a stale lock instead of taking it over.
+    /// `asks` whether to report a stale lock instead of taking it over; `private_directories` whether only
+    /// their owner may use directories that are created.
     ///
     /// # Errors
     ///
@@ -203,9 +212,11 @@ impl Environment {
         chain: Vec<f64>,
         own_pid_claimed: bool,
         asks: bool,
+        private_directories: bool,
     ) -> Result<Either3<Lease, Fault, f64>> {
         let path = path_of(env, path, session)?;
-        let terms = Terms { asks, ..self.terms(env, options, session, &chain, own_pid_claimed)? };
+        let new_directories = if private_directories { NewDirectories::Private } else { NewDirectories::Ordinary };
+        let terms = Terms { asks, new_directories, ..self.terms(env, options, session, &chain, own_pid_claimed)? };
         let id = unique_id();
         let settle = {
             let mailbox = self.mailbox.clone();
@@ -389,6 +400,7 @@ impl Environment {
             inspection: None,
             swept: None,
             reclaimed: None,
+            contents: None,
             loss: None,
             leaked: None,
             warning: None,
@@ -417,6 +429,16 @@ impl Environment {
             }
             Mail::Inspected(id, Err(error)) | Mail::Swept(id, Err(error)) | Mail::Reclaimed(id, Err(error)) => {
                 Letter { id: js_number(id), fault: Some(Fault::from(&error)), ..empty }
+            }
+            Mail::Read(id, read) => {
+                let (contents, fault) = match read {
+                    Ok(bytes) => (bytes.map(Buffer::from), None),
+                    Err(error) => (None, Some(Fault::from(&error))),
+                };
+                Letter { id: js_number(id), contents, fault, ..empty }
+            }
+            Mail::Written(id, written) => {
+                Letter { id: js_number(id), fault: written.err().map(|error| Fault::from(&error)), ..empty }
             }
             Mail::Lost(loss) => Letter { loss: Some(LossReport::from(&*loss)), ..empty },
             Mail::NotRemoved(code, message) => Letter { warning: Some(Warning { code, message }), ..empty },

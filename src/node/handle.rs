@@ -22,8 +22,8 @@ use crate::lock::sys::{self, FsClass};
 /// One handle on a lease.
 #[napi]
 pub struct Lease {
-    hold: Arc<Hold>,
-    mailbox: Arc<Mailbox>,
+    pub(super) hold: Arc<Hold>,
+    pub(super) mailbox: Arc<Mailbox>,
 }
 
 /// What became of a release.

@@ -1,11 +1,13 @@
 //! The Node.js surface. Options come in, handles and faults go out; nothing is decided here.
 //!
 //! * [`environment`]: one JavaScript thread, the calls it can make, and its mailbox.
+//! * [`json_store`]: files that are read and replaced as a whole.
 //! * [`handle`]: the class instance that owns a lease, and gives it back when it is collected.
 //! * [`options`]: from JavaScript options to [`crate::lock::Terms`], refusing what makes no sense.
 //! * [`report`]: what the engine says, as plain objects for `lib/` to make errors and events of.
 
 pub mod environment;
 pub mod handle;
+pub mod json_store;
 pub mod options;
 pub mod report;

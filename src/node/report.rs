@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use napi_derive::napi;
 
+use crate::json_store::StoreError;
 use crate::lock::error::LockError;
 use crate::lock::inspect::{Inspection, Owner};
 use crate::lock::lease::Lease;
@@ -17,7 +18,7 @@ use crate::lock::terms::Api;
 #[napi(object, object_from_js = false)]
 pub struct Fault {
     /// Which class of error it becomes.
-    #[napi(ts_type = "'timeout' | 'stale' | 'deadlock' | 'not-a-file' | 'lost' | 'io' | 'other'")]
+    #[napi(ts_type = "'timeout' | 'stale' | 'deadlock' | 'not-a-file' | 'lost' | 'io' | 'invalid' | 'json' | 'other'")]
     pub kind: &'static str,
     /// Its message.
     pub message: String,
@@ -264,10 +265,14 @@ impl From<&Inspection> for InspectionReport {
 
 impl Fault {
     fn new(kind: &'static str, error: &LockError) -> Self {
+        Self::of(kind, error.to_string(), error.code())
+    }
+
+    fn of(kind: &'static str, message: String, code: Option<&str>) -> Self {
         Self {
             kind,
-            message: error.to_string(),
-            code: error.code().map(ToOwned::to_owned),
+            message,
+            code: code.map(ToOwned::to_owned),
             errno: None,
             syscall: None,
             path: None,
@@ -329,5 +334,16 @@ impl From<&LockError> for Fault {
                 Self { lock_path: Some(text(lock_path)), ..Self::new("other", error) }
             }
         }
+    }
+}
+
+impl From<&StoreError> for Fault {
+    fn from(error: &StoreError) -> Self {
+        let (kind, path) = match error {
+            StoreError::Lock(error) => return error.into(),
+            StoreError::InvalidPath { path, .. } => ("invalid", path),
+            StoreError::NotAFile { path, .. } | StoreError::TooLarge { path, .. } => ("json", path),
+        };
+        Self { path: Some(text(path)), ..Self::of(kind, error.to_string(), error.code()) }
     }
 }

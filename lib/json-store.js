@@ -1,0 +1,193 @@
+'use strict'
+// JSON files: what a value is on its way to a file and back. Files are read and replaced natively, as a whole.
+
+const { AsyncLocalStorage } = require('node:async_hooks')
+const { isUtf8 } = require('node:buffer')
+const { PRIVATE_DIRECTORIES, here, withFileLock } = require('./acquire.js')
+const { answer, environment } = require('./environment.js')
+const {
+  JsonFileError,
+  LockLostError,
+  invalidArgument,
+  invalidValue,
+  pointedAt,
+  toError,
+} = require('./errors.js')
+const { FileLockHandle, leaseOf, lossOf } = require('./handle.js')
+
+/** Through links, as reading has always been. */
+const FOLLOW = true
+
+async function readJsonFileWithFallback(path, fallback) {
+  checkPath(path)
+  let bytes
+  try {
+    bytes = await done(environment.readFile(path, FOLLOW), here(readJsonFileWithFallback))
+  } catch (error) {
+    // Whatever keeps it from being read: something is there.
+    if (error instanceof TypeError) throw error
+    return { value: fallback, exists: true }
+  }
+  if (bytes === undefined) return { value: fallback, exists: false }
+  return { value: parsed(bytes) ?? fallback, exists: true }
+}
+
+function loadJsonFile(path) {
+  checkPath(path)
+  const read = environment.readFileSync(path, FOLLOW)
+  if (read instanceof Uint8Array) return parsed(read) ?? undefined
+  if (read?.kind === 'invalid') throw toError(read)
+  return undefined
+}
+
+async function writeJsonFileAtomically(path, value, options) {
+  const { writer, text, durable, lock } = writeOf(path, value, options)
+  await done(writer.writeFile(path, text, durable), here(writeJsonFileAtomically), lock)
+}
+
+function saveJsonFile(path, value, options) {
+  const { writer, text, durable, lock } = writeOf(path, value, options)
+  const fault = writer.writeFileSync(path, text, durable)
+  if (fault !== null) throw told(toError(fault), lock)
+}
+
+/** What the mailbox answers under a number; an error points at `origin`. */
+async function done(number, origin, lock) {
+  try {
+    return await answer(number)
+  } catch (error) {
+    throw told(pointedAt(error, origin), lock)
+  }
+}
+
+/** The error of a lost lock knows where that was acquired. */
+function told(error, lock) {
+  return (lock && error instanceof LockLostError && lossOf(lock)) || error
+}
+
+/** The arguments of a write, all seen to be right before anything happens. */
+function writeOf(path, value, options) {
+  checkPath(path)
+  checkOptions(options)
+  const durable = durableOf(options)
+  const lock = options?.lock ?? undefined
+  if (lock !== undefined && !(lock instanceof FileLockHandle)) {
+    throw invalidArgument('options.lock must be the handle of a lock')
+  }
+  return { writer: lock ? leaseOf(lock) : environment, text: textOf(value, 'value'), durable, lock }
+}
+
+async function updateJsonFile(path, fallback, mutate, options) {
+  checkPath(path)
+  if (typeof mutate !== 'function') throw invalidArgument('mutate must be a function')
+  checkOptions(options)
+  const durable = durableOf(options)
+  // A copy: what is changed must not be there the next time.
+  const initial = fallback === undefined ? undefined : textOf(fallback, 'fallback')
+  const origin = here(updateJsonFile)
+  return withFileLock(path, { ...options, [PRIVATE_DIRECTORIES]: true }, (lock) =>
+    inTurn(path, leaseOf(lock).id, async () => {
+      const before = await readStrictly(path, origin)
+      const found = before === undefined ? null : parsedStrictly(path, before)
+      const value = found ?? (initial && JSON.parse(initial))
+      const changed = await mutate(value, { exists: before !== undefined })
+      const result = changed === undefined ? value : changed
+      const text = textOf(result, 'the value that mutate left')
+      if (text !== before) await done(leaseOf(lock).writeFile(path, text, durable), origin)
+      return result
+    }),
+  )
+}
+
+/** For each lease, the end of the last update begun with it. Weak: it must not keep work whose lock it may have. */
+const lastUpdates = new Map()
+/** The updates that the current call chain is inside, or was made inside. */
+const updating = new AsyncLocalStorage()
+
+/** Calls that share a lock do not exclude each other by it, so they take turns here. */
+async function inTurn(path, lease, update) {
+  const outer = updating.getStore() ?? []
+  if (outer.some((each) => each.lease === lease && !each.isOver)) {
+    const message = `cannot update ${path} inside an update of it: mutate waits for itself; change the value it was given`
+    throw new JsonFileError({ code: 'json_file_nested_update', path, message })
+  }
+  const before = lastUpdates.get(lease)?.deref()
+  const turn = { lease, isOver: false }
+  const work = updating.run([...outer, turn], async () => {
+    await before
+    return update()
+  })
+  const ended = work.then(() => {}, () => {})
+  const reference = new WeakRef(ended)
+  lastUpdates.set(lease, reference)
+  try {
+    return await work
+  } finally {
+    turn.isOver = true
+    if (lastUpdates.get(lease) === reference) lastUpdates.delete(lease)
+  }
+}
+
+/** The text of a file that is to be changed: nothing may be lost because it could not be read. */
+async function readStrictly(path, origin) {
+  const bytes = await done(environment.readFile(path, !FOLLOW), origin)
+  if (bytes === undefined) return undefined
+  if (!isUtf8(bytes)) throw unparseable(path, 'it is not UTF-8')
+  return bytes.toString()
+}
+
+function parsedStrictly(path, text) {
+  // There is nothing in it that could be lost.
+  if (text.trim() === '') return null
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw unparseable(path, error.message, error)
+  }
+}
+
+function unparseable(path, problem, cause) {
+  const message = `cannot update ${path}: ${problem}; it was left as it is: repair or remove it`
+  return new JsonFileError({ code: 'json_file_unparseable', path, message }, cause && { cause })
+}
+
+/** What a file says; `null` when it says nothing. */
+function parsed(bytes) {
+  try {
+    return JSON.parse(bytes.toString())
+  } catch {
+    return null
+  }
+}
+
+/** What a file with this value contains. */
+function textOf(value, name) {
+  let text
+  try {
+    text = JSON.stringify(value, null, 2)
+  } catch (error) {
+    // Node's own, about a BigInt or a circle; what a toJSON throws is the caller's.
+    if (error instanceof TypeError) throw invalidValue(`${name} cannot be written as JSON: ${error.message}`, error)
+    throw error
+  }
+  if (text === undefined) throw invalidValue(`${name} cannot be written as JSON: it is ${typeof value}`)
+  return `${text}\n`
+}
+
+function checkPath(path) {
+  if (typeof path !== 'string') throw invalidArgument('path must be a string')
+}
+
+function checkOptions(options) {
+  if (options !== undefined && (options === null || typeof options !== 'object')) {
+    throw invalidArgument('options must be an object')
+  }
+}
+
+function durableOf(options) {
+  const durable = options?.durable ?? true
+  if (typeof durable !== 'boolean') throw invalidArgument('options.durable must be a boolean')
+  return durable
+}
+
+module.exports = { loadJsonFile, readJsonFileWithFallback, saveJsonFile, updateJsonFile, writeJsonFileAtomically }

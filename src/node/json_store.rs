@@ -1,0 +1,138 @@
+//! Files that are read and replaced as a whole, for the functions about JSON in `lib/`.
+
+#![expect(
+    clippy::must_use_candidate,
+    clippy::needless_pass_by_value,
+    reason = "JavaScript calls these, and napi hands it values"
+)]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use napi::bindgen_prelude::{Buffer, Either, Either3, Null};
+use napi_derive::napi;
+
+use super::environment::{Environment, Mail, Mailbox};
+use super::handle::Lease;
+use super::report::{Fault, js_number};
+use crate::json_store::errand::{self, Purpose};
+use crate::json_store::{Durability, Links, StoreError, read, write};
+use crate::lock::error::LockError;
+use crate::lock::registry::unique_id;
+use crate::lock::sys::{FsClass, NewDirectories};
+use crate::lock::{Hold, Target};
+
+#[napi]
+impl Environment {
+    /// Reads a file, through links or not; the mailbox answers under the number returned, without contents
+    /// when there is none.
+    #[napi(catch_unwind)]
+    pub fn read_file(&self, path: String, follow: bool) -> f64 {
+        let id = unique_id();
+        let mailbox = self.mailbox.clone();
+        let links = links(follow);
+        errand::run(
+            Path::new(&path),
+            Purpose::Reading,
+            Box::new(move |target| mailbox.post(Mail::Read(id, contents(target, links)))),
+        );
+        js_number(id)
+    }
+
+    /// As `read_file`, on this thread: the contents, null, or a fault.
+    #[napi(catch_unwind)]
+    pub fn read_file_sync(&self, path: String, follow: bool) -> Either3<Buffer, Null, Fault> {
+        match contents(Target::resolve_with(Path::new(&path), None), links(follow)) {
+            Ok(Some(bytes)) => Either3::A(bytes.into()),
+            Ok(None) => Either3::B(Null),
+            Err(error) => Either3::C(Fault::from(&error)),
+        }
+    }
+
+    /// Replaces a file; the mailbox answers under the number returned.
+    #[napi(catch_unwind)]
+    pub fn write_file(&self, path: String, text: String, durable: bool) -> f64 {
+        start(&self.mailbox, &path, text, durability(durable), None)
+    }
+
+    /// As `write_file`, on this thread: null, or a fault.
+    #[napi(catch_unwind)]
+    pub fn write_file_sync(&self, path: String, text: String, durable: bool) -> Either<Null, Fault> {
+        finish(&path, &text, durability(durable), None)
+    }
+}
+
+#[napi]
+impl Lease {
+    /// Replaces a file if this lease is held immediately before; the mailbox answers under the number
+    /// returned.
+    #[napi(catch_unwind)]
+    pub fn write_file(&self, path: String, text: String, durable: bool) -> f64 {
+        start(&self.mailbox, &path, text, durability(durable), Some(self.hold.clone()))
+    }
+
+    /// As `write_file`, on this thread: null, or a fault.
+    #[napi(catch_unwind)]
+    pub fn write_file_sync(&self, path: String, text: String, durable: bool) -> Either<Null, Fault> {
+        finish(&path, &text, durability(durable), Some(&self.hold))
+    }
+}
+
+fn links(follow: bool) -> Links {
+    if follow { Links::Followed } else { Links::Refused }
+}
+
+fn durability(durable: bool) -> Durability {
+    if durable { Durability::Disk } else { Durability::Memory }
+}
+
+fn contents(target: Result<Target, LockError>, links: Links) -> Result<Option<Vec<u8>>, StoreError> {
+    match target {
+        Ok(target) => read(&target.path, links),
+        // Its directory is missing, and so is the file.
+        Err(LockError::Io { source, .. }) if crate::json_store::is_missing(&source) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Starts a write, unless the lock that it depends on is known to be lost.
+fn start(mailbox: &Arc<Mailbox>, path: &str, text: String, durability: Durability, hold: Option<Arc<Hold>>) -> f64 {
+    let id = unique_id();
+    let mailbox = mailbox.clone();
+    if let Err(error) = fence(hold.as_deref(), FsClass::Local) {
+        mailbox.post(Mail::Written(id, Err(error.into())));
+        return js_number(id);
+    }
+    let job = move |target: Result<Target, LockError>| {
+        let written = target
+            .map_err(StoreError::from)
+            .and_then(|target| write(&target, text.as_bytes(), durability, &|| fence(hold.as_deref(), target.class)));
+        // Before the answer: a lease whose last reference this is must be given up by then.
+        drop(hold);
+        mailbox.post(Mail::Written(id, written));
+    };
+    errand::run(Path::new(path), Purpose::Writing, Box::new(job));
+    js_number(id)
+}
+
+fn finish(path: &str, text: &str, durability: Durability, hold: Option<&Arc<Hold>>) -> Either<Null, Fault> {
+    let hold = hold.map(Arc::as_ref);
+    let written = fence(hold, FsClass::Local).map_err(StoreError::from).and_then(|()| {
+        let target = Target::resolve_with(Path::new(path), Some(NewDirectories::Private))?;
+        write(&target, text.as_bytes(), durability, &|| fence(hold, target.class))
+    });
+    match written {
+        Ok(()) => Either::A(Null),
+        Err(error) => Either::B(Fault::from(&error)),
+    }
+}
+
+/// Whether the lock is still held. A file system that may hang is asked only by the threads that serve
+/// it, which `here` tells; otherwise the last heartbeat has to do.
+fn fence(hold: Option<&Hold>, here: FsClass) -> Result<(), LockError> {
+    match hold {
+        None => Ok(()),
+        Some(hold) if [FsClass::Local, here].contains(&hold.lease().target.class) => hold.check(),
+        Some(hold) => hold.believe(),
+    }
+}
