@@ -767,6 +767,149 @@ export const __testing: {
   runLockWatchdogCheck(nowMs?: number): Promise<number>
 }
 
+// JSON files
+
+/** Options of {@link writeJsonFileAtomically} and {@link saveJsonFile}. */
+export interface WriteJsonOptions {
+  /**
+   * A lock that the write depends on, of this file or of another one: unless it is still held immediately before the
+   * file is replaced, nothing is written and the call fails with a {@link LockLostError}.
+   */
+  lock?: FileLockHandle | undefined
+  /**
+   * Whether to wait until the disk has the file and its name, so that they survive a power cut. Without it, a crash of
+   * the machine may leave the old content, or on some file systems an empty file.
+   *
+   * @defaultValue true
+   */
+  durable?: boolean | undefined
+}
+
+/** Options of {@link updateJsonFile}. */
+export interface UpdateJsonOptions extends WithFileLockOptions {
+  /** As {@link WriteJsonOptions.durable}. @defaultValue true */
+  durable?: boolean | undefined
+}
+
+/**
+ * Reads a JSON file. It never fails because of what it finds: a file that cannot be read (no rights, a directory, a
+ * FIFO) or parsed, and one that says `null`, yields the fallback, and `exists` is `true`. A symbolic link is followed.
+ *
+ * @param path - the file
+ * @param fallback - what to return where there is no value
+ * @returns the value, and whether there is something at the path
+ * @throws TypeError - the path cannot name a file
+ *
+ * @example
+ * ```js
+ * import { readJsonFileWithFallback } from 'leasehold'
+ *
+ * const { value, exists } = await readJsonFileWithFallback('settings.json', { theme: 'dark' })
+ * ```
+ */
+export function readJsonFileWithFallback<T>(path: string, fallback: T): Promise<{ value: T; exists: boolean }>
+
+/**
+ * Writes a value as JSON, indented by two spaces and with a newline at the end. The file is replaced as a whole: whoever
+ * reads it sees the old content or the new one, and so does whoever reads it after a crash or a kill.
+ *
+ * An existing file keeps its mode, and its owner and group where this process may give files away; its access-control
+ * lists and its other names (hard links) are not kept. A new file has mode 0600, and directories that are missing are
+ * created with mode 0700. Writes of this process to one file are done in the order of the calls.
+ *
+ * @param path - the file. Symbolic links in its directory are followed, a link in the last place is refused
+ * @param value - what `JSON.stringify` can write
+ * @param options - see {@link WriteJsonOptions}
+ * @throws LockLostError - `lock` was taken away; nothing has changed
+ * @throws LockError - with code `file_lock_released`: `lock` was released; nothing has changed
+ * @throws JsonFileError - a directory, symbolic link, FIFO or the like stands at the path; it was left as it is
+ * @throws TypeError - an argument is wrong, or the value cannot be written as JSON; nothing has changed
+ * @throws errors of the file system with their `code` (`ENOSPC`, `EROFS` and so on): the old content is still there.
+ *   Only if it is the directory that could not be synced (`path` says so), the new content is
+ *
+ * @example
+ * ```js
+ * import { withFileLock, writeJsonFileAtomically } from 'leasehold'
+ *
+ * await writeJsonFileAtomically('settings.json', { theme: 'light' })
+ *
+ * await withFileLock('accounts', async (lock) => {
+ *   await writeJsonFileAtomically('accounts/index.json', await listAccounts(), { lock })
+ * })
+ * ```
+ */
+export function writeJsonFileAtomically(path: string, value: unknown, options?: WriteJsonOptions): Promise<void>
+
+/**
+ * As {@link readJsonFileWithFallback}, at once: blocks this thread, also where the file system hangs.
+ *
+ * @param path - the file
+ * @returns the value; `undefined` where there is none
+ * @throws TypeError - the path cannot name a file
+ *
+ * @example
+ * ```js
+ * import { loadJsonFile } from 'leasehold'
+ *
+ * const settings = loadJsonFile('settings.json') ?? { theme: 'dark' }
+ * ```
+ */
+export function loadJsonFile<T = unknown>(path: string): T | undefined
+
+/**
+ * As {@link writeJsonFileAtomically}, at once: blocks this thread until the disk has the file.
+ *
+ * @param path - the file
+ * @param value - what `JSON.stringify` can write
+ * @param options - see {@link WriteJsonOptions}
+ * @throws as {@link writeJsonFileAtomically}
+ *
+ * @example
+ * ```js
+ * import { saveJsonFile } from 'leasehold'
+ *
+ * process.on('exit', () => saveJsonFile('last-run.json', { at: Date.now() }))
+ * ```
+ */
+export function saveJsonFile(path: string, value: unknown, options?: WriteJsonOptions): void
+
+/**
+ * Changes a JSON file under its lock: reads it, lets `mutate` change the value, and writes the result if the lock is
+ * still held. However many processes and tasks do so at once, no change is lost.
+ *
+ * Calls that share the lock (made inside the `fn` of a {@link withFileLock} of the same file, or with the same
+ * `reentrantOwner`) take turns. Inside `mutate` itself, another update of the same file is refused.
+ *
+ * @param path - the file, as in {@link writeJsonFileAtomically}
+ * @param fallback - the value where there is no file, or one that is empty or says `null`. It is copied, as JSON
+ * @param mutate - changes the value in place, or returns another one, which then counts. What it leaves is written,
+ *   unless that is what the file says already. If it fails, nothing is written
+ * @param options - those of {@link withFileLock}, and `durable`
+ * @returns the value that the file has now
+ * @throws JsonFileError - the file cannot be parsed, is no regular file, or is being updated by the caller. It was left
+ *   as it is: unlike {@link readJsonFileWithFallback}, this takes no damaged file for an empty one
+ * @throws LockLostError - the lock was taken away, and nothing was written
+ * @throws TypeError - an argument is wrong, or the result cannot be written as JSON
+ * @throws whatever `mutate` throws, what {@link withFileLock} does, and errors of the file system with their `code`
+ *
+ * @example
+ * ```js
+ * import { updateJsonFile } from 'leasehold'
+ *
+ * const { visits } = await updateJsonFile('visits.json', { visits: 0 }, (value) => {
+ *   value.visits += 1
+ * })
+ *
+ * await updateJsonFile('users.json', [], (users, { exists }) => (exists ? users : ['root']))
+ * ```
+ */
+export function updateJsonFile<T>(
+  path: string,
+  fallback: T,
+  mutate: (value: T, found: { exists: boolean }) => T | void | PromiseLike<T | void>,
+  options?: UpdateJsonOptions,
+): Promise<T>
+
 // What can go wrong
 
 /** The `code` of a {@link FileLockTimeoutError}. */
@@ -876,4 +1019,24 @@ export class LockDeadlockError extends LockError {
 /** Something that is no regular file stands at the lock path. It was left as it is. */
 export class NotALockFileError extends LockError {
   readonly code: 'file_lock_not_a_file'
+}
+
+/**
+ * A file that cannot be read or written as JSON. It was left as it is. By `code`:
+ *
+ * - `json_file_not_a_file`: a directory, symbolic link, FIFO or the like stands at the path
+ * - `json_file_unparseable`: it is to be updated, and what it says is no JSON; `cause` is the error of `JSON.parse`
+ * - `json_file_too_large`: it is to be updated, and longer than a string can be
+ * - `json_file_nested_update`: {@link updateJsonFile} was called for a file inside the `mutate` of an update of it
+ */
+export class JsonFileError extends Error {
+  private constructor()
+  /** Which failure; it does not change from version to version. */
+  readonly code:
+    | 'json_file_not_a_file'
+    | 'json_file_unparseable'
+    | 'json_file_too_large'
+    | 'json_file_nested_update'
+  /** The file. */
+  readonly path: string
 }

@@ -133,6 +133,7 @@ test('errors have the declared fields', async (t) => {
   const released = await leasehold.acquireFileLock(at('released'))
   await released.release()
   errors.LockError = await failure((async () => released.assertHeld())())
+  errors.JsonFileError = await failure(leasehold.writeJsonFileAtomically(directory, 1))
   for (const [name, error] of Object.entries(errors)) {
     assert.equal(error.name, name, error.stack)
     assert.ok(error instanceof leasehold[name], name)

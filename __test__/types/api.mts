@@ -4,6 +4,7 @@ import {
   FileLockHandle,
   FileLockStaleError,
   FileLockTimeoutError,
+  JsonFileError,
   LockDeadlockError,
   LockError,
   LockLostError,
@@ -15,9 +16,14 @@ import {
   acquireSessionWriteLock,
   heldLocks,
   inspectLock,
+  loadJsonFile,
+  readJsonFileWithFallback,
   releaseAllLocksSync,
+  saveJsonFile,
+  updateJsonFile,
   withFileLock,
   withFileLockSync,
+  writeJsonFileAtomically,
   type FileLockOptions,
   type FileLockRetryOptions,
   type HeldLock,
@@ -26,7 +32,9 @@ import {
   type RecoveryCause,
   type SessionWriteLockParams,
   type StaleRecovery,
+  type UpdateJsonOptions,
   type WithFileLockOptions,
+  type WriteJsonOptions,
 } from 'leasehold'
 import leasehold from 'leasehold'
 import * as everything from 'leasehold'
@@ -120,6 +128,35 @@ if (found.owner) {
 }
 same<number, ReturnType<typeof releaseAllLocksSync>>(true)
 
+// JSON files.
+interface Settings {
+  theme: string
+  size?: number
+}
+const settings: Settings = { theme: 'dark' }
+same<Promise<{ value: Settings; exists: boolean }>, ReturnType<typeof reading>>(true)
+function reading() {
+  return readJsonFileWithFallback('a', settings)
+}
+same<{ value: Settings | undefined; exists: boolean }, Awaited<ReturnType<typeof readingWithoutFallback>>>(true)
+function readingWithoutFallback() {
+  return readJsonFileWithFallback<Settings | undefined>('a', undefined)
+}
+same<Settings | undefined, ReturnType<typeof loadJsonFile<Settings>>>(true)
+same<unknown, ReturnType<typeof loadJsonFile>>(true)
+const writing: Required<WriteJsonOptions> = { lock: handle, durable: false }
+same<Promise<void>, ReturnType<typeof writeJsonFileAtomically>>(true)
+await writeJsonFileAtomically('a', settings, writing)
+await writeJsonFileAtomically('a', null, { lock: undefined, durable: undefined })
+same<void, ReturnType<typeof saveJsonFile>>(true)
+saveJsonFile('a', [settings], { durable: true })
+const updating: Required<UpdateJsonOptions> = { ...workOptions, durable: false }
+const inPlace: Settings = await updateJsonFile('a', settings, (value) => void (value.size = 1), updating)
+const returned: Settings = await updateJsonFile('a', settings, (value, { exists }) => (exists ? value : settings))
+const later: Settings = await updateJsonFile('a', settings, async (value) => ({ ...value, size: 2 }))
+const perhaps = await updateJsonFile<Settings | undefined>('a', undefined, (value) => value ?? settings)
+same<Settings | undefined, typeof perhaps>(true)
+
 // Errors are told apart by class or by code.
 try {
   await withFileLock('a', () => {})
@@ -138,6 +175,10 @@ try {
     same<string | undefined, typeof error.label>(true)
   } else if (error instanceof LockDeadlockError || error instanceof NotALockFileError) {
     same<'file_lock_deadlock' | 'file_lock_not_a_file', typeof error.code>(true)
+  } else if (error instanceof JsonFileError) {
+    same<string, typeof error.path>(true)
+    const code: 'json_file_not_a_file' | `json_file_${string}` = error.code
+    void code
   } else if (error instanceof LockError) {
     same<string, typeof error.code>(true)
     same<string, typeof error.lockPath>(true)
@@ -162,4 +203,4 @@ function describe(failure: Failure): string {
 same<typeof withFileLock, typeof leasehold.withFileLock>(true)
 same<typeof withFileLock, typeof everything.withFileLock>(true)
 
-export { describe, disposables }
+export { describe, disposables, inPlace, later, returned }

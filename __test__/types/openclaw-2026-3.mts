@@ -1,6 +1,14 @@
 // Calls as OpenClaw 2026.3 makes them compile as they are.
 
-import { acquireFileLock, acquireSessionWriteLock, withFileLock } from 'leasehold'
+import {
+  acquireFileLock,
+  acquireSessionWriteLock,
+  loadJsonFile,
+  readJsonFileWithFallback,
+  saveJsonFile,
+  withFileLock,
+  writeJsonFileAtomically,
+} from 'leasehold'
 
 /** The option type of that version: everything but `randomize` is required. */
 type FileLockOptions = {
@@ -56,4 +64,14 @@ await stored.release()
 const registry = await acquireSessionWriteLock({ sessionFile: 'containers.json', allowReentrant: false })
 await registry.release()
 
-export { answer, seam, seen }
+// JSON files, as that version declares their functions.
+const json: {
+  readJsonFileWithFallback: <T>(filePath: string, fallback: T) => Promise<{ value: T; exists: boolean }>
+  writeJsonFileAtomically: (filePath: string, value: unknown) => Promise<void>
+  loadJsonFile: (pathname: string) => unknown
+  saveJsonFile: (pathname: string, data: unknown) => void
+} = { readJsonFileWithFallback, writeJsonFileAtomically, loadJsonFile, saveJsonFile }
+const pairing = await readJsonFileWithFallback<{ requests: string[] }>('pairing.json', { requests: [] })
+await writeJsonFileAtomically('pairing.json', { requests: pairing.value.requests.slice(1) })
+
+export { answer, json, seam, seen }

@@ -3,14 +3,20 @@
 import {
   FileLockHandle,
   FileLockTimeoutError,
+  JsonFileError,
   LockError,
   acquireFileLock,
   acquireFileLockSync,
   acquireSessionWriteLock,
   inspectLock,
+  loadJsonFile,
+  readJsonFileWithFallback,
   releaseAllLocksSync,
+  saveJsonFile,
+  updateJsonFile,
   withFileLock,
   withFileLockSync,
+  writeJsonFileAtomically,
 } from 'leasehold'
 // @ts-expect-error the native part is not for callers
 import { Environment } from 'leasehold/binding.js'
@@ -90,4 +96,25 @@ const owner: object = (await inspectLock('a')).owner
 // @ts-expect-error it releases all, or none
 releaseAllLocksSync('a')
 
-export { Environment, number, owner, text, token }
+// @ts-expect-error a fallback is needed
+await readJsonFileWithFallback('a')
+// @ts-expect-error the value comes with whether it exists
+const value: string = await readJsonFileWithFallback('a', 'b')
+// @ts-expect-error there may be no value
+const loaded: string = loadJsonFile<string>('a')
+// @ts-expect-error a value is needed
+await writeJsonFileAtomically('a')
+// @ts-expect-error a lock is a handle, not a path
+await writeJsonFileAtomically('a', 1, { lock: 'a.lock' })
+// @ts-expect-error an option of locks
+saveJsonFile('a', 1, { timeoutMs: 1 })
+// @ts-expect-error the change is missing
+await updateJsonFile('a', 1)
+// @ts-expect-error what a change returns is written: this would be the length of the array
+await updateJsonFile<string[]>('a', [], (list) => list.push('b'))
+// @ts-expect-error an update takes its lock by itself
+await updateJsonFile('a', 1, () => 2, { lock: handle })
+// @ts-expect-error these errors are not made by callers either
+new JsonFileError()
+
+export { Environment, loaded, number, owner, text, token, value }
