@@ -1,7 +1,8 @@
 'use strict'
 // Error classes, and the errors the native part describes.
 
-const { getSystemErrorName } = require('node:util')
+const { errno: numbers } = require('node:os').constants
+const { getSystemErrorMap } = require('node:util')
 
 const FILE_LOCK_TIMEOUT_ERROR_CODE = 'file_lock_timeout'
 const FILE_LOCK_STALE_ERROR_CODE = 'file_lock_stale'
@@ -108,11 +109,17 @@ const classes = {
   other: (fault) => new LockError(fault),
 }
 
+/** The name of an error number. Node's own list lacks some that disks have (EDQUOT, ESTALE). */
+function nameOf(errno) {
+  const known = getSystemErrorMap().get(-errno)?.[0]
+  return known ?? Object.keys(numbers).find((name) => numbers[name] === errno) ?? `errno ${errno}`
+}
+
 /** A system error with the fields that Node's own have. */
 function systemError(fault) {
   const error = new Error(fault.message)
   const { errno, path, syscall } = fault
-  const code = errno === undefined ? 'file_lock_io' : getSystemErrorName(-errno)
+  const code = errno === undefined ? 'file_lock_io' : nameOf(errno)
   return Object.assign(error, { errno: errno === undefined ? undefined : -errno, code, syscall, path })
 }
 

@@ -112,8 +112,11 @@ fn claim<T>(target: &Target, take: impl Fn(&Path) -> io::Result<Option<T>>) -> i
 
 /// Removes a leftover.
 fn reclaim(path: &Path) -> io::Result<()> {
-    // A writer may have made it read-only; on network file systems only a writable one can be locked.
-    let file = sys::open_lock_file(path).or_else(|_| sys::open_read(path))?;
+    let file = match sys::open_lock_file(path) {
+        // A writer may have made it read-only. On network file systems only a writable one can be locked.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => sys::open_read(path)?,
+        opened => opened?,
+    };
     let meta = sys::stat_file(&file)?;
     let is_leftover = match sys::try_lock(&file)? {
         OsLock::Acquired => true,
