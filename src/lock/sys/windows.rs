@@ -167,8 +167,8 @@ fn aside(path: &Path) -> std::path::PathBuf {
 
 /// 31 ms in all: lock files are opened for moments only.
 const PAUSES: [u64; 5] = [1, 2, 4, 8, 16];
-/// A second in all.
-const LONG_PAUSES: [u64; 10] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
+/// A second in all, in many steps: others may come and go all the time.
+const LONG_PAUSES: [u64; 128] = [8; 128];
 
 /// Repeats what fails because somebody else has a file open just now, pausing for so many milliseconds.
 fn patiently(pauses: &[u64], mut action: impl FnMut() -> io::Result<()>) -> io::Result<()> {
