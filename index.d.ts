@@ -810,8 +810,8 @@ export interface UpdateJsonOptions extends WithFileLockOptions {
 export function readJsonFileWithFallback<T>(path: string, fallback: T): Promise<{ value: T; exists: boolean }>
 
 /**
- * Writes a value as JSON, indented by two spaces and with a newline at the end. The file is replaced as a whole: whoever
- * reads it sees the old content or the new one, and so does whoever reads it after a crash or a kill.
+ * Writes a value as JSON, indented by two spaces and with a newline at the end. The file is replaced as a whole:
+ * whoever reads it sees the old content or the new one, and so does whoever reads it after a crash or a kill.
  *
  * An existing file keeps its mode, and its owner and group where this process may give files away; its access-control
  * lists and its other names (hard links) are not kept. A new file has mode 0600, and directories that are missing are

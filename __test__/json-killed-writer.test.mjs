@@ -13,7 +13,7 @@ const NAMED = 'linkat:error=EOPNOTSUPP'
 const OLD = '"old"\n'
 const NEW = '"new"\n'
 
-/** `[the moment before which it is killed, what strace does, what the file then says, { new: is there no file before }]` */
+/** `[the moment before which it is killed, what strace does, what the file then says, what was and is there]` */
 const moments = [
   ['the mode is set', ['fchmod:signal=SIGKILL'], OLD],
   ['the file is synced', ['fsync:signal=SIGKILL'], OLD],

@@ -44,7 +44,8 @@ test('mutate learns whether there is a file, and gets a copy of the fallback whe
   await update(undefined)
   assert.deepEqual(fallback, { list: [] })
   const fresh = { list: [] }
-  assert.deepEqual(seen, [[fresh, false], [{ list: [1] }, true], [fresh, true], [fresh, true], [fresh, true], [undefined, true]])
+  const empties = Array(3).fill([fresh, true])
+  assert.deepEqual(seen, [[fresh, false], [{ list: [1] }, true], ...empties, [undefined, true]])
 })
 
 test('nothing is written where nothing has changed', async (t) => {

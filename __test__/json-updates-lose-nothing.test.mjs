@@ -36,7 +36,8 @@ test('four processes that count 50 times each come to 200', async (t) => {
 
 test('so do tasks of one process, and workers', async (t) => {
   const path = join(scratch(t), 'count.json')
-  const increment = () => updateJsonFile(path, { count: 0 }, ({ count }) => ({ count: count + 1 }), { timeoutMs: 60_000 })
+  const add = ({ count }) => ({ count: count + 1 })
+  const increment = () => updateJsonFile(path, { count: 0 }, add, { timeoutMs: 60_000 })
   const other = worker(t, count, { args: { path, turns: 20 } })
   await other.next('ready')
   other.send({ go: true })

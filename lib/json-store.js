@@ -108,7 +108,7 @@ const updating = new AsyncLocalStorage()
 async function inTurn(path, lease, update) {
   const outer = updating.getStore() ?? []
   if (outer.some((each) => each.lease === lease && !each.isOver)) {
-    const message = `cannot update ${path} inside an update of it: mutate waits for itself; change the value it was given`
+    const message = `cannot update ${path} inside an update of it: that would wait for itself; change the value instead`
     throw new JsonFileError({ code: 'json_file_nested_update', path, message })
   }
   const before = lastUpdates.get(lease)?.deref()
