@@ -26,7 +26,6 @@ use super::target::Target;
 use super::terms::{Api, EnvId, LeaseId, Sharing, Terms};
 use super::ticket::Ticket;
 use super::verdict::Cause;
-use super::watchdog::PATIENCE;
 
 /// How many tasks of this process may follow each other before another process that waits gets a
 /// chance.
@@ -385,12 +384,11 @@ fn serve_queue(target: &Arc<Target>, pause: Duration) {
     }
 }
 
-/// Since when somebody in this process has waited for `lease`, if it is worth mentioning.
+/// Since when somebody in this process has waited for `lease`.
 pub(super) fn wanted_since(lease: &Lease) -> Option<Instant> {
     let table = table();
     let queue = &table.locks.get(&lease.target.lock_path)?.queue;
-    let longest = queue.values().filter(|ticket| ticket.is_waiting()).map(|ticket| ticket.requested).min()?;
-    (longest.elapsed() >= PATIENCE).then_some(longest)
+    queue.values().filter(|ticket| ticket.is_waiting()).map(|ticket| ticket.requested).min()
 }
 
 /// Tells the environment of a lease that somebody waits for it.

@@ -14,12 +14,13 @@ pub(super) const PATIENCE: Duration = Duration::from_millis(500);
 const SHOWS_ITSELF: Duration = Duration::from_millis(2500);
 /// The first pause between two requests to collect garbage; it doubles.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
-/// The longest such pause.
-const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// The longest such pause: whoever waits as long as callers do that do not say (10 s) lives to see two requests.
+const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// The clocks of one lease.
 #[derive(Debug)]
 pub struct Watchdog {
+    began: Instant,
     beat: Duration,
     next_beat: Instant,
     /// When the lease is to be taken away at the latest, and why then.
@@ -36,6 +37,7 @@ impl Watchdog {
     #[must_use]
     pub fn new(began: Instant, beat: Duration, max_hold: Option<Duration>) -> Self {
         Self {
+            began,
             beat,
             next_beat: began + beat,
             limit: max_hold.and_then(|limit| Some((began.checked_add(limit)?, LossReason::MaxHold))),
@@ -79,6 +81,11 @@ impl Watchdog {
     pub fn suspects(&mut self, now: Instant, waiting_since: Option<Instant>) -> bool {
         let still_there = |last: Instant| now.duration_since(last) < SHOWS_ITSELF;
         let known = self.wanted.filter(|(_, last)| still_there(*last));
+        if let (None, Some(since)) = (known, waiting_since) {
+            // Somebody new, who does not pay for what others have asked in vain.
+            self.pause = PAUSE_MIN;
+            self.next_request = self.next_request.min(since.max(self.began + YOUNG));
+        }
         self.wanted = match (known, waiting_since) {
             (Some((since, _)), Some(also)) => Some((since.min(also), now)),
             (None, Some(since)) => Some((since, now)),
@@ -146,6 +153,29 @@ mod tests {
         assert!(!clocks.suspects(at(8.6), Some(at(8.6))), "and then two");
         assert!(clocks.suspects(at(9.5), Some(at(9.5))));
         assert!(!clocks.suspects(at(15.0), None), "it has not shown itself lately");
+    }
+
+    #[test]
+    fn however_long_somebody_waits_requests_go_on() {
+        let began = Instant::now();
+        let mut clocks = Watchdog::new(began, BEAT, None);
+        let asked =
+            (1..120u32).filter(|&half| clocks.suspects(began + half * SECOND / 2, Some(began))).collect::<Vec<_>>();
+        assert_eq!(asked[..4], [2, 4, 8, 16]);
+        assert!(asked.windows(2).all(|pair| pair[1] - pair[0] <= 10), "{asked:?}");
+    }
+
+    #[test]
+    fn who_comes_later_does_not_pay_for_those_who_waited_in_vain() {
+        let began = Instant::now();
+        let mut clocks = Watchdog::new(began, BEAT, None);
+        for seconds in 1..20 {
+            clocks.suspects(began + seconds * SECOND, Some(began));
+        }
+        let comes = began + 30 * SECOND;
+        assert!(!clocks.suspects(comes, Some(comes)));
+        assert!(clocks.suspects(comes + PATIENCE, None));
+        assert!(clocks.suspects(comes + PATIENCE + SECOND, Some(comes)), "and its pauses begin anew");
     }
 
     #[test]
