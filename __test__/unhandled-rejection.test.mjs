@@ -155,5 +155,5 @@ test('our listener comes and goes with those of others', async (t) => {
     { path },
   )
   const { counts } = await process.next('counts')
-  assert.deepEqual(counts, [[0, 0], [0, 0], [2, 1], [0, 0], [2, 1], [0, 0], [2, 1], [0, 0]])
+  assert.deepEqual(counts, [[0, 0], [0, 0], [2, 0], [0, 0], [2, 0], [0, 0], [2, 0], [0, 0]])
 })

@@ -160,12 +160,12 @@ async function withFileLock(path, options, fn) {
     await handle.release()
     throw options.signal.reason
   }
-  const { id } = leaseOf(handle)
-  const stopListening = limitOnAbort(options?.signal, id, graceMs)
-  if (!ignoresRejections) rejections.watch(id)
+  const lease = leaseOf(handle)
+  const stopListening = limitOnAbort(options?.signal, lease.id, lease.hold, graceMs)
+  if (!ignoresRejections) rejections.watch(lease)
   let result
   try {
-    result = await runWithin(id, () => fn(handle))
+    result = await runWithin(lease, () => fn(handle))
   } catch (error) {
     try {
       await handle.release()
@@ -175,7 +175,7 @@ async function withFileLock(path, options, fn) {
     throw lossOf(handle, error) ?? error
   } finally {
     stopListening?.()
-    rejections.unwatch(id)
+    rejections.unwatch(lease)
   }
   await handle.release()
   const lost = lossOf(handle)
@@ -189,7 +189,7 @@ function withFileLockSync(path, options, fn) {
   const handle = acquireFileLockSync(path, options)
   let result
   try {
-    result = runWithin(leaseOf(handle).id, () => fn(handle))
+    result = runWithin(leaseOf(handle), () => fn(handle))
   } catch (error) {
     try {
       handle.releaseSync()
@@ -208,12 +208,12 @@ function withFileLockSync(path, options, fn) {
 }
 
 /**
- * Takes the lease away some time after the signal aborts. Not written where it is used: a closure
+ * Limits the work some time after the signal aborts. Not written where it is used: a closure
  * there would share its scope with the handle, and a signal that outlives the work would keep it.
  */
-function limitOnAbort(signal, leaseId, graceMs) {
+function limitOnAbort(signal, leaseId, hold, graceMs) {
   if (!signal) return undefined
-  const abort = () => environment.limit(leaseId, graceMs, 'aborted')
+  const abort = () => environment.limit(leaseId, hold, graceMs, 'aborted')
   signal.addEventListener('abort', abort, { once: true })
   return () => signal.removeEventListener('abort', abort)
 }

@@ -4,28 +4,32 @@
 //
 // What Node does about such rejections depends on who listens, so we only ever listen beside others.
 
+const origins = require('./origins.js')
 const { environment } = require('./environment.js')
-const { chain } = require('./scope.js')
+const { holdsIn } = require('./scope.js')
 
 /** For how long a rejection may still be handled after all. */
 const GRACE_MS = 500
+/** Marks the listeners of all copies of this module: none of them is a reason for another one to stay. */
+const OURS = Symbol.for('leasehold.rejections')
 
-/** The leases whose work runs and is to be released so. */
-const watched = new Set()
+/** The leases of the works that run and are to be released so, by the handle that each was given. */
+const watched = new Map()
 /** Rejections in their grace, with the timer that ends it. */
 const graces = new Set()
 let listening = false
-let beside = false
 
-/** Watches the work of a lease. */
-function watch(leaseId) {
+/** Watches the work that was given `lease`. */
+function watch({ id, hold }) {
   listen()
-  watched.add(leaseId)
+  watched.set(hold, id)
+  if (watched.size === 1) noteOrigins()
 }
 
 /** The work ended. */
-function unwatch(leaseId) {
-  watched.delete(leaseId)
+function unwatch({ hold }) {
+  watched.delete(hold)
+  if (watched.size === 0) origins.forget()
 }
 
 function listen() {
@@ -33,56 +37,87 @@ function listen() {
   listening = true
   // Told about every uncaught error, and part of no decision about it.
   process.on('uncaughtExceptionMonitor', (error, origin) => {
-    if (origin === 'unhandledRejection') suspect(error)
+    if (origin === 'unhandledRejection') suspect(error, undefined, origins.ofReported())
   })
   process.on('newListener', (event, listener) => {
-    if (event === 'unhandledRejection' && listener !== onRejection) joinOthers()
+    if (event === 'unhandledRejection' && !listener[OURS]) joinOthers()
+    if (event === 'unhandledRejection' || event === 'uncaughtException') noteOrigins(event)
   })
   process.on('removeListener', (event) => {
     if (event === 'unhandledRejection') leaveWithOthers()
   })
-  if (process.listenerCount('unhandledRejection') > 0) joinOthers()
+  if (process.listeners('unhandledRejection').some(isOther)) joinOthers()
+}
+
+function isOther(listener) {
+  return !listener[OURS]
 }
 
 function joinOthers() {
-  if (beside) return
-  beside = true
-  process.on('unhandledRejection', onRejection)
-  process.on('rejectionHandled', onHandled)
+  if (!process.listeners('unhandledRejection').includes(onRejection)) process.on('unhandledRejection', onRejection)
 }
 
 function leaveWithOthers() {
-  const others = process.listeners('unhandledRejection').some((listener) => listener !== onRejection)
-  if (!beside || others) return
-  beside = false
+  const listeners = process.listeners('unhandledRejection')
+  if (listeners.some(isOther) || !listeners.includes(onRejection)) return
+  // Who had put it there twice sees it removed twice: this is called again.
   process.removeListener('unhandledRejection', onRejection)
-  process.removeListener('rejectionHandled', onHandled)
+}
+
+/** Notes where promises are made from now on, if that will be asked: the process may survive a rejection. */
+function noteOrigins(joining) {
+  if (watched.size === 0) return
+  const listened = joining === 'unhandledRejection' || process.listeners('unhandledRejection').some(isOther)
+  const survives =
+    joining !== undefined || process.listenerCount('uncaughtException') > 0 || process.hasUncaughtExceptionCaptureCallback()
+  if (listened) origins.note('made')
+  else if (survives) origins.note('made and settled')
 }
 
 function onRejection(reason, promise) {
-  suspect(reason, promise)
+  suspect(reason, promise, origins.of(promise))
 }
+onRejection[OURS] = true
 
-/** Node runs these listeners in the async context of the promise that rejected. */
-function suspect(reason, promise) {
-  const leases = chain()
-  if (!watched.has(leases.at(-1))) return
-  const grace = { promise }
+/** Ends the works inside which a promise was made that rejected, unless somebody handles that soon. */
+function suspect(reason, promise, scopes) {
+  const holds = holdsIn(scopes)
+  // What the innermost work left behind when it ended is no sign that those around it are stuck.
+  const isRunning = () => watched.has(holds.at(-1))
+  if (!isRunning()) return
+  const grace = { reason, promise }
   grace.timer = setTimeout(() => {
-    graces.delete(grace)
+    forgive(grace)
+    if (!isRunning()) return
     // The outer calls of the chain wait for the inner one, so they are as stuck as it is.
-    for (const lease of leases) if (watched.has(lease)) environment.limit(lease, 0, 'unhandled-rejection')
+    for (const hold of holds) {
+      if (watched.has(hold)) environment.limit(watched.get(hold), hold, 0, 'unhandled-rejection')
+    }
   }, GRACE_MS)
   grace.timer.unref()
+  if (graces.size === 0) process.on('rejectionHandled', onHandled)
   graces.add(grace)
 }
 
+function forgive(grace) {
+  clearTimeout(grace.timer)
+  graces.delete(grace)
+  if (graces.size === 0) process.removeListener('rejectionHandled', onHandled)
+}
+
 function onHandled(promise) {
-  for (const grace of graces) {
-    if (grace.promise !== promise) continue
-    clearTimeout(grace.timer)
-    graces.delete(grace)
-  }
+  if (!process.listeners('rejectionHandled').some(isOther)) warnAsNode()
+  for (const grace of graces) if (grace.promise === promise) forgive(grace)
+  // Some were reported without their promise. To ask this one for its reason is to handle it, which somebody does.
+  Reflect.apply(Promise.prototype.then, promise, [undefined, (reason) => {
+    for (const grace of graces) if (grace.promise === undefined && Object.is(grace.reason, reason)) forgive(grace)
+  }])
+}
+onHandled[OURS] = true
+
+/** Node warns of a rejection that was handled late, but not where somebody listens for such. */
+function warnAsNode() {
+  process.emitWarning('Promise rejection was handled asynchronously', 'PromiseRejectionHandledWarning')
 }
 
 module.exports = { unwatch, watch }

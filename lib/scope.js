@@ -1,20 +1,37 @@
 'use strict'
-// Which leases the current async call chain holds. Only numbers: a scope outlives the work that it
-// names (in timers, sockets and listeners made inside it) and must not keep its lease.
+// What the current async call chain holds. Only numbers: a scope outlives the work that it names (in
+// timers, sockets and listeners made inside it) and must not keep its lease.
 
-const { AsyncLocalStorage } = require('node:async_hooks')
+const { AsyncLocalStorage, executionAsyncResource } = require('node:async_hooks')
 
 const storage = new AsyncLocalStorage()
 const NONE = Object.freeze([])
 
-/** The leases of the current call chain, outermost first. */
+/**
+ * The current call chain: for each work in it, outermost first, the number of the lease and that of the handle it
+ * was given. The same array as long as it is the same chain.
+ */
 function chain() {
   return storage.getStore() ?? NONE
 }
 
-/** Calls `fn` with `leaseId` added to the chain. */
-function runWithin(leaseId, fn) {
-  return storage.run([...chain(), leaseId], fn)
+/** The handles in a chain, outermost first. */
+function holdsIn(scopes) {
+  return scopes.filter((_, index) => index % 2 === 1)
 }
 
-module.exports = { chain, runWithin }
+/** Calls `fn` with a lease added to the chain. */
+function runWithin(lease, fn) {
+  return storage.run([...chain(), lease.id, lease.hold], fn)
+}
+
+/**
+ * Whether an unhandled rejection is reported in the chain in which its promise was made. That is so where stores lie
+ * in async resources; elsewhere (Node 24 and later) it is the chain in which the promise was rejected.
+ */
+const reportsOrigins = new AsyncLocalStorage().run(NONE, () => {
+  const resource = executionAsyncResource()
+  return Object.getOwnPropertySymbols(resource).some((symbol) => resource[symbol] === NONE)
+})
+
+module.exports = { chain, holdsIn, reportsOrigins, runWithin }

@@ -145,7 +145,7 @@ fn enter(target: &Arc<Target>, ticket: &Arc<Ticket>, pace: Pace) -> Result<Optio
         if let Some(entry) = table.locks.get_mut(&target.lock_path) {
             if let Phase::Held(lease) = &entry.phase {
                 if joins(lease, terms) {
-                    return Ok(Some(lease.share(terms.env)));
+                    return Ok(Some(lease.share(terms)));
                 }
                 refuse_deadlock(lease, terms)?;
                 if at_once {
@@ -221,12 +221,12 @@ pub(super) fn joins(lease: &Lease, terms: &Terms) -> bool {
         (Sharing::Nobody, _) => false,
         (Sharing::Process, Sharing::Process) => true,
         (Sharing::Owner(theirs), Sharing::Owner(ours)) if theirs == ours => true,
-        _ => terms.chain.contains(&lease.id),
+        _ => terms.is_within(lease.id),
     }
 }
 
 fn refuse_deadlock(lease: &Lease, terms: &Terms) -> Result<(), LockError> {
-    let problem = if terms.chain.contains(&lease.id) {
+    let problem = if terms.is_within(lease.id) {
         "the call that holds it is waiting for this one"
     } else if terms.blocking && lease.envs().contains(&terms.env) {
         "it is held by a task of this thread, which could never finish while this call blocks the thread"

@@ -16,7 +16,7 @@ use super::registry;
 use super::sidecar::{Leftover, Sidecar};
 use super::sys::{WatchId, Watcher};
 use super::target::Target;
-use super::terms::{Api, EnvId, LeaseId, Sharing, Terms};
+use super::terms::{Api, EnvId, HoldId, LeaseId, Sharing, Terms};
 use super::verdict::Cause;
 use super::watchdog::Watchdog;
 
@@ -48,8 +48,17 @@ pub struct Lease {
     state: Mutex<State>,
     watchdog: Mutex<Watchdog>,
     attended: AtomicBool,
-    /// How many handles each environment has on it. Changed under the registry's lock only.
-    holders: Mutex<BTreeMap<EnvId, usize>>,
+    /// Who holds it. Grows and shrinks under the registry's lock only.
+    holders: Mutex<BTreeMap<HoldId, Holder>>,
+}
+
+/// What a lease knows of one of its handles.
+struct Holder {
+    env: EnvId,
+    /// The handles of the work inside which it was acquired.
+    within: Vec<HoldId>,
+    /// When its work has to be over, and why it is no good after that.
+    limit: Option<(Instant, LossReason)>,
 }
 
 enum State {
@@ -104,19 +113,39 @@ impl Lease {
 
     /// When the heart has to look after it next.
     pub(super) fn next_due(&self) -> Instant {
-        self.watchdog.lock().next()
+        let due = self.watchdog.lock().next();
+        self.work_limit().map_or(due, |(limit, _)| limit.min(due))
     }
 
-    /// Takes the lease away at `limit`, if it is still held then.
-    pub(super) fn limit(&self, limit: Instant, reason: LossReason) {
-        self.watchdog.lock().limit(limit, reason);
+    /// Gives the work of one handle until `limit`.
+    pub(super) fn limit(&self, hold: HoldId, limit: Instant, reason: LossReason) {
+        if let Some(holder) = self.holders.lock().get_mut(&hold)
+            && holder.limit.is_none_or(|(earlier, _)| limit < earlier)
+        {
+            holder.limit = Some((limit, reason));
+        }
+    }
+
+    /// When the time of the last of its handles is over, if they all have a limit. Work inside other work has
+    /// no more time than that.
+    pub(super) fn work_limit(&self) -> Option<(Instant, LossReason)> {
+        let holders = self.holders.lock();
+        let limit_of = |hold: &HoldId| holders.get(hold)?.limit;
+        let earlier = |a: (Instant, LossReason), b: (Instant, LossReason)| if b.0 < a.0 { b } else { a };
+        let mut last = None::<(Instant, LossReason)>;
+        for (hold, Holder { within, .. }) in &*holders {
+            let limit = within.iter().chain([hold]).filter_map(limit_of).reduce(earlier)?;
+            last = Some(last.filter(|last| last.0 >= limit.0).unwrap_or(limit));
+        }
+        last
     }
 
     /// A beat, when one is due, or a glance. `wanted` says since when somebody in this
     /// process has waited.
     pub(super) fn tend(&self, now: Instant, wanted: Option<Instant>) -> Tended {
+        let overdue = self.work_limit().filter(|(limit, _)| *limit <= now).map(|(_, reason)| reason);
         let mut watchdog = self.watchdog.lock();
-        if let Some(reason) = watchdog.expired(now) {
+        if let Some(reason) = watchdog.expired(now).or(overdue) {
             return Tended::Lose(reason);
         }
         let seen = match &mut *self.state.lock() {
@@ -218,30 +247,32 @@ impl Lease {
     /// How many handles share it.
     #[must_use]
     pub fn handles(&self) -> usize {
-        self.holders.lock().values().sum()
+        self.holders.lock().len()
     }
 
     /// The environments that have handles on it.
     #[must_use]
     pub fn envs(&self) -> Vec<EnvId> {
-        self.holders.lock().keys().copied().collect()
+        let mut envs: Vec<_> = self.holders.lock().values().map(|holder| holder.env).collect();
+        envs.sort_unstable();
+        envs.dedup();
+        envs
     }
 
-    /// One more handle, in `env`.
-    pub(super) fn share(self: &Arc<Self>, env: EnvId) -> Hold {
-        *self.holders.lock().entry(env).or_default() += 1;
-        Hold { lease: self.clone(), env, open: AtomicBool::new(true) }
+    /// One more handle, for whoever asked with `terms`.
+    pub(super) fn share(self: &Arc<Self>, terms: &Terms) -> Hold {
+        let id = registry::unique_id();
+        let within = terms.chain.iter().map(|scope| scope.hold).collect();
+        self.holders.lock().insert(id, Holder { env: terms.env, within, limit: None });
+        Hold { id, lease: self.clone(), open: AtomicBool::new(true), left: AtomicBool::new(false) }
     }
 
-    /// One handle less in `env`. Whether it was the last of all; `env` is then still known as the
+    /// One handle less. Whether it was the last of all; its environment is then still known as the
     /// one to be told whatever there is to tell.
-    pub(super) fn unshare(&self, env: EnvId) -> bool {
+    pub(super) fn unshare(&self, hold: HoldId) -> bool {
         let mut holders = self.holders.lock();
-        if let Some(count) = holders.get_mut(&env) {
-            *count = count.saturating_sub(1);
-        }
-        if holders.values().any(|count| *count > 0) {
-            holders.retain(|_, count| *count > 0);
+        if holders.keys().any(|other| *other != hold) {
+            holders.remove(&hold);
             return false;
         }
         true
@@ -250,7 +281,7 @@ impl Lease {
     /// No handles any more in `env`. Whether there are none at all.
     pub(super) fn desert(&self, env: EnvId) -> bool {
         let mut holders = self.holders.lock();
-        holders.remove(&env);
+        holders.retain(|_, holder| holder.env != env);
         holders.is_empty()
     }
 
@@ -275,9 +306,12 @@ impl Lease {
 /// One handle on a lease. Dropping it releases it.
 #[must_use = "dropping a hold releases the lock"]
 pub struct Hold {
+    /// Unique in this process.
+    pub id: HoldId,
     lease: Arc<Lease>,
-    env: EnvId,
     open: AtomicBool,
+    /// Whether it was released while others went on: what becomes of the lease after that is no concern of it.
+    left: AtomicBool,
 }
 
 impl Hold {
@@ -295,7 +329,8 @@ impl Hold {
     /// and the removal is tried again in the background.
     pub fn release(&self, done: impl FnOnce(Result<(), LockError>) + Send + 'static) {
         if self.open.swap(false, Ordering::AcqRel) {
-            registry::give_up(&self.lease, self.env, Box::new(done));
+            let goes_on = registry::give_up(&self.lease, self.id, Box::new(done));
+            self.left.store(goes_on, Ordering::Release);
         } else {
             done(Ok(()));
         }
@@ -312,8 +347,8 @@ impl Hold {
     #[must_use]
     pub fn loss(&self) -> Option<Arc<Loss>> {
         match &*self.lease.state.lock() {
-            State::Lost(loss) => Some(loss.clone()),
-            State::Held(_) | State::Released => None,
+            State::Lost(loss) if !self.left.load(Ordering::Acquire) => Some(loss.clone()),
+            _ => None,
         }
     }
 
@@ -324,9 +359,9 @@ impl Hold {
     /// [`LockError::Lost`] or [`LockError::Released`].
     pub fn believe(&self) -> Result<(), LockError> {
         match &*self.lease.state.lock() {
-            State::Lost(loss) => Err(loss.clone().into()),
             State::Held(_) if self.open.load(Ordering::Acquire) => Ok(()),
-            State::Held(_) | State::Released => Err(self.released()),
+            State::Lost(loss) if !self.left.load(Ordering::Acquire) => Err(loss.clone().into()),
+            _ => Err(self.released()),
         }
     }
 
@@ -344,9 +379,9 @@ impl Hold {
         let standing = {
             let mut state = self.lease.state.lock();
             match &mut *state {
-                State::Lost(loss) => return Err(loss.clone().into()),
                 State::Held(sidecar) if self.open.load(Ordering::Acquire) => sidecar.standing(),
-                State::Held(_) | State::Released => return Err(self.released()),
+                State::Lost(loss) if !self.left.load(Ordering::Acquire) => return Err(loss.clone().into()),
+                _ => return Err(self.released()),
             }
         };
         let standing = standing.map_err(|error| LockError::io("inspect", &self.lease.target.lock_path, error))?;

@@ -23,7 +23,7 @@ use super::post::Post;
 use super::sidecar::{Leftover, Sidecar};
 use super::sys::FsClass;
 use super::target::Target;
-use super::terms::{Api, EnvId, LeaseId, Sharing, Terms};
+use super::terms::{Api, EnvId, HoldId, LeaseId, Sharing, Terms};
 use super::ticket::Ticket;
 use super::verdict::Cause;
 
@@ -155,7 +155,7 @@ impl Entry {
         let lease = Arc::new(Lease::new(unique_id(), sidecar, terms, from));
         self.phase = Phase::Held(lease.clone());
         Post::of(class).heart.watch(lease.clone());
-        let hold = lease.share(terms.env);
+        let hold = lease.share(terms);
         let joining = match lease.sharing {
             // Only a call made inside the work could join, and that has not begun.
             Sharing::Chain | Sharing::Nobody => Vec::new(),
@@ -163,7 +163,7 @@ impl Entry {
                 .queue
                 .extract_if(.., |_, ticket| joins(&lease, &ticket.terms))
                 .map(|(_, ticket)| {
-                    let shared = lease.share(ticket.terms.env);
+                    let shared = lease.share(&ticket.terms);
                     (ticket, shared)
                 })
                 .collect(),
@@ -177,12 +177,16 @@ impl Entry {
     }
 }
 
-/// Releases one handle of a lease; the last one ends it.
-pub(super) fn give_up(lease: &Arc<Lease>, env: EnvId, done: Done) {
+/// Releases one handle of a lease; the last one ends it. Whether others go on holding it.
+pub(super) fn give_up(lease: &Arc<Lease>, hold: HoldId, done: Done) -> bool {
     let mut table = table();
-    if !lease.unshare(env) {
+    if !lease.unshare(hold) {
+        let goes_on = !lease.is_over();
         drop(table);
-        return done(Ok(()));
+        // Those who are left may all be past their time.
+        hurry_to_limit(lease);
+        done(Ok(()));
+        return goes_on;
     }
     let moved = table.move_on(lease, Lease::end);
     drop(table);
@@ -190,6 +194,7 @@ pub(super) fn give_up(lease: &Arc<Lease>, env: EnvId, done: Done) {
         Some(moved) => moved.finish(lease, done),
         None => done(Ok(())),
     }
+    false
 }
 
 /// Takes a lease away from its holder and tells it.
@@ -398,12 +403,19 @@ pub(super) fn suspect(lease: &Lease) {
     }
 }
 
-/// Takes the lease with this number away after `grace`, unless it ends by itself before.
-pub fn limit(lease: LeaseId, grace: Duration, reason: LossReason) {
+/// Gives the work that holds `lease` by `hold` no longer than `grace`: then the lease is taken away, unless
+/// others share it whose time is not over.
+pub fn limit(lease: LeaseId, hold: HoldId, grace: Duration, reason: LossReason) {
     if let Some(lease) = find(lease)
         && let Some(at) = Instant::now().checked_add(grace)
     {
-        lease.limit(at, reason);
+        lease.limit(hold, at, reason);
+        hurry_to_limit(&lease);
+    }
+}
+
+fn hurry_to_limit(lease: &Lease) {
+    if let Some((at, _)) = lease.work_limit() {
         Post::of(lease.target.class).heart.hurry(lease.id, at);
     }
 }

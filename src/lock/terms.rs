@@ -19,6 +19,17 @@ pub const MAX_HOLD_DEFAULT: Duration = Duration::from_mins(5);
 pub type EnvId = u64;
 /// One ownership.
 pub type LeaseId = u64;
+/// One handle on it.
+pub type HoldId = u64;
+
+/// One level of an async call chain: work that holds a lease, and by which handle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scope {
+    /// What the work holds.
+    pub lease: LeaseId,
+    /// Its own handle on that.
+    pub hold: HoldId,
+}
 
 /// Which lock function asked. The two have different error texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,8 +83,8 @@ pub struct Terms {
     pub own_pid: OwnPid,
     /// With whom the lease may be shared.
     pub sharing: Sharing,
-    /// The leases of the async call chain that asks, innermost last.
-    pub chain: Vec<LeaseId>,
+    /// The async call chain that asks, innermost last.
+    pub chain: Vec<Scope>,
     /// The environment that asks.
     pub env: EnvId,
     /// Whether the caller blocks its environment's thread while it waits.
@@ -93,6 +104,14 @@ pub enum OwnPid {
     Unclaimed,
     /// OpenClaw's JavaScript in this process holds it, or we cannot know (in a worker).
     Claimed,
+}
+
+impl Terms {
+    /// Whether they are asked inside work that holds `lease`.
+    #[must_use]
+    pub fn is_within(&self, lease: LeaseId) -> bool {
+        self.chain.iter().any(|scope| scope.lease == lease)
+    }
 }
 
 impl Default for Terms {

@@ -23,8 +23,8 @@ pub struct Watchdog {
     began: Instant,
     beat: Duration,
     next_beat: Instant,
-    /// When the lease is to be taken away at the latest, and why then.
-    limit: Option<(Instant, LossReason)>,
+    /// When the lease is to be taken away at the latest.
+    limit: Option<Instant>,
     /// When the lease was first and last seen to be waited for, by whoever waits now.
     wanted: Option<(Instant, Instant)>,
     /// When the holder may next be asked to collect garbage, and the pause after that.
@@ -40,7 +40,7 @@ impl Watchdog {
             began,
             beat,
             next_beat: began + beat,
-            limit: max_hold.and_then(|limit| Some((began.checked_add(limit)?, LossReason::MaxHold))),
+            limit: max_hold.and_then(|limit| began.checked_add(limit)),
             wanted: None,
             next_request: began + YOUNG,
             pause: PAUSE_MIN,
@@ -53,17 +53,10 @@ impl Watchdog {
         self.next().min(began + YOUNG)
     }
 
-    /// Takes the lease away at `limit`, if it is still held then.
-    pub fn limit(&mut self, limit: Instant, reason: LossReason) {
-        if self.limit.is_none_or(|(earlier, _)| limit < earlier) {
-            self.limit = Some((limit, reason));
-        }
-    }
-
     /// Why the lease is to be taken away by now, if it is.
     #[must_use]
     pub fn expired(&self, now: Instant) -> Option<LossReason> {
-        self.limit.filter(|(limit, _)| *limit <= now).map(|(_, reason)| reason)
+        self.limit.filter(|limit| *limit <= now).map(|_| LossReason::MaxHold)
     }
 
     /// Whether a beat is due; counts it as done.
@@ -106,8 +99,7 @@ impl Watchdog {
     /// When the lease has to be looked after next.
     #[must_use]
     pub fn next(&self) -> Instant {
-        let limit = self.limit.map(|(limit, _)| limit);
-        [limit, self.request_due()].into_iter().flatten().fold(self.next_beat, Instant::min)
+        [self.limit, self.request_due()].into_iter().flatten().fold(self.next_beat, Instant::min)
     }
 }
 
@@ -130,14 +122,12 @@ mod tests {
     }
 
     #[test]
-    fn the_earliest_limit_counts() {
+    fn the_longest_hold_is_a_limit() {
         let began = Instant::now();
-        let mut clocks = Watchdog::new(began, BEAT, Some(10 * SECOND));
-        clocks.limit(began + SECOND, LossReason::Aborted);
-        clocks.limit(began + 5 * SECOND, LossReason::UnhandledRejection);
+        let clocks = Watchdog::new(began, BEAT, Some(SECOND));
         assert_eq!(clocks.next(), began + SECOND);
         assert_eq!(clocks.expired(began), None);
-        assert_eq!(clocks.expired(began + SECOND), Some(LossReason::Aborted));
+        assert_eq!(clocks.expired(began + SECOND), Some(LossReason::MaxHold));
     }
 
     #[test]

@@ -32,7 +32,7 @@ use crate::lock::inspect::{Inspection, inspect};
 use crate::lock::reclaim::{Reclaimed, SweepTerms, Swept, reclaim_definitely_stale, sweep};
 use crate::lock::registry::{self, Observer, unique_id};
 use crate::lock::sys::{self, NewDirectories};
-use crate::lock::terms::{Api, EnvId, OwnPid};
+use crate::lock::terms::{Api, EnvId, OwnPid, Scope};
 use crate::lock::{Acquired, Hold, Loss, LossReason, Terms, Ticket, acquire, acquire_blocking};
 
 type Wake = ThreadsafeFunction<(), (), (), Status, false, true>;
@@ -194,10 +194,10 @@ impl Environment {
     }
 
     /// Asks for a lock: the lease, why not, or the number under which the mailbox will answer.
-    /// `session` tells `acquireSessionWriteLock` from the others; `chain` are the leases of the
-    /// asking call chain; `own_pid_claimed` whether a JavaScript lock with our own pid may be held here;
-    /// `asks` whether to report a stale lock instead of taking it over; `private_directories` whether only
-    /// their owner may use directories that are created.
+    /// `session` tells `acquireSessionWriteLock` from the others; `chain` is the asking call chain: the
+    /// numbers of lease and hold of each scope, outermost first; `own_pid_claimed` whether a JavaScript lock
+    /// with our own pid may be held here; `asks` whether to report a stale lock instead of taking it over;
+    /// `private_directories` whether only their owner may use directories that are created.
     ///
     /// # Errors
     ///
@@ -271,17 +271,19 @@ impl Environment {
         letters.into_iter().filter_map(|letter| self.open(letter)).collect()
     }
 
-    /// Takes a lease of this environment away after `grace_ms`, unless it ends by itself before.
+    /// Gives the work of a hold no longer than `grace_ms`; then the lease is taken away, unless other work shares
+    /// it whose time is not over.
     #[napi(catch_unwind)]
     pub fn limit(
         &self,
         lease: f64,
+        hold: f64,
         grace_ms: f64,
         #[napi(ts_arg_type = "'aborted' | 'unhandled-rejection'")] reason: String,
     ) {
         let reason = if reason == "aborted" { LossReason::Aborted } else { LossReason::UnhandledRejection };
         let grace = Duration::try_from_secs_f64(grace_ms / 1000.0).unwrap_or(Duration::MAX);
-        registry::limit(number(lease), grace, reason);
+        registry::limit(number(lease), number(hold), grace, reason);
     }
 
     /// Looks at a lock without asking for it; the mailbox answers under the number returned.
@@ -386,7 +388,7 @@ impl Environment {
         let terms = if session { session_terms(env, options) } else { file_terms(env, options) }?;
         Ok(Terms {
             env: self.id,
-            chain: chain.iter().map(|&lease| number(lease)).collect(),
+            chain: scopes(chain),
             own_pid: if own_pid_claimed { OwnPid::Claimed } else { OwnPid::Unclaimed },
             ..terms
         })
@@ -463,6 +465,11 @@ fn collect_garbage(env: Env) {
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "they were whole when they left")]
 fn number(id: f64) -> u64 {
     id as u64
+}
+
+fn scopes(numbers: &[f64]) -> Vec<Scope> {
+    let (pairs, _) = numbers.as_chunks();
+    pairs.iter().map(|&[lease, hold]| Scope { lease: number(lease), hold: number(hold) }).collect()
 }
 
 fn path_of(env: Env, path: Unknown<'_>, session: bool) -> Result<String> {

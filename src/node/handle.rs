@@ -46,6 +46,12 @@ impl Lease {
         js_number(self.hold.lease().id)
     }
 
+    /// The number of this handle on it.
+    #[napi(getter)]
+    pub fn hold(&self) -> f64 {
+        js_number(self.hold.id)
+    }
+
     /// The lock file.
     #[napi(getter)]
     pub fn lock_path(&self) -> String {
