@@ -54,12 +54,6 @@ const leaks = {
     globalThis.shutdown = new AbortController()
     leasehold.withFileLock(path, { signal: globalThis.shutdown.signal }, () => new Promise(() => {}))
   },
-  'work that asked for its loss signal': async ({ leasehold, path }) => {
-    leasehold.withFileLock(path, (lock) => {
-      globalThis.lost = lock.signal
-      return new Promise(() => {})
-    })
-  },
 }
 
 /** A live process that leaked a lock as `leak` does, otherwise occupied as `occupation` says. */

@@ -59,7 +59,7 @@ class FileLockHandle {
   get signal() {
     if (this.#signal === undefined) {
       const lost = lossOf(this)
-      this.#signal = lost ? AbortSignal.abort(lost) : lossSignal(this.#lease.id)
+      this.#signal = lost ? AbortSignal.abort(lost) : lossSignal(this.#lease)
     }
     return this.#signal
   }

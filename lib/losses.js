@@ -15,7 +15,7 @@ const channels = {
 
 /** What is known of each lease: where it was acquired (its first handle keeps that), and the signals of its handles. */
 const leases = new Map()
-/** A controller lives as long as its signal, and with it whatever waits for the signal. */
+/** By signal, what lives as long as it: its controller, and the lease, which is in use while its loss may be told. */
 const controllers = new WeakMap()
 const forgotten = new FinalizationRegistry(({ signals, reference }) => signals.delete(reference))
 
@@ -30,12 +30,12 @@ function untrack(leaseId) {
 }
 
 /** A signal that aborts when the lease is lost. */
-function lossSignal(leaseId) {
+function lossSignal(lease) {
   const controller = new AbortController()
   const { signal } = controller
-  controllers.set(signal, controller)
+  controllers.set(signal, { controller, lease })
   const reference = new WeakRef(signal)
-  const known = leases.get(leaseId)
+  const known = leases.get(lease.id)
   if (known) {
     known.signals ??= new Set()
     known.signals.add(reference)
@@ -51,7 +51,7 @@ function tellLoss(loss) {
   untrack(loss.lease)
   for (const reference of known?.signals ?? []) {
     const signal = reference.deref()
-    if (signal) controllers.get(signal).abort(error)
+    if (signal) controllers.get(signal).controller.abort(error)
   }
   publish('lost', () => ({ lockPath: error.lockPath, token: error.token, label: error.label, error }))
   warn(error.message, 'LEASEHOLD_LOCK_LOST', error.acquiredAt)
