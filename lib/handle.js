@@ -76,7 +76,11 @@ class FileLockHandle {
     if (typeof data !== 'string' && !(data instanceof Uint8Array)) {
       throw invalidArgument('data must be a string or a Uint8Array')
     }
-    await answer(this.#lease.append(data))
+    try {
+      await answer(this.#lease.append(data))
+    } catch (error) {
+      throw (error.code === 'file_lock_lost' && lossOf(this)) || error
+    }
   }
 
   #error(fault, cause) {

@@ -34,9 +34,9 @@ function lossSignal(lease) {
   const controller = new AbortController()
   const { signal } = controller
   controllers.set(signal, { controller, lease })
-  const reference = new WeakRef(signal)
   const known = leases.get(lease.id)
   if (known) {
+    const reference = new WeakRef(signal)
     known.signals ??= new Set()
     known.signals.add(reference)
     forgotten.register(signal, { signals: known.signals, reference })
@@ -50,8 +50,9 @@ function tellLoss(loss) {
   const error = lostError(loss, { acquiredAt: stackOf(known?.origin.deref()) })
   untrack(loss.lease)
   for (const reference of known?.signals ?? []) {
-    const signal = reference.deref()
-    if (signal) controllers.get(signal).controller.abort(error)
+    const { controller, lease } = controllers.get(reference.deref()) ?? {}
+    // A handle that was released while others went on has lost nothing.
+    if (lease?.loss()) controller.abort(error)
   }
   publish('lost', () => ({ lockPath: error.lockPath, token: error.token, label: error.label, error }))
   warn(error.message, 'LEASEHOLD_LOCK_LOST', error.acquiredAt)

@@ -176,6 +176,12 @@ impl Lease {
         !matches!(&*self.state.lock(), State::Held(_))
     }
 
+    /// Whether it ended by being released.
+    #[must_use]
+    pub fn is_released(&self) -> bool {
+        matches!(&*self.state.lock(), State::Released)
+    }
+
     /// Has `watcher` watch the lock file, as long as the lease is held.
     pub(super) fn watch(&self, watcher: &Watcher) -> Option<WatchId> {
         match &*self.state.lock() {

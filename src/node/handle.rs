@@ -102,8 +102,8 @@ impl Lease {
         }
     }
 
-    /// Releases this handle: whether that ended the lease (others may share it), a fault, or the number
-    /// under which the mailbox will answer.
+    /// Releases this handle: whether that ended the lease (others may share it, or it was lost), a fault, or the
+    /// number under which the mailbox will answer.
     #[napi(catch_unwind)]
     pub fn release(&self) -> Either3<bool, Fault, f64> {
         let state = Arc::new(Mutex::new(Released::NotYet));
@@ -122,7 +122,7 @@ impl Lease {
         self.mailbox.quietly(|| self.hold.release(done));
         let mut state = state.lock();
         match std::mem::replace(&mut *state, Released::NotYet) {
-            Released::Done(Ok(())) => Either3::A(self.hold.lease().is_over()),
+            Released::Done(Ok(())) => Either3::A(self.hold.lease().is_released()),
             Released::Done(Err(error)) => Either3::B(Fault::from(&error)),
             Released::NotYet | Released::ByMail(_) => {
                 let id = unique_id();
