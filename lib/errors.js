@@ -13,10 +13,6 @@ class LockError extends Error {
     this.code = fault.code
     this.lockPath = fault.lockPath
   }
-
-  get name() {
-    return this.constructor.name
-  }
 }
 
 /** Somebody held the lock for as long as the caller would wait. */
@@ -91,10 +87,21 @@ class JsonFileError extends Error {
     this.code = code
     this.path = path
   }
+}
 
-  get name() {
-    return this.constructor.name
-  }
+// Written out: bundlers rename classes.
+for (const [name, { prototype }] of Object.entries({
+  LockError,
+  FileLockTimeoutError,
+  FileLockStaleError,
+  SessionWriteLockTimeoutError,
+  SessionWriteLockStaleError,
+  LockLostError,
+  LockDeadlockError,
+  NotALockFileError,
+  JsonFileError,
+})) {
+  Object.defineProperty(prototype, 'name', { value: name, configurable: true, writable: true })
 }
 
 const classes = {

@@ -1,0 +1,28 @@
+// The package as bundlers leave it: one file, its classes renamed, its syntax lowered, only the addon outside.
+
+import { fileURLToPath } from 'node:url'
+import { buildSync } from 'esbuild'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+/** What bundles of ES modules for Node need as long as they contain CommonJS modules. */
+const REQUIRE = `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);`
+
+/** Writes the package and `program` (CommonJS that gets it from `require('leasehold')`) into `file`. */
+export function bundle(file, program) {
+  const isModule = file.endsWith('.mjs')
+  buildSync({
+    stdin: { contents: program, resolveDir: root },
+    outfile: file,
+    bundle: true,
+    platform: 'node',
+    format: isModule ? 'esm' : 'cjs',
+    banner: { js: isModule ? REQUIRE : '' },
+    // As old as still makes sense: async functions become generators, private fields weak maps.
+    target: 'es2015',
+    minify: true,
+    alias: { leasehold: `${root}index.js` },
+    external: [`${root}binding.js`],
+    logLevel: 'error',
+  })
+}
