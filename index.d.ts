@@ -109,7 +109,8 @@ export interface FileLockOptions {
 /** Options of {@link withFileLock}: those of the others, and what concerns work that goes on for too long. */
 export interface WithFileLockOptions extends FileLockOptions {
   /**
-   * For how long `fn` may go on after `signal` has aborted, in milliseconds; then the lock is taken away from it.
+   * For how long `fn` may go on after `signal` has aborted, in milliseconds; then the lock is taken away from it, and
+   * from all calls inside it. Others that share the lock keep it, and `fn` does for as long as they do.
    *
    * @defaultValue 2000
    */
@@ -117,7 +118,8 @@ export interface WithFileLockOptions extends FileLockOptions {
   /**
    * What to do when a promise made inside `fn` rejects, nobody handles that for 500 ms, `fn` has not settled, and the
    * process survives it because it listens for unhandled rejections or uncaught exceptions: take the lock away, or
-   * leave `fn` alone.
+   * leave `fn` alone. What a call inside `fn` left behind when it ended does not count, nor does a promise that was
+   * made elsewhere and is only rejected in `fn`. The calls around `fn` lose their locks with it, unless they ignore it.
    *
    * @defaultValue "release"
    */
@@ -334,7 +336,9 @@ export type RecoveryCause =
  * A lock that is held. The acquiring functions make it; it cannot be constructed.
  *
  * The lock lives as long as the handle can be reached, at most: when the garbage collector finds that nothing refers
- * to it any more, the lock is given back. While somebody waits for the lock, the collector is asked to look.
+ * to it any more, nor to its `release` or its `signal`, the lock is given back. While somebody waits for the lock, the
+ * collector is asked to look. A lock for as long as the process lives has to be kept somewhere: a variable that no
+ * function uses any more keeps nothing.
  */
 export class FileLockHandle {
   private constructor()

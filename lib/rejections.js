@@ -68,10 +68,9 @@ function leaveWithOthers() {
 function noteOrigins(joining) {
   if (watched.size === 0) return
   const listened = joining === 'unhandledRejection' || process.listeners('unhandledRejection').some(isOther)
-  const survives =
-    joining !== undefined || process.listenerCount('uncaughtException') > 0 || process.hasUncaughtExceptionCaptureCallback()
+  const catches = process.listenerCount('uncaughtException') > 0 || process.hasUncaughtExceptionCaptureCallback()
   if (listened) origins.note('made')
-  else if (survives) origins.note('made and settled')
+  else if (catches || joining) origins.note('made and settled')
 }
 
 function onRejection(reason, promise) {
