@@ -197,13 +197,20 @@ impl Contender {
                 let mut sidecar = Sidecar::new(self.target.clone(), None, published, terms.keep_file);
                 // The record was written before the lock was ours. Where others can have come and gone
                 // in between, its token has to be moved past theirs.
-                let gap = clock_token(SystemTime::now()).saturating_sub(sidecar.token());
-                if self.contended || gap > TOKEN_STRIDE {
-                    sidecar.date_token();
+                let now = SystemTime::now();
+                let gap = clock_token(now).saturating_sub(sidecar.token());
+                if gap >= TOKEN_STRIDE {
+                    // Long enough to have been superseded in, too.
+                    if !sidecar.date_token_anew(now) {
+                        self.contended = true;
+                        return Ok(None);
+                    }
+                } else if self.contended {
+                    sidecar.date_token(now);
                     sidecar.write_token();
                 } else if gap > QUICK {
                     // Without a write: the heart does that, should the lease last.
-                    sidecar.date_token();
+                    sidecar.date_token(now);
                 }
                 Ok(Some(sidecar))
             }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::draft::Published;
+use super::guard::Guard;
 use super::inspect::read_contents;
 use super::record::{CREATED_AT, Claim, Contents, NativeRecord, TOKEN_STRIDE, beat_interval, clock_token, iso, millis};
 use super::sys::{self, FileId, FsClass, Meta, OsLock, WatchId, Watcher};
@@ -22,6 +23,8 @@ pub struct Sidecar {
     keep: bool,
     /// The token that stands in the file. The one in `record` may be larger until the next beat.
     written_token: u64,
+    /// The token that stood in the file when it became ours. Whoever takes it over has read that or a larger one.
+    base_token: u64,
     /// Whether `record` changed since it was last written.
     unwritten: bool,
     date_is_unwritten: bool,
@@ -63,6 +66,7 @@ impl Sidecar {
             len,
             keep,
             written_token,
+            base_token: written_token,
             unwritten: false,
             date_is_unwritten: false,
             looked_at,
@@ -71,11 +75,26 @@ impl Sidecar {
 
     /// Moves the token to now: whoever had the lock before had it before now. The record follows soon;
     /// until then the stride between owners on disk covers the difference.
-    pub(super) fn date_token(&mut self) {
+    pub(super) fn date_token(&mut self, now: SystemTime) {
         let token = &mut self.record.leasehold.token;
-        *token = clock_token(SystemTime::now()).max(*token);
+        *token = clock_token(now).max(*token);
         self.unwritten = true;
         self.date_is_unwritten = true;
+    }
+
+    /// Moves the token to now, however far that is, and writes it down. `false` when the lock was taken away since the
+    /// file got its name. Whoever does that, under the guard as well, exceeds what the record says by a stride.
+    pub(super) fn date_token_anew(&mut self, now: SystemTime) -> bool {
+        let Ok(Some(guard)) = Guard::take(&self.target, &self.file) else { return false };
+        if matches!(self.standing(), Ok(Standing::Gone | Standing::Replaced)) {
+            return false;
+        }
+        self.date_token(now);
+        self.write_token();
+        self.base_token = self.written_token;
+        // Should this fail, only closing the file gives the guard back: our own release does not mind.
+        let _ = guard.release(&self.file);
+        true
     }
 
     /// Writes a dated token down at once.
@@ -212,10 +231,11 @@ impl Sidecar {
         Ok((if ours || torn { Standing::Ours } else { Standing::Replaced }, Some(by_path)))
     }
 
-    /// Whether another hand-over needs no write.
+    /// Whether the lock file may be handed over once more: what is written later counts for nothing, because we may
+    /// have been superseded by then.
     #[must_use]
     pub fn has_tokens_left(&self) -> bool {
-        self.token() - self.written_token < TOKEN_STRIDE - 1
+        self.token() - self.base_token < TOKEN_STRIDE - 1
     }
 
     /// Whether somebody outside this process has looked at the lock file since the last beat.

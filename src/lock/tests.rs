@@ -192,6 +192,21 @@ fn who_freezes_inside_a_release_delays_and_endangers_nobody() {
 }
 
 #[test]
+fn who_freezes_with_a_released_file_delays_the_others_for_a_lease() {
+    let place = place();
+    let frozen = stranger(&place.lock_path, 5);
+    let Contents::Native(mut released) = Contents::parse(&fs::read(&place.lock_path).unwrap()) else {
+        panic!("a stranger is a native peer")
+    };
+    released.leasehold.held = false;
+    sys::write_at(&frozen, &released.render(0), 0).unwrap();
+    let keep = Terms { keep_file: true, ..patient() };
+    let hold = acquire_blocking(&place.path, keep).unwrap();
+    drop(frozen);
+    hold.check().unwrap();
+}
+
+#[test]
 fn a_release_waits_for_no_superseder_and_removes_nothing_of_its() {
     let place = place();
     let hold = acquire_blocking(&place.path, patient()).unwrap();

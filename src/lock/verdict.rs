@@ -32,7 +32,7 @@ pub struct Sighting<'a> {
 }
 
 /// Why a lock that was not released may be taken all the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cause {
     /// Its owner released it and kept the file.
     Released,
@@ -154,7 +154,8 @@ fn native(seen: &Sighting<'_>, record: &NativeRecord, life: impl Fn(u32) -> Life
     let expired = seen.unmoved >= record.expiry();
     let until_expired = Verdict::Wait { recheck: Some(record.expiry().saturating_sub(seen.unmoved)) };
     if seen.os_lock == OsLock::Busy {
-        return if expired && record.leasehold.held { Verdict::Supersede(Cause::LeaseExpired) } else { until_expired };
+        // Whatever the record says: who releases a file that stays, or looks at a released one, may freeze too.
+        return if expired { Verdict::Supersede(Cause::LeaseExpired) } else { until_expired };
     }
     if !record.leasehold.held {
         return Verdict::Adopt(Cause::Released);
@@ -368,6 +369,14 @@ mod tests {
     fn a_released_record_is_free() {
         let released = native_record(|record| record.leasehold.held = false);
         assert_eq!(Case::new(OsLock::Acquired, released).judge(), Verdict::Adopt(Cause::Released));
+    }
+
+    #[test]
+    fn who_freezes_with_a_released_file_keeps_it_no_longer_than_a_lease() {
+        let mut case = Case::new(OsLock::Busy, native_record(|record| record.leasehold.held = false));
+        assert!(waits(case.judge()), "somebody releases it or looks at it this very moment");
+        case.unmoved = Duration::from_secs(34);
+        assert_eq!(case.judge(), Verdict::Supersede(Cause::LeaseExpired));
     }
 
     #[test]
