@@ -149,6 +149,9 @@ fn patience(retries: &Fields<'_>) -> Result<Option<Limit>> {
     Ok(Some(longest_wait(count, factor, shortest, longest, if randomize { 2.0 } else { 1.0 })))
 }
 
+/// As many gaps are added up one by one.
+const COUNTED: f64 = 10_000.0;
+
 /// The sum of all gaps, each as long as chance can make it.
 fn longest_wait(count: f64, factor: f64, shortest: f64, longest: f64, spread: f64) -> Limit {
     let mut gap = shortest;
@@ -156,8 +159,8 @@ fn longest_wait(count: f64, factor: f64, shortest: f64, longest: f64, spread: f6
     let mut left = count;
     while left >= 1.0 {
         let this = (gap.max(shortest) * spread).round().min(longest);
-        // From here on every gap is the same: no need to count a million of them.
-        if this >= longest || factor <= 1.0 {
+        // From here on every gap is the same, or might as well be: no need to count a million of them.
+        if this >= longest || factor <= 1.0 || count - left >= COUNTED {
             sum += this * left;
             break;
         }
@@ -319,5 +322,25 @@ mod tests {
         assert_eq!(millis(9e15, 1.0, 50.0, 1000.0, 1.0), Limit::Infinite);
         assert_eq!(millis(9e15, 1.000_1, 1.0, 1e300, 1.0), Limit::Infinite);
         assert_eq!(millis(9e15, 0.5, 0.0, 0.0, 1.0), Limit::After(Duration::ZERO));
+        assert_eq!(millis(9e15, 2.0, 0.0, 1000.0, 1.0), Limit::After(Duration::ZERO), "nothing doubled is nothing");
+        assert_eq!(millis(9e15, 1.000_000_000_1, 1.0, 1e300, 1.0), Limit::Infinite);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_retries_wait_longer_than_all_of_them_at_their_longest(
+            count in 0_u32..2000,
+            factor in 0.0_f64..4.0,
+            shortest in 0.0_f64..1000.0,
+            more in 0.0_f64..100_000.0,
+            spread in 1.0_f64..2.0,
+        ) {
+            let (count, longest) = (f64::from(count), shortest + more);
+            let least = count * shortest.floor();
+            let most = count * longest;
+            let Limit::After(wait) = millis(count, factor, shortest, longest, spread) else { panic!("it ends") };
+            let wait = wait.as_secs_f64() * 1000.0;
+            proptest::prop_assert!((least - 1.0..=most + 1.0).contains(&wait), "{wait} outside {least} to {most}");
+        }
     }
 }
