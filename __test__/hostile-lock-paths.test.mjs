@@ -105,6 +105,10 @@ const contents = [
   ['numbers in the wrong places', '{"pid":{},"createdAt":17,"starttime":-1.5,"leasehold":7}'],
   ['a native record with nothing in it', '{"leasehold":{}}'],
   ['a record of 20 kB', JSON.stringify({ padding: 'x'.repeat(20_000) })],
+  ['JSON 100 000 levels deep', nested(100_000)],
+  ['a record 100 000 levels deep', `{"leasehold":${'{"leasehold":'.repeat(100_000)}1${'}'.repeat(100_001)}`],
+  ['a negative pid', '{"pid":-1,"createdAt":"2026-01-01T00:00:00.000Z"}'],
+  ['a pid with a fraction', '{"pid":12.5,"createdAt":"2026-01-01T00:00:00.000Z"}'],
 ]
 
 describe('a lock file with nonsense in it', { concurrency: 4, timeout }, () => {
@@ -129,6 +133,36 @@ describe('a lock file with nonsense in it', { concurrency: 4, timeout }, () => {
       assert.ok(!existsSync(lockPath))
     })
   }
+})
+
+describe('a JS record with a date in the far future', { timeout }, () => {
+  for (const createdAt of ['9999-12-31T23:59:59.999Z', '2500-01-01T00:00:00.000Z']) {
+    test(`${createdAt}: keeps nobody out when its process is gone`, async (t) => {
+      const path = join(scratch(t), 'file')
+      writeFileSync(`${path}.lock`, JSON.stringify({ pid: 4_194_305, createdAt }))
+      utimesSync(`${path}.lock`, new Date(createdAt), new Date(createdAt))
+      const lock = await leasehold.acquireFileLock(path, { timeoutMs: 20_000 })
+      assert.equal(lock.recoveredFrom, 'dead-pid')
+      await lock.release()
+      assert.ok(!existsSync(`${path}.lock`))
+    })
+
+    test(`${createdAt}: is believed as long as its process lives`, async (t) => {
+      const path = join(scratch(t), 'file')
+      writeFileSync(`${path}.lock`, JSON.stringify({ pid: process.ppid, createdAt }))
+      await assert.rejects(leasehold.acquireFileLock(path, { timeoutMs: 250, stale: 1 }), { code: 'file_lock_timeout' })
+      assert.equal((await leasehold.inspectLock(path)).owner.pid, process.ppid)
+    })
+  }
+
+  test('a file dated in the far future that is no record is taken when it was watched for long enough', async (t) => {
+    const path = join(scratch(t), 'file')
+    writeFileSync(`${path}.lock`, 'nonsense')
+    utimesSync(`${path}.lock`, new Date('2400-01-01'), new Date('2400-01-01'))
+    const lock = await leasehold.acquireFileLock(path, { timeoutMs: 20_000, stale: 300 })
+    assert.equal(lock.recoveredFrom, 'missing-pid')
+    await lock.release()
+  })
 })
 
 /** A record as a killed native process left it, changed by `change`. */

@@ -45,6 +45,8 @@ pub mod verdict;
 pub mod watchdog;
 
 #[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
 mod tests;
 
 pub use acquire::{acquire, acquire_blocking};
