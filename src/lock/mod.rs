@@ -47,6 +47,8 @@ pub mod watchdog;
 #[cfg(test)]
 mod hostile_tests;
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod queue_tests;
 #[cfg(test)]
 mod tests;

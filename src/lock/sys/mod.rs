@@ -100,7 +100,7 @@ pub enum NewDirectories {
 }
 
 /// What the operating system answered when asked for a lock without waiting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OsLock {
     /// It is ours now.
     Acquired,

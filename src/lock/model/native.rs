@@ -1,0 +1,226 @@
+//! A native process: what it remembers and what it does next.
+
+use super::world::{Fd, Ino};
+use crate::lock::record::TOKEN_STRIDE;
+use crate::lock::sys::OsLock;
+use crate::lock::verdict::Cause;
+
+/// A native process.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Native {
+    pub pc: Pc,
+    /// The file it waits for, which it keeps open.
+    pub seen: Option<Seen>,
+    /// The lock file it has.
+    pub held: Option<Held>,
+    /// A lock file that it gave up and could not remove yet. An older one is closed for a new one, as if its
+    /// process had died.
+    pub leftover: Option<Leftover>,
+    pub last_token: u64,
+    /// Whether somebody else was seen to have the lock.
+    pub contended: bool,
+    /// The token of whoever took its lock away: it must not hand out larger ones.
+    pub fence: u64,
+}
+
+/// What a process does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Pc {
+    /// Between two looks, or about to ask for the lock.
+    Waiting,
+    /// Its own file is complete, locked and nameless: link it.
+    Link {
+        token: u64,
+    },
+    /// (Only with a rule broken.) Its file has its name: lock it.
+    LockPublished {
+        token: u64,
+    },
+    /// (Only with a rule broken.) Its file has its name and nothing in it: fill it.
+    FillPublished {
+        token: u64,
+    },
+    /// Its file has its name: see how long that took.
+    Clock,
+    /// Others had the lock: write the later token.
+    Date,
+    /// It took long, perhaps because the process was frozen: take the guard to write the later token.
+    DateGuard,
+    DateLook,
+    DateWrite,
+    DateUnguard,
+    Open,
+    Compare {
+        lock: OsLock,
+    },
+    Read {
+        lock: OsLock,
+    },
+    Unlock,
+    AdoptGuard {
+        cause: Cause,
+    },
+    AdoptRead {
+        cause: Cause,
+    },
+    AdoptCompare {
+        cause: Cause,
+    },
+    AdoptWrite {
+        cause: Cause,
+    },
+    /// (Only with a rule broken.) It truncated the file: fill it.
+    AdoptFill {
+        cause: Cause,
+    },
+    AdoptConfirm,
+    AdoptUnguard,
+    SupersedeGuard {
+        lock: OsLock,
+    },
+    SupersedeCompare {
+        lock: OsLock,
+        frozen: Option<usize>,
+    },
+    SupersedeLock {
+        lock: OsLock,
+        frozen: Option<usize>,
+    },
+    SupersedeRename {
+        frozen: Option<usize>,
+    },
+    /// (Only with a rule broken.) It freed the name: link its own file.
+    SupersedeLink {
+        frozen: Option<usize>,
+    },
+    SupersedeClose,
+    /// Its caller has the lock.
+    Holding,
+    BeatLook,
+    ReleaseLook,
+    ReleaseUnlink,
+    ReleaseClose,
+    KeepUnlock,
+    LeaveWrite,
+    LeaveUnlock,
+}
+
+/// A file that was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Seen {
+    pub ino: Ino,
+    /// It was watched not to move for the owner's whole lease.
+    pub unmoved: bool,
+    /// It moved since its dates were last looked at.
+    pub moved: bool,
+    /// It was written to since it was last read.
+    pub rewritten: bool,
+}
+
+/// An owned lock file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Held {
+    pub ino: Ino,
+    pub token: u64,
+    pub written: u64,
+    /// What stood in the file when it became its own.
+    pub base: u64,
+    /// The processes that were awake and watched this one not beat for its whole lease, a bit each.
+    pub watched_by: u8,
+}
+
+impl Held {
+    pub fn new(ino: Ino, token: u64) -> Self {
+        Self { ino, token, written: token, base: token, watched_by: 0 }
+    }
+
+    /// Whether it may be handed over once more.
+    pub fn has_tokens_left(&self) -> bool {
+        self.token < self.last_token()
+    }
+
+    /// The largest token that it hands out.
+    pub fn last_token(&self) -> u64 {
+        self.base + TOKEN_STRIDE / 4 * 3
+    }
+}
+
+/// A lock file that was given up and could not be removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Leftover {
+    pub ino: Ino,
+    pub token: u64,
+    pub pc: LeftoverPc,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LeftoverPc {
+    Lock,
+    Read,
+    Guard,
+    Look,
+    Unlink,
+    Close,
+}
+
+impl Native {
+    pub const IDLE: Self = Self {
+        pc: Pc::Waiting,
+        seen: None,
+        held: None,
+        leftover: None,
+        last_token: 0,
+        contended: false,
+        fence: u64::MAX,
+    };
+
+    /// It as it is after its lock ended.
+    pub fn ended(&self) -> Self {
+        Self { leftover: self.leftover, ..Self::IDLE }
+    }
+
+    /// Whether it believes to own `ino`: it has taken the lock, and not begun to give it up.
+    pub fn owns(&self, ino: Ino) -> bool {
+        let believes = matches!(
+            self.pc,
+            Pc::Clock
+                | Pc::Date
+                | Pc::DateGuard
+                | Pc::DateLook
+                | Pc::DateWrite
+                | Pc::DateUnguard
+                | Pc::AdoptUnguard
+                | Pc::SupersedeClose
+                | Pc::Holding
+                | Pc::BeatLook
+        );
+        believes && self.held.is_some_and(|held| held.ino == ino)
+    }
+
+    /// Whether it is between two of its sequences of calls, where time may pass.
+    pub fn rests(&self) -> bool {
+        matches!(self.pc, Pc::Waiting | Pc::Holding)
+            && self.leftover.is_none_or(|leftover| leftover.pc == LeftoverPc::Lock)
+    }
+
+    /// Whether it is on its way to the lock.
+    pub fn wants(&self) -> bool {
+        !matches!(self.pc, Pc::Holding | Pc::BeatLook) && !self.gives_up()
+    }
+
+    /// Whether it is giving up the lock it had.
+    pub fn gives_up(&self) -> bool {
+        use Pc::{KeepUnlock, LeaveUnlock, LeaveWrite, ReleaseClose, ReleaseLook, ReleaseUnlink};
+        matches!(self.pc, ReleaseLook | ReleaseUnlink | ReleaseClose | KeepUnlock | LeaveWrite | LeaveUnlock)
+    }
+}
+
+/// The descriptor that a process has of the file it contends for or owns.
+pub fn main_fd(process: usize) -> Fd {
+    Fd { process, slot: 0 }
+}
+
+/// The descriptor that a process has of a file it gave up.
+pub fn leftover_fd(process: usize) -> Fd {
+    Fd { process, slot: 1 }
+}
