@@ -1,0 +1,62 @@
+// Everybody's lock behind one function: `acquire(path, options)` resolves to `{ token?, recoveredFrom?, release() }`.
+
+import { execFileSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const PATIENCE = 60_000
+const require = createRequire(import.meta.url)
+const cache = fileURLToPath(new URL('../../.cache/torture', import.meta.url))
+const FS_SAFE = { name: '@openclaw/fs-safe', version: '0.18.1' }
+
+/** Installs what is compared with and no dependency of the project. Node 22 is the oldest it runs on. */
+export function installFsSafe() {
+  const manifest = join(cache, 'node_modules', FS_SAFE.name, 'package.json')
+  if (existsSync(manifest) && JSON.parse(readFileSync(manifest, 'utf8')).version === FS_SAFE.version) return
+  const wanted = `${FS_SAFE.name}@${FS_SAFE.version}`
+  execFileSync('npm', ['install', '--prefix', cache, '--no-audit', '--no-fund', '--loglevel=error', wanted], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
+}
+
+function isDead(pid) {
+  try {
+    process.kill(pid, 0)
+    return false
+  } catch (error) {
+    return error.code === 'ESRCH'
+  }
+}
+
+const leasehold = () => require('../../index.js')
+
+export const CONTESTANTS = {
+  leasehold: async () => (path, options) => leasehold().acquireFileLock(path, { timeoutMs: PATIENCE, ...options }),
+  'leasehold sync': async () => (path, options) =>
+    leasehold().acquireFileLockSync(path, { timeoutMs: PATIENCE, ...options }),
+  'proper-lockfile': async () => {
+    const { lock } = require('proper-lockfile')
+    const retries = { forever: true, retries: 1, factor: 1, minTimeout: 1, maxTimeout: 5 }
+    return async (path) => ({ release: await lock(path, { realpath: false, stale: 10_000, retries }) })
+  },
+  'fs-safe': async () => {
+    const resolved = createRequire(join(cache, 'package.json')).resolve(`${FS_SAFE.name}/file-lock`)
+    const { acquireFileLock } = await import(resolved)
+    return (path) =>
+      acquireFileLock(path, {
+        staleMs: 30_000,
+        timeoutMs: PATIENCE,
+        retry: { minTimeout: 1, maxTimeout: 5 },
+        staleRecovery: 'remove-if-unchanged',
+        payload: () => ({ pid: process.pid, createdAt: new Date().toISOString() }),
+        shouldReclaim: ({ payload }) => isDead(payload?.pid),
+        shouldRemoveStaleLock: ({ payload }) => isDead(payload?.pid),
+      })
+  },
+  'plain O_EXCL': async () => {
+    const { acquire } = await import('../support/javascript-lock.mjs')
+    return (path) => acquire(path, { gapMs: 1, timeoutMs: PATIENCE })
+  },
+}

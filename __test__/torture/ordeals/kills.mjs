@@ -1,0 +1,65 @@
+// A process killed between any two system calls of any step: the next one gets in at once, and nothing is left.
+
+import { callsOf, play } from '../stage.mjs'
+import { eventually, mix, parallel } from '../parallel.mjs'
+import { leftovers } from '../places.mjs'
+import { buildPuppet } from '../puppet.mjs'
+import { Scope } from '../scope.mjs'
+import { STEPS } from '../steps.mjs'
+import { trace } from '../strace.mjs'
+import { whyNoTampering } from '../../support/tamper.mjs'
+
+export const name = 'kills'
+export const title = 'Killed before and after each system call of a step'
+
+export async function run({ seed, points }) {
+  const skip = await whyNoTampering()
+  if (skip) return { rows: [], problems: [], skip }
+  buildPuppet()
+  const known = await parallel(STEPS, (step) => Scope.during((scope) => callsOf(scope, step)))
+  const all = STEPS.flatMap((step, index) => [...known[index]].map((call) => ({ step, call })))
+  const chosen = points === undefined ? all : mix(all, seed).slice(0, points)
+  const outcomes = await parallel(chosen, ({ step, call }) => killed(step, call))
+  const rows = STEPS.map((step, index) => {
+    const mine = outcomes.filter((_, which) => chosen[which].step === step)
+    return {
+      who: step.name,
+      'system calls': known[index].length,
+      kills: mine.length,
+      'blocked the next': mine.filter(({ blocked }) => blocked).length,
+      'left something': mine.filter(({ left }) => left).length,
+    }
+  })
+  return { rows, problems: outcomes.flatMap(({ problems }) => problems) }
+}
+
+/**
+ * Kills the victim just before a call. That is also just after the one before: what it does in between, nobody else
+ * can see. After the last call of a step it is killed by what comes after it: `kills` of other steps begin there.
+ */
+function killed(step, { name, nth }) {
+  return Scope.during(async (scope) => {
+    const outcome = { problems: [], blocked: false, left: false }
+    const say = (problem) => outcome.problems.push(`${step.name}, killed before ${name} ${nth}: ${problem}`)
+    const stage = await play(scope, step, [`${name}:signal=SIGKILL:when=${nth}`])
+    if (!stage.answer.ended && !(await eventually(() => stage.answer.ended, stage.victim.exit))) {
+      if (!step.varies) say(`it never came to that: ${JSON.stringify(stage.answer)}`)
+      return outcome
+    }
+    await step.settle?.(stage)
+    const next = await stage.somebody()
+    const { timeoutMs = 0, staleMs } = step.fresh ?? {}
+    // It finds the same kernel.
+    const same = step.rules && !step.thread ? await trace(scope, next.pid, step.rules) : undefined
+    const answer = await next.tell({ do: 'acquire', name: 'lock', terms: { path: stage.path, timeoutMs, staleMs } })
+    await same?.stop()
+    outcome.blocked = answer.held !== true
+    if (outcome.blocked) say(`the next one does not get in: ${JSON.stringify(answer)}`)
+    const released = await next.tell({ do: 'release', name: 'lock' })
+    if (!outcome.blocked && !released.released) say(`its lock is not given back: ${JSON.stringify(released)}`)
+    const left = leftovers(stage.directory)
+    outcome.left = left.length > 0
+    if (outcome.left) say(`left behind: ${left}`)
+    return outcome
+  })
+}

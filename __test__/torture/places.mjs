@@ -1,0 +1,26 @@
+// Directories to do it in, and what is left in them.
+
+import { mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { after } from '../support/after.mjs'
+
+/** Where everything happens unless the file system matters. */
+export const HOME = fileURLToPath(new URL('../../target/torture', import.meta.url))
+
+/** A directory of its own in `parent`, removed after `scope`; and beside it, the history of what happens there. */
+export function place(scope, parent = HOME) {
+  mkdirSync(parent, { recursive: true })
+  mkdirSync(HOME, { recursive: true })
+  const make = (where) => {
+    const directory = realpathSync(mkdtempSync(join(where, 'torture-')))
+    after(scope, () => rmSync(directory, { recursive: true, force: true, maxRetries: 5 }))
+    return directory
+  }
+  return { directory: make(parent), history: join(make(HOME), 'history.jsonl') }
+}
+
+/** The names in a directory that no lock should have left there. */
+export function leftovers(directory) {
+  return readdirSync(directory).filter((name) => /\.(lock|tmp|taking)\b/.test(name))
+}

@@ -1,0 +1,71 @@
+// The strings of a puppet (puppet.rs): a process that has the engine and nothing else, and does what it is told.
+
+import { execFileSync, spawn } from 'node:child_process'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { after } from '../support/after.mjs'
+import { Inbox } from '../support/inbox.mjs'
+import { root } from '../../scripts/prepare.mjs'
+
+const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target')
+
+let built
+export function buildPuppet() {
+  const args = ['build', '--release', '--locked', '--quiet', '--example', 'puppet']
+  built ??= execFileSync('cargo', args, { cwd: root, stdio: 'inherit' }) ?? true
+}
+
+/** An order that takes longer than this is stuck. */
+const STUCK = 20_000
+
+/**
+ * Starts a puppet. `tell(order)` resolves to its answer, or to `{ stuck: true }`; `event(name)` to the next event of
+ * that name; `exit` to how it ended.
+ */
+export function puppet(scope) {
+  const process = spawn(join(target, 'release', 'examples', 'puppet'), { stdio: ['pipe', 'pipe', 'inherit'] })
+  const inbox = new Inbox()
+  process.stdin.on('error', () => {}) // it was killed: whoever waits for an answer is told
+  createInterface({ input: process.stdout }).on('line', (line) => inbox.push(JSON.parse(line)))
+  const exit = new Promise((resolve) =>
+    process.once('close', (code, signal) => {
+      inbox.close(() => new Error(`the puppet ended: ${signal ?? code}`))
+      resolve(signal ?? code)
+    }),
+  )
+  const kill = (signal = 'SIGKILL') => process.kill(signal)
+  after(scope, async () => {
+    kill()
+    await exit
+  })
+  const answer = (wanted) =>
+    inbox.next(wanted, { timeoutMs: STUCK }).catch((error) => {
+      if (/ended/.test(error.message)) throw error
+      return { stuck: true }
+    })
+  return {
+    pid: process.pid,
+    exit,
+    kill,
+    tell(order) {
+      process.stdin.write(`${JSON.stringify(order)}\n`)
+      return answer((message) => !('event' in message))
+    },
+    event: (name) => answer((message) => message.event === name),
+  }
+}
+
+/**
+ * A puppet that has done everything once, in `directory`, so that it does nothing for the first time any more: its
+ * threads run, and it knows what the kernel can do and what directories there are.
+ */
+export async function seasoned(scope, directory) {
+  const one = puppet(scope)
+  const path = join(directory, `warm-up-${one.pid}`)
+  await one.tell({ do: 'acquire', name: 'first', terms: { path, leaseMs: 200 } })
+  await one.tell({ do: 'request', name: 'second', terms: { path } })
+  await one.tell({ do: 'release', name: 'first' })
+  await one.event('settled')
+  await one.tell({ do: 'release', name: 'second' })
+  return one
+}

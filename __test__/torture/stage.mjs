@@ -1,0 +1,41 @@
+// Where a step is played: a directory, a victim, and whoever else is needed.
+
+import { join } from 'node:path'
+import { place } from './places.mjs'
+import { seasoned } from './puppet.mjs'
+import { asked } from './steps.mjs'
+import { trace } from './strace.mjs'
+
+/** Sets the stage for `step`, and plays it while strace applies `rules` to the thread that does it. */
+export async function play(scope, step, rules = []) {
+  const { directory } = place(scope)
+  const stage = {
+    directory,
+    path: join(directory, 'file'),
+    victim: await seasoned(scope, directory),
+    somebody: () => seasoned(scope, directory),
+    refuse: (rules) => trace(scope, stage.victim.pid, rules),
+    asked: (count) => asked(stage.tracing, count, stage.victim),
+  }
+  const { descriptors, threads } = await stage.victim.tell({ do: 'usage' })
+  stage.descriptors = descriptors
+  await step.arrange?.(stage)
+  stage.tracing = await trace(scope, threads[step.thread] ?? stage.victim.pid, [...(step.rules ?? []), ...rules])
+  try {
+    stage.answer = await step.act(stage)
+  } catch (error) {
+    if (!/puppet ended/.test(error.message)) throw error
+    stage.answer = { ended: true }
+  }
+  return stage
+}
+
+/** The system calls of a step: `{ name, nth }`, those left out that its own rules refuse. */
+export async function callsOf(scope, step) {
+  const { tracing } = await play(scope, step)
+  await tracing.stop()
+  const all = tracing.calls().filter(({ injected }) => !injected)
+  const refused = new Set((step.rules ?? []).map((rule) => rule.split(':')[0]))
+  const calls = all.filter(({ name }) => !refused.has(name))
+  return step.varies ? calls.filter(({ nth }) => nth <= 2) : calls
+}

@@ -1,0 +1,179 @@
+// The steps of a lock's life, each in a puppet whose system calls can be counted, refused, or cut off.
+//
+// A step is `{ name, thread, rules, arrange, act, fresh }`:
+//
+// - `arrange(stage)` prepares it, unobserved
+// - `act(stage)` does it, and resolves to the victim's answer
+// - `thread` does it: the main one unless told
+// - `rules` say what the kernel is to refuse all the time, for the ways that are only taken then
+// - `fresh` is what somebody needs who comes afterwards, if it is more than one look
+//
+// A `stage` has the `victim`, the `path` that it is about, and `somebody()` else: another puppet.
+
+import { writeFileSync } from 'node:fs'
+import { until } from '../support/index.mjs'
+import { deadPid } from '../support/processes.mjs'
+
+/** How long a victim waits: the answer to a refusal may be to try again. */
+const PATIENCE = 1500
+/** The shortest lease there is, for steps that need beats, or their absence. */
+const SHORT = 200
+
+const NO_UNNAMED = ['linkat:error=EOPNOTSUPP']
+const NO_RENAME = ['renameat2:error=EINVAL']
+const NO_LINKS = ['linkat:error=EPERM', ...NO_RENAME]
+
+const acquire = ({ victim, path }, terms) =>
+  victim.tell({ do: 'acquire', name: 'lock', terms: { path, timeoutMs: PATIENCE, ...terms } })
+const release = ({ victim }) => victim.tell({ do: 'release', name: 'lock' })
+
+const dead = deadPid()
+
+/** Somebody else has the lock; `let go` of it however it may be. */
+async function heldBySomebody(stage, terms) {
+  const other = await stage.somebody()
+  await other.tell({ do: 'acquire', name: 'lock', terms: { path: stage.path, ...terms } })
+  return other
+}
+
+/** A contender that has looked once and prepared what it could. */
+async function contending({ victim, path }) {
+  await victim.tell({ do: 'contend', name: 'lock', terms: { path } })
+  await victim.tell({ do: 'look', name: 'lock' })
+}
+
+const look = ({ victim }) => victim.tell({ do: 'look', name: 'lock' })
+
+export const STEPS = [
+  { name: 'acquire', act: acquire },
+  { name: 'acquire by a private name', rules: NO_UNNAMED, act: acquire },
+  { name: 'acquire by a private name and a link', rules: ['linkat:error=EOPNOTSUPP:when=1', ...NO_RENAME], act: acquire },
+  // The one way with an empty file in it: whoever dies then is waited for until the file is old.
+  { name: 'acquire without links', rules: NO_LINKS, fresh: { staleMs: 300, timeoutMs: 10_000 }, act: acquire },
+  { name: 'check', arrange: acquire, act: ({ victim }) => victim.tell({ do: 'check', name: 'lock' }) },
+  { name: 'release', arrange: acquire, act: release },
+  {
+    name: 'take over from a dead JavaScript lock',
+    arrange: ({ path }) =>
+      writeFileSync(`${path}.lock`, JSON.stringify({ pid: dead, createdAt: new Date().toISOString() })),
+    act: acquire,
+  },
+  {
+    name: 'take over from a killed holder',
+    async arrange(stage) {
+      const other = await heldBySomebody(stage)
+      other.kill()
+      await other.exit
+    },
+    act: acquire,
+  },
+  {
+    name: 'take over from a holder that releases',
+    async arrange(stage) {
+      const other = await heldBySomebody(stage)
+      await contending(stage)
+      await other.tell({ do: 'release', name: 'lock' })
+    },
+    act: look,
+  },
+  {
+    name: 'supersede a frozen holder',
+    // Whoever comes next has to watch the frozen one, too, if it was not superseded.
+    fresh: { timeoutMs: 10_000 },
+    async arrange(stage) {
+      const other = await heldBySomebody(stage, { leaseMs: SHORT })
+      other.kill('SIGSTOP')
+      await contending(stage)
+      // A gap between two looks counts as watched for a second at most, and two beats and a lease are less.
+      await new Promise((resolve) => setTimeout(resolve, 3 * SHORT))
+    },
+    act: look,
+  },
+  {
+    name: 'acquire a kept file',
+    arrange: async (stage) => void (await acquire(stage, { keepFile: true }), await release(stage)),
+    act: (stage) => acquire(stage, { keepFile: true }),
+    keeps: true,
+  },
+  {
+    name: 'release a kept file',
+    arrange: (stage) => acquire(stage, { keepFile: true }),
+    act: release,
+    keeps: true,
+  },
+  {
+    name: 'hand over inside the process',
+    async arrange(stage) {
+      await acquire(stage)
+      await stage.victim.tell({ do: 'request', name: 'next', terms: { path: stage.path } })
+    },
+    async act(stage) {
+      await release(stage)
+      return (await stage.victim.event('settled')).outcome
+    },
+    lock: 'next',
+  },
+  {
+    name: 'beat',
+    thread: 'leasehold-heart',
+    act: async (stage) => {
+      const answer = await acquire(stage, { leaseMs: SHORT })
+      await stage.asked(8)
+      return answer
+    },
+  },
+  {
+    name: 'beat after a hand-over',
+    thread: 'leasehold-heart',
+    async act(stage) {
+      await acquire(stage, { leaseMs: SHORT })
+      await stage.victim.tell({ do: 'request', name: 'next', terms: { path: stage.path, leaseMs: SHORT } })
+      await release(stage)
+      const { outcome } = await stage.victim.event('settled')
+      await stage.asked(8)
+      return outcome
+    },
+    lock: 'next',
+  },
+  {
+    name: 'remove what a release left',
+    thread: 'leasehold-heart',
+    rules: ['unlinkat:error=EIO:when=1'],
+    async arrange(stage) {
+      await acquire(stage)
+      stage.refusal = await stage.refuse(['unlinkat:error=EIO'])
+    },
+    async act(stage) {
+      const answer = await release(stage)
+      await stage.refusal.stop()
+      await stage.asked(12)
+      return answer.code === 'file_lock_not_removed' ? { released: true } : answer
+    },
+  },
+  {
+    name: 'wait for another process',
+    thread: 'leasehold-looko',
+    /** How often it looks is a matter of time: what it asks for is known, how often is not. */
+    varies: true,
+    async arrange(stage) {
+      stage.other = await heldBySomebody(stage)
+    },
+    async act({ victim, path, other }) {
+      const terms = { path, timeoutMs: PATIENCE }
+      await victim.tell({ do: 'request', name: 'lock', terms })
+      // It has shown itself, or never will.
+      await new Promise((resolve) => setTimeout(resolve, 30))
+      await other.tell({ do: 'release', name: 'lock' })
+      return (await victim.event('settled')).outcome
+    },
+    settle: ({ other }) => other.tell({ do: 'release', name: 'lock' }),
+  },
+]
+
+/** Waits until a thread has made so many calls, or makes no more: it may have been told that there is no need. */
+export async function asked(tracing, count, victim) {
+  let ended = false
+  void victim.exit.then(() => (ended = true))
+  const began = performance.now()
+  await until(() => ended || tracing.calls().length >= count || performance.now() - began > PATIENCE)
+}
