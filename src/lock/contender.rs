@@ -365,7 +365,7 @@ impl Contender {
         }
         let Some(Seen { file, id, .. }) = self.seen.take() else { return Ok(Outcome::Moved) };
         guard.release(&file).map_err(|error| io("unlock", error))?;
-        let published = Published { file, record: Box::new(record), len: bytes.len() };
+        let published = Published { file, record: Box::new(record), len: bytes.len(), has_other_name: false };
         let sidecar = Sidecar::new(target, Some(id), published, terms.keep_file);
         Ok(Outcome::Done(Look::Taken { sidecar, from: Some(cause).filter(|cause| *cause != Cause::Released) }))
     }

@@ -18,8 +18,9 @@ use std::time::{Duration, SystemTime};
 use parking_lot::Mutex;
 
 use super::identity::Identity;
+use super::post::Post;
 use super::record::{Claim, NativeRecord};
-use super::sys::{self, Life, OsLock};
+use super::sys::{self, FsClass, Life, OsLock};
 use super::target::Target;
 
 /// A complete lock file without its public name.
@@ -38,12 +39,33 @@ enum Name {
 }
 
 /// A private name that is removed when it is dropped.
-struct TemporaryName(PathBuf);
+struct TemporaryName {
+    /// Empty once it was removed.
+    path: PathBuf,
+    class: FsClass,
+}
+
+impl TemporaryName {
+    /// Removes it, now or as soon as that is possible. Whether it is gone.
+    fn remove(&mut self) -> bool {
+        let path = std::mem::take(&mut self.path);
+        // A rename may have been before us.
+        let is_gone = |path: &Path| match sys::unlink(path) {
+            Ok(()) => true,
+            Err(error) => error.kind() == ErrorKind::NotFound,
+        };
+        if path.as_os_str().is_empty() || is_gone(&path) {
+            return true;
+        }
+        // Should this process end before, a later `sweep` removes it.
+        Post::of(self.class).heart.keep_trying(move || is_gone(&path));
+        false
+    }
+}
 
 impl Drop for TemporaryName {
     fn drop(&mut self) {
-        // Already gone after a successful rename; if it cannot be removed, a later `sweep` will.
-        let _ = sys::unlink(&self.0);
+        self.remove();
     }
 }
 
@@ -55,6 +77,8 @@ pub struct Published {
     pub record: Box<NativeRecord>,
     /// How many bytes it has.
     pub len: usize,
+    /// Whether its private name could not be removed yet.
+    pub has_other_name: bool,
 }
 
 impl Draft {
@@ -73,7 +97,8 @@ impl Draft {
         sweep(target);
         let temporary = temporary_name(target);
         let file = sys::create_new(&temporary)?;
-        Self::fill(file, Name::Temporary(TemporaryName(temporary)), claim, token)
+        let name = Name::Temporary(TemporaryName { path: temporary, class: target.class });
+        Self::fill(file, name, claim, token)
     }
 
     fn fill(file: File, name: Name, claim: &Claim, token: impl Fn(SystemTime) -> u64) -> io::Result<Self> {
@@ -109,7 +134,7 @@ impl Draft {
     pub fn publish(self, target: &Target, claim: &Claim) -> io::Result<Result<Published, Self>> {
         let linked = match &self.name {
             Name::Unnamed => sys::link_unnamed(&self.file, &target.lock_path),
-            Name::Temporary(temporary) => publish_named(&temporary.0, &target.lock_path),
+            Name::Temporary(temporary) => publish_named(&temporary.path, &target.lock_path),
         };
         match (linked, &self.name) {
             (Ok(()), _) => Ok(Ok(self.published())),
@@ -144,13 +169,17 @@ impl Draft {
     /// Gives the draft its public name in place of whatever has it. Only for drafts made by `named`.
     pub fn replace(self, target: &Target) -> io::Result<Published> {
         if let Name::Temporary(temporary) = &self.name {
-            sys::rename(&temporary.0, &target.lock_path)?;
+            sys::rename(&temporary.path, &target.lock_path)?;
         }
         Ok(self.published())
     }
 
-    fn published(self) -> Published {
-        Published { file: self.file, record: self.record, len: self.len }
+    fn published(mut self) -> Published {
+        let has_other_name = match &mut self.name {
+            Name::Unnamed => false,
+            Name::Temporary(temporary) => !temporary.remove(),
+        };
+        Published { file: self.file, record: self.record, len: self.len, has_other_name }
     }
 }
 

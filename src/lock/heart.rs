@@ -13,11 +13,10 @@ use parking_lot::{Condvar, Mutex};
 use super::lease::{Lease, Tended};
 use super::post::Post;
 use super::registry;
-use super::sidecar::Leftover;
 use super::sys;
 use super::terms::LeaseId;
 
-/// The first pause before a lock file that could not be removed is tried again; it doubles.
+/// The first pause before a name that could not be removed is tried again; it doubles.
 const RETRY_MIN: Duration = Duration::from_millis(100);
 /// The longest such pause.
 const RETRY_MAX: Duration = Duration::from_secs(30);
@@ -25,6 +24,9 @@ const RETRY_MAX: Duration = Duration::from_secs(30);
 /// How long the thread stays ready for new leases when the last one has ended. Shorter than it takes until a
 /// new lease has to be looked after.
 const DOZE: Duration = Duration::from_millis(500);
+
+/// Something to be tried until it succeeds: says whether it did.
+type Chore = Box<dyn FnMut() -> bool + Send>;
 
 /// The heart of one file-system class.
 #[derive(Default)]
@@ -38,7 +40,7 @@ pub struct Heart {
 struct Agenda {
     due: BTreeMap<(Instant, LeaseId), Arc<Lease>>,
     due_at: HashMap<LeaseId, Instant>,
-    leftovers: Vec<(Instant, Duration, Box<Leftover>)>,
+    chores: Vec<(Instant, Duration, Chore)>,
     /// Until when the thread sleeps; `None` while it works or sleeps until called.
     asleep_until: Option<Instant>,
 }
@@ -72,10 +74,10 @@ impl Heart {
         }
     }
 
-    /// Tries to remove `leftover` until it is gone or in use.
-    pub(super) fn clear_away(&'static self, leftover: Box<Leftover>) {
+    /// Tries `chore` again and again until it succeeds.
+    pub(super) fn keep_trying(&'static self, chore: impl FnMut() -> bool + Send + 'static) {
         let due = Instant::now() + RETRY_MIN;
-        self.change(due, |agenda| agenda.leftovers.push((due, RETRY_MIN, leftover)));
+        self.change(due, |agenda| agenda.chores.push((due, RETRY_MIN, Box::new(chore))));
     }
 
     fn change(&'static self, due: Instant, change: impl FnOnce(&mut Agenda)) {
@@ -96,14 +98,14 @@ impl Heart {
 
     fn beat_for_ever(&self) {
         loop {
-            let (leases, leftovers) = self.wait_for_work();
+            let (leases, chores) = self.wait_for_work();
             for (lease, due) in leases {
                 self.tend(lease, due);
             }
-            for (pause, leftover) in leftovers {
-                if let Err(leftover) = leftover.retry() {
+            for (pause, mut chore) in chores {
+                if !chore() {
                     let pause = (pause * 2).min(RETRY_MAX);
-                    self.agenda.lock().leftovers.push((Instant::now() + pause, pause, leftover));
+                    self.agenda.lock().chores.push((Instant::now() + pause, pause, chore));
                 }
             }
         }
@@ -133,7 +135,7 @@ impl Heart {
     }
 
     #[expect(clippy::type_complexity, reason = "two lists that are read in one place")]
-    fn wait_for_work(&self) -> (Vec<(Arc<Lease>, Instant)>, Vec<(Duration, Box<Leftover>)>) {
+    fn wait_for_work(&self) -> (Vec<(Arc<Lease>, Instant)>, Vec<(Duration, Chore)>) {
         let mut agenda = self.agenda.lock();
         let mut dozed = false;
         loop {
@@ -145,17 +147,14 @@ impl Heart {
                 let due = entry.key().0;
                 leases.push((entry.remove(), due));
             }
-            let leftovers: Vec<_> = agenda
-                .leftovers
-                .extract_if(.., |(due, ..)| *due <= now)
-                .map(|(_, pause, leftover)| (pause, leftover))
-                .collect();
-            if !(leases.is_empty() && leftovers.is_empty()) {
-                return (leases, leftovers);
+            let chores: Vec<_> =
+                agenda.chores.extract_if(.., |(due, ..)| *due <= now).map(|(_, pause, chore)| (pause, chore)).collect();
+            if !(leases.is_empty() && chores.is_empty()) {
+                return (leases, chores);
             }
             let next_lease = agenda.due.keys().next().map(|key| key.0);
-            let next_leftover = agenda.leftovers.iter().map(|(due, ..)| *due).min();
-            let next = next_lease.into_iter().chain(next_leftover).min();
+            let next_chore = agenda.chores.iter().map(|(due, ..)| *due).min();
+            let next = next_lease.into_iter().chain(next_chore).min();
             // With nothing to do it dozes before it sleeps: a program that locks and unlocks all the time
             // would have to wake it each time.
             agenda.asleep_until = next.or((!dozed).then(|| now + DOZE));

@@ -14,7 +14,6 @@ use super::contender::{Contender, Look, Outcome, Pace};
 use super::error::LockError;
 use super::identity::Distance;
 use super::lease::leftover_error;
-use super::post::Post;
 use super::record::{Contents, JsRecord, NativeRecord, parse_iso};
 use super::sidecar::Standing;
 use super::sys::{self, Life, OsLock};
@@ -113,7 +112,7 @@ fn reclaim(
                 Ok(Standing::Replaced) => Ok(Reclaimed::Retained),
                 Err(leftover) => {
                     let error = leftover_error(&leftover);
-                    Post::of(target.class).heart.clear_away(leftover);
+                    leftover.clear_away();
                     Err(error)
                 }
             };

@@ -325,7 +325,7 @@ fn release(lease: &Arc<Lease>, sidecar: Sidecar, pause: Duration, done: Done) {
         }
         // Somebody takes it over this very moment: it is theirs, or will be removed a little later.
         Err(leftover) if leftover.error.kind() == std::io::ErrorKind::ResourceBusy => {
-            Post::of(lease.target.class).heart.clear_away(leftover);
+            leftover.clear_away();
             Ok(())
         }
         Err(leftover) => Err(report(lease, leftover)),
@@ -354,7 +354,7 @@ fn carry_on(target: &Arc<Target>, mut sidecar: Sidecar) {
 /// Releases a lock file that nobody turned out to want.
 fn discard(target: &Arc<Target>, sidecar: Sidecar) {
     if let Err(leftover) = sidecar.release() {
-        Post::of(target.class).heart.clear_away(leftover);
+        leftover.clear_away();
     }
     serve_queue(target, Duration::ZERO);
 }
@@ -365,7 +365,7 @@ fn report(lease: &Lease, leftover: Box<Leftover>) -> LockError {
     if let Some(observer) = observers(lease).first() {
         observer.not_removed(&error);
     }
-    Post::of(lease.target.class).heart.clear_away(leftover);
+    leftover.clear_away();
     error
 }
 

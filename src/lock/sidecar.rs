@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::draft::Published;
 use super::guard::Guard;
 use super::inspect::read_contents;
+use super::post::Post;
 use super::record::{CREATED_AT, Claim, Contents, NativeRecord, TOKEN_STRIDE, beat_interval, clock_token, iso, millis};
 use super::sys::{self, FileId, FsClass, Meta, OsLock, WatchId, Watcher};
 use super::target::Target;
@@ -55,7 +56,9 @@ pub enum Standing {
 impl Sidecar {
     /// Takes over what was just published or adopted.
     pub(super) fn new(target: Arc<Target>, id: Option<FileId>, published: Published, keep: bool) -> Self {
-        let Published { file, record, len } = published;
+        let Published { file, record, len, has_other_name } = published;
+        // One that has its private name, too, may lose the public one without our noticing it by the number.
+        let id = id.or_else(|| has_other_name.then(|| sys::stat_file(&file).ok().map(|meta| meta.id)).flatten());
         let written_token = record.leasehold.token;
         let looked_at = SystemTime::now();
         Self {
@@ -317,14 +320,15 @@ impl Leftover {
         &self.sidecar.target
     }
 
-    /// Tries to remove it once more, unless somebody else uses it by now.
-    ///
-    /// # Errors
-    ///
-    /// Itself, to be tried again later.
-    pub fn retry(self) -> Result<(), Box<Self>> {
-        let Self { mut sidecar, .. } = self;
-        let removed = (|| {
+    /// Has the heart remove it as soon as that is possible.
+    pub(super) fn clear_away(mut self) {
+        Post::of(self.target().class).heart.keep_trying(move || self.retry());
+    }
+
+    /// Tries to remove it once more, unless somebody else uses it by now. Whether that is done.
+    fn retry(&mut self) -> bool {
+        let sidecar = &mut self.sidecar;
+        let removed: io::Result<()> = (|| {
             match sys::try_lock(&sidecar.file)? {
                 // Somebody adopted it, or is about to.
                 OsLock::Busy => return Ok(()),
@@ -335,10 +339,10 @@ impl Leftover {
             let untouched = matches!(&contents, Contents::Native(record) if **record == *sidecar.record);
             if untouched { sidecar.remove().map(drop) } else { Ok(()) }
         })();
-        removed.map_err(|error| {
+        if removed.is_err() {
             let _ = sys::unlock(&sidecar.file);
             let _ = sys::unguard(&sidecar.file);
-            Box::new(Self { sidecar, error })
-        })
+        }
+        removed.is_ok()
     }
 }
