@@ -19,8 +19,8 @@ export function buildPuppet() {
 const STUCK = 20_000
 
 /**
- * Starts a puppet. `tell(order)` resolves to its answer, or to `{ stuck: true }`; `event(name)` to the next event of
- * that name; `exit` to how it ended.
+ * Starts a puppet. `tell(order)` resolves to its answer, or to `{ stuck: true }`, then and from then on, if there is
+ * none; `event(name)` to the next event of that name; `exit` to how it ended.
  */
 export function puppet(scope) {
   const process = spawn(join(target, 'release', 'examples', 'puppet'), { stdio: ['pipe', 'pipe', 'inherit'] })
@@ -38,16 +38,19 @@ export function puppet(scope) {
     kill()
     await exit
   })
+  let stuck = false
   const answer = (wanted) =>
     inbox.next(wanted, { timeoutMs: STUCK }).catch((error) => {
       if (/ended/.test(error.message)) throw error
-      return { stuck: true }
+      stuck = true
+      return { stuck }
     })
   return {
     pid: process.pid,
     exit,
     kill,
-    tell(order) {
+    async tell(order) {
+      if (stuck) return { stuck }
       process.stdin.write(`${JSON.stringify(order)}\n`)
       return answer((message) => !('event' in message))
     },

@@ -21,7 +21,7 @@ export async function trace(scope, thread, rules = []) {
   const directory = mkdtempSync(join(tmpdir(), 'leasehold-strace-'))
   const output = join(directory, 'output')
   const expressions = [`trace=!${OTHERS}`, ...rules.map((rule) => `inject=${rule}`)].flatMap((rule) => ['-e', rule])
-  const strace = spawn('strace', ['-qq', '-s', '200', '-o', output, ...expressions, '-p', String(thread)], {
+  const strace = spawn('strace', ['-s', '200', '-o', output, ...expressions, '-p', String(thread)], {
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   let complaints = ''
@@ -31,8 +31,8 @@ export async function trace(scope, thread, rules = []) {
     strace.once('error', ({ code }) => resolve((failure = code === 'ENOENT' ? 'strace is not installed' : code)))
     strace.once('close', (code) => resolve((failure ??= `strace ended (${code}): ${complaints}`)))
   })
-  const isTraced = () => !/^TracerPid:\s*0$/m.test(readFileSync(`/proc/${thread}/status`, 'utf8'))
-  await until(() => failure || isTraced(), { everyMs: 1 })
+  // What it says when the thread has been stopped: the kernel names the tracer a moment earlier.
+  await until(() => failure || complaints.includes('attached'), { everyMs: 1 })
   if (failure) throw new Error(failure)
   let stopped = false
   const stop = async () => {

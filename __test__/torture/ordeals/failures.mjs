@@ -1,0 +1,98 @@
+// Each system call of any step refused, once or for good: a clear error or none, and never a lock that two have,
+// a file that stays open, or a queue that stands still.
+
+import { callsOf, play } from '../stage.mjs'
+import { eventually, mix, parallel } from '../parallel.mjs'
+import { leftovers } from '../places.mjs'
+import { buildPuppet } from '../puppet.mjs'
+import { Scope } from '../scope.mjs'
+import { STEPS } from '../steps.mjs'
+import { whyNoTampering } from '../../support/tamper.mjs'
+
+export const name = 'failures'
+export const title = 'Each system call of a step refused, once and for good'
+
+const ERRORS = { EPERM: 1, EINTR: 4, EIO: 5, EACCES: 13, EMFILE: 24, ENOSPC: 28, ENOLCK: 37, ESTALE: 116 }
+
+/** A refused `close` is none: strace keeps the kernel from closing, which no kernel does. */
+const NEVER_FAILS = new Set(['close'])
+
+export async function run({ seed, points }) {
+  const skip = await whyNoTampering()
+  if (skip) return { rows: [], problems: [], skip }
+  buildPuppet()
+  const known = await parallel(STEPS, (step) => Scope.during((scope) => callsOf(scope, step)))
+  const all = STEPS.flatMap((step, index) =>
+    known[index]
+      .filter((call) => !NEVER_FAILS.has(call.name))
+      .flatMap((call) =>
+        Object.keys(ERRORS).flatMap((error) => [false, true].map((forGood) => ({ step, call, error, forGood }))),
+      ),
+  )
+  const chosen = points === undefined ? all : mix(all, seed).slice(0, points)
+  const outcomes = await parallel(chosen, refused)
+  const rows = STEPS.map((step) => {
+    const mine = outcomes.filter((_, which) => chosen[which].step === step)
+    const count = (what) => mine.filter((outcome) => outcome[what]).length
+    return {
+      who: step.name,
+      refusals: mine.length,
+      'no harm': count('fine'),
+      'an error': count('error'),
+      'a timeout': count('timeout'),
+      unclear: count('unclear'),
+      'two holders': count('double'),
+      stuck: count('stuck'),
+      'files kept open': count('leaked'),
+      'left something': count('left'),
+    }
+  })
+  return { rows, problems: outcomes.flatMap(({ problems }) => problems) }
+}
+
+/** No signal interrupts for good: everybody tries again, and the runtimes do so without asking us. */
+const lasting = (error, { nth }) => (error === 'EINTR' ? `..${nth + 9}` : '+')
+
+function refused({ step, call, error, forGood }) {
+  return Scope.during(async (scope) => {
+    const outcome = { problems: [] }
+    const rule = `${call.name}:error=${error}:when=${call.nth}${forGood ? lasting(error, call) : ''}`
+    const is = (what, problem) => {
+      outcome[what] = true
+      if (problem) outcome.problems.push(`${step.name}, ${rule}: ${what}: ${problem}`)
+    }
+    const stage = await play(scope, step, [rule])
+    const { victim, answer, path } = stage
+    const lock = step.lock ?? 'lock'
+    const terms = (timeoutMs) => ({ path, timeoutMs, leaseMs: 30_000 })
+    const next = await stage.somebody()
+    const say = (answer) => JSON.stringify(answer)
+
+    if (answer.held || answer.released) is('fine')
+    else if (answer.stuck) is('stuck', 'no answer')
+    else if (answer.code?.endsWith('timeout') || answer.held === false) is('timeout')
+    else if (answer.message?.includes(stage.directory) && (answer.code || answer.errno === ERRORS[error])) is('error')
+    else is('unclear', say(answer))
+
+    await step.settle?.(stage)
+    if (answer.held) {
+      const intruder = await next.tell({ do: 'acquire', name: 'lock', terms: terms(0) })
+      if (intruder.held) is('double', say(intruder))
+    }
+    await stage.tracing.stop()
+    const released = await victim.tell({ do: 'release', name: lock })
+    if (answer.held && !released.released) is('stuck', `its lock is not given back: ${say(released)}`)
+    for (const [who, one] of [['the victim', victim], ['somebody else', next]]) {
+      const again = await one.tell({ do: 'acquire', name: 'again', terms: terms(10_000) })
+      if (!again.held) is('stuck', `${who} does not get in afterwards: ${say(again)}`)
+      const back = await one.tell({ do: 'release', name: 'again' })
+      if (again.held && !back.released) is('stuck', `${who} cannot release afterwards: ${say(back)}`)
+    }
+    let left
+    if (!(await eventually(() => (left = leftovers(stage.directory)).length === 0))) is('left', left)
+    let usage
+    const isAsBefore = async () => (usage = await victim.tell({ do: 'usage' })).descriptors === stage.descriptors
+    if (!(await eventually(isAsBefore))) is('leaked', `${usage.descriptors} instead of ${stage.descriptors}`)
+    return outcome
+  })
+}
