@@ -4,7 +4,7 @@
 //!
 //! 1. an unnamed file, given its name with `linkat`;
 //! 2. a private temporary name, moved to the public one without replacing anything;
-//! 3. the same, linked to the public name and unlinked from the private one;
+//! 3. the same, linked to the public name, unlinked from the private one, and locked again by the public one;
 //! 4. where hard links are refused too, `O_EXCL` on the public name, filled at once. This is the
 //!    only way with a moment in which a kill leaves an empty lock file behind; rule 3 bounds it.
 
@@ -18,8 +18,9 @@ use std::time::{Duration, SystemTime};
 use parking_lot::Mutex;
 
 use super::identity::Identity;
+use super::inspect::read_contents;
 use super::post::Post;
-use super::record::{Claim, NativeRecord};
+use super::record::{Claim, Contents, NativeRecord};
 use super::sys::{self, FsClass, Life, OsLock};
 use super::target::Target;
 
@@ -134,7 +135,7 @@ impl Draft {
     pub fn publish(self, target: &Target, claim: &Claim) -> io::Result<Result<Published, Self>> {
         let linked = match &self.name {
             Name::Unnamed => sys::link_unnamed(&self.file, &target.lock_path),
-            Name::Temporary(temporary) => publish_named(&temporary.path, &target.lock_path),
+            Name::Temporary(temporary) => sys::rename_noreplace(&temporary.path, &target.lock_path),
         };
         match (linked, &self.name) {
             (Ok(()), _) => Ok(Ok(self.published())),
@@ -144,8 +145,29 @@ impl Draft {
                 let token = self.record.leasehold.token;
                 Self::named(target, claim, |_| token)?.publish(target, claim)
             }
-            (Err(error), Name::Temporary(_)) if sys::is_unsupported(&error) => self.publish_in_place(target, claim),
+            (Err(error), Name::Temporary(_)) if sys::is_unsupported(&error) => self.publish_linked(target, claim),
             (Err(error), _) => Err(error),
+        }
+    }
+
+    /// Links the draft to its public name.
+    ///
+    /// A file system that goes by names (FUSE) may hold the two names for two files, each with a lock of
+    /// its own. So the record says that no lock backs it, until the one of the public name is had.
+    fn publish_linked(mut self, target: &Target, claim: &Claim) -> io::Result<Result<Published, Self>> {
+        let Name::Temporary(temporary) = &self.name else { return Ok(Err(self)) };
+        let temporary = temporary.path.clone();
+        self.record.leasehold.os_lock = false;
+        self.write()?;
+        match sys::link(&temporary, &target.lock_path) {
+            Ok(()) => {
+                let mut published = self.published();
+                published.lock_public_name(target);
+                Ok(Ok(published))
+            }
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Err(self)),
+            Err(error) if sys::is_unsupported(&error) => self.publish_in_place(target, claim),
+            Err(error) => Err(error),
         }
     }
 
@@ -183,10 +205,33 @@ impl Draft {
     }
 }
 
-fn publish_named(temporary: &Path, path: &Path) -> io::Result<()> {
-    match sys::rename_noreplace(temporary, path) {
-        Err(error) if sys::is_unsupported(&error) => sys::link(temporary, path),
-        moved => moved,
+impl Published {
+    /// Exchanges the lock of the private name for that of the public one, and says so in the record. Where
+    /// that fails, somebody looks at the file this moment, and it stays without a lock.
+    fn lock_public_name(&mut self, target: &Target) {
+        // On most file systems it is the same lock, which our other descriptor must not have then.
+        let _ = sys::unlock(&self.file);
+        let _ = self.try_lock_public_name(target);
+    }
+
+    fn try_lock_public_name(&mut self, target: &Target) -> io::Result<()> {
+        let file = sys::open_lock_file(&target.lock_path)?;
+        if sys::try_lock(&file)? != OsLock::Acquired {
+            return Ok(());
+        }
+        // We may have been frozen since: then it may be somebody else's by now.
+        let contents = read_contents(&file, &sys::stat_file(&file)?)?;
+        if !matches!(&contents, Contents::Native(record) if *record == self.record) {
+            return Ok(());
+        }
+        let mut record = self.record.clone();
+        record.leasehold.os_lock = true;
+        let bytes = record.render(self.len);
+        sys::write_at(&file, &bytes, 0)?;
+        self.len = bytes.len();
+        self.record = record;
+        self.file = file;
+        Ok(())
     }
 }
 
