@@ -1,6 +1,7 @@
 // Processes that want locks, and somebody who tells them when.
 
 import { spawn } from 'node:child_process'
+import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { after } from '../support/after.mjs'
 import { Recorder } from './history.mjs'
@@ -62,6 +63,8 @@ export class Crew {
     this.#scope = scope
     this.#history = history
     this.#recorder = new Recorder(history, 'driver')
+    /** Where its history is: nobody locks anything there. */
+    this.directory = dirname(history)
   }
 
   /**
@@ -73,7 +76,7 @@ export class Crew {
     const [command, ...args] = [...through, process.execPath, ...nodeArgs, script, name, this.#history, contestant]
     const { NODE_TEST_CONTEXT, ...inherited } = process.env
     const stdio = ['ignore', 'ignore', 'inherit', 'ipc']
-    const member = new Member(spawn(command, args, { stdio, env: { ...inherited, ...env } }), name)
+    const member = new Member(spawn(command, args, { stdio, env: { ...inherited, NODE_NO_WARNINGS: '1', ...env } }), name)
     after(this.#scope, async () => {
       member.process.kill('SIGKILL')
       await member.exit

@@ -43,7 +43,7 @@ async function attempt({ path, sync = false, delay = 0, hold = 0, block = 0, opt
       lock.assertHeld?.()
     } catch (error) {
       if (error.code !== 'file_lock_lost') throw error
-      return
+      return note('lost', { reason: error.reason })
     }
     note('guarded', {}, t)
   }
