@@ -24,7 +24,10 @@ const ORDERLY = `
 
 for (const [name, text, options] of [
   ['holders that follow each other', ORDERLY],
-  ['a holder that is killed, and its successor', `1 a#0 want\n2 a#0 acquire 1\n3 a kill\n4 b#0 want\n5 b#0 acquire 2\n6 b#0 release`],
+  [
+    'a holder that is killed, and its successor',
+    '1 a#0 want\n2 a#0 acquire 1\n3 a kill\n4 b#0 want\n5 b#0 acquire 2\n6 b#0 release',
+  ],
   ['a waiter that is killed', '1 a#0 want\n2 a kill'],
   [
     'a holder that was frozen for its lease, and told before it was sure again',
@@ -33,7 +36,8 @@ for (const [name, text, options] of [
   ],
   [
     'one that lost its lock before it could say that it had it',
-    `1 a#0 want\n2 a freeze\n300 b#0 want\n301 b#0 acquire 2\n400 a thaw\n401 a#0 acquire 1\n402 a#0 lost\n403 b#0 release`,
+    `1 a#0 want\n2 a freeze\n300 b#0 want\n301 b#0 acquire 2
+     400 a thaw\n401 a#0 acquire 1\n402 a#0 lost\n403 b#0 release`,
   ],
   ['a timeout, where they are allowed', '1 a#0 want\n2 a#0 timeout', { timeouts: true }],
   ['smaller tokens, where they are allowed', ORDERLY.replace('acquire 11', 'acquire 9'), { tokens: false }],
@@ -45,7 +49,11 @@ for (const [name, text, options] of [
 
 for (const [name, text, problem] of [
   ['two holders', ORDERLY.replace('6 b#0', '4.5 b#0'), /in together/],
-  ['two holders of which one is killed', '1 a#0 want\n2 a#0 acquire 1\n3 b#0 want\n4 b#0 acquire 2\n5 a#0 guarded\n6 a kill', /in together/],
+  [
+    'two holders of which one is killed',
+    '1 a#0 want\n2 a#0 acquire 1\n3 b#0 want\n4 b#0 acquire 2\n5 a#0 guarded\n6 a kill',
+    /in together/,
+  ],
   ['a token that does not grow', ORDERLY.replace('acquire 11', 'acquire 10'), /does not exceed/],
   ['a token that falls behind a lost one', `1 a#0 want\n2 a#0 acquire 9\n3 a freeze\n300 a thaw\n301 a#0 lost
      302 b#0 want\n303 b#0 acquire 8\n304 b#0 release`, /does not exceed/],
@@ -53,7 +61,11 @@ for (const [name, text, problem] of [
   ['a timeout', `${ORDERLY}\n8 c#0 want\n9 c#0 timeout`, /timed out/],
   ['an error', `${ORDERLY}\n8 c#0 want\n9 c#0 error`, /failed/],
   ['a loss without a reason', `${ORDERLY}\n8 c#0 want\n9 c#0 acquire 12\n10 c#0 lost`, /never stood still/],
-  ['a loss after too short a freeze', '1 a#0 want\n2 a#0 acquire 1\n3 a freeze\n50 a thaw\n51 a#0 lost', /never stood still/],
+  [
+    'a loss after too short a freeze',
+    '1 a#0 want\n2 a#0 acquire 1\n3 a freeze\n50 a thaw\n51 a#0 lost',
+    /never stood still/,
+  ],
   [
     'a loser that was told it still had the lock',
     `1 a#0 want\n2 a#0 acquire 1\n4 a freeze\n5 b#0 want\n300 b#0 acquire 2\n400 a thaw\n401 a#0 guarded

@@ -78,7 +78,8 @@ export function check(events, { tokens = true, timeouts = false } = {}) {
     if (attempt.failed !== undefined) say(`${attempt} failed: ${attempt.failed}`)
     if (attempt.timedOut !== undefined && !timeouts) say(`${attempt} timed out`)
     if (!attempt.hasOutcome && !dead.has(attempt.who)) say(`${attempt} waits for ever`)
-    if (attempt.lost !== undefined && !stoodStill(attempt)) say(`${attempt} was lost by a holder that never stood still`)
+    const wasLost = attempt.lost !== undefined
+    if (wasLost && !stoodStill(attempt)) say(`${attempt} was lost by a holder that never stood still`)
   }
 
   /** Whether the process of an attempt was frozen for as long as its lease, from its wish to its loss. */

@@ -19,7 +19,7 @@ class Member {
     Object.assign(this, { process, name, pid: process.pid })
     this.exit = new Promise((resolve) => process.once('exit', (code, signal) => resolve(signal ?? code)))
     this.ready = new Promise((resolve, reject) => {
-      process.on('message', (message) => (message.ready ? resolve((this.pid = message.ready)) : this.#answered(message)))
+      process.on('message', (message) => (message.ready ? resolve() : this.#answered(message)))
       void this.exit.then((how) => {
         reject(new Error(`${name} did not start: ${how}`))
         for (const { reject } of this.#orders.values()) reject(new Error(`${name} ended: ${how}`))
@@ -73,7 +73,8 @@ export class Crew {
    */
   async hire({ contestant = 'leasehold', through = [], env = {}, nodeArgs = [] } = {}) {
     const name = `w${this.#count++}`
-    const [command, ...args] = [...through, process.execPath, ...nodeArgs, script, name, this.#history, contestant]
+    const node = [process.execPath, ...nodeArgs, script, name, this.#history, contestant]
+    const [command, ...args] = [...through, ...node]
     const { NODE_TEST_CONTEXT, ...inherited } = process.env
     const stdio = ['ignore', 'ignore', 'inherit', 'ipc']
     const member = new Member(spawn(command, args, { stdio, env: { ...inherited, NODE_NO_WARNINGS: '1', ...env } }), name)

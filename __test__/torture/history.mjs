@@ -43,4 +43,6 @@ export function reader(path) {
 }
 
 /** All events of a history. */
-export const readHistory = (path) => readFileSync(path, 'utf8').split('\n').filter(Boolean).map((line) => JSON.parse(line))
+export function readHistory(path) {
+  return readFileSync(path, 'utf8').split('\n').filter(Boolean).map((line) => JSON.parse(line))
+}

@@ -10,8 +10,9 @@ import { root } from '../../scripts/prepare.mjs'
 const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target')
 
 let built
+/** As `cargo test` builds it anyway. */
 export function buildPuppet() {
-  const args = ['build', '--release', '--locked', '--quiet', '--example', 'puppet']
+  const args = ['build', '--locked', '--quiet', '--example', 'puppet']
   built ??= execFileSync('cargo', args, { cwd: root, stdio: 'inherit' }) ?? true
 }
 
@@ -23,7 +24,7 @@ const STUCK = 20_000
  * none; `event(name)` to the next event of that name; `exit` to how it ended.
  */
 export function puppet(scope) {
-  const process = spawn(join(target, 'release', 'examples', 'puppet'), { stdio: ['pipe', 'pipe', 'inherit'] })
+  const process = spawn(join(target, 'debug', 'examples', 'puppet'), { stdio: ['pipe', 'pipe', 'inherit'] })
   const inbox = new Inbox()
   process.stdin.on('error', () => {}) // it was killed: whoever waits for an answer is told
   createInterface({ input: process.stdout }).on('line', (line) => inbox.push(JSON.parse(line)))

@@ -47,7 +47,11 @@ const look = ({ victim }) => victim.tell({ do: 'look', name: 'lock' })
 export const STEPS = [
   { name: 'acquire', act: acquire },
   { name: 'acquire by a private name', rules: NO_UNNAMED, act: acquire },
-  { name: 'acquire by a private name and a link', rules: ['linkat:error=EOPNOTSUPP:when=1', ...NO_RENAME], act: acquire },
+  {
+    name: 'acquire by a private name and a link',
+    rules: ['linkat:error=EOPNOTSUPP:when=1', ...NO_RENAME],
+    act: acquire,
+  },
   // The one way with an empty file in it: whoever dies then is waited for until the file is old.
   { name: 'acquire without links', rules: NO_LINKS, fresh: { staleMs: 300, timeoutMs: 10_000 }, act: acquire },
   { name: 'check', arrange: acquire, act: ({ victim }) => victim.tell({ do: 'check', name: 'lock' }) },

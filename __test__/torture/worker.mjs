@@ -69,16 +69,20 @@ async function strive({ seed, paths, longest = 4, think = 3, tasks = 1, ...rest 
       await pause(chance(think + 1))
     }
   }
-  await Promise.all(Array.from({ length: tasks }, one))
+  striving = Promise.all(Array.from({ length: tasks }, one))
+  await striving
   return { attempts: count }
 }
 
 let stopped = false
+let striving
 
 const DO = {
   attempt,
   strive: (order) => ((stopped = false), strive(order)),
   stop: () => void (stopped = true),
+  /** Answers when it strives no more. */
+  quiet: async () => void (await striving),
   async usage() {
     for (let round = 0; round < 4; round += 1) {
       globalThis.gc?.()
@@ -99,4 +103,4 @@ process.on('message', async ({ number, verb, order }) => {
   }
 })
 process.on('disconnect', () => process.exit())
-process.send({ ready: process.pid })
+process.send({ ready: true })

@@ -7,8 +7,8 @@ import { pause, strife } from './strife.mjs'
 export const name = 'clocks'
 export const title = 'Wall clocks stepped at random, each process its own (leaseMs 600)'
 
-const LIBRARIES = ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu', '/usr/lib64', '/usr/lib', '/usr/local/lib']
-const library = LIBRARIES.map((where) => join(where, 'faketime', 'libfaketimeMT.so.1')).find(existsSync)
+const PLACES = ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu', '/usr/lib64', '/usr/lib', '/usr/local/lib']
+const library = PLACES.map((where) => join(where, 'faketime', 'libfaketimeMT.so.1')).find(existsSync)
 
 /** How far clocks are off, in seconds. */
 const STEPS = [-31_536_000, -86_400, -3600, -60, -1, 0, 1, 60, 3600, 86_400, 31_536_000]

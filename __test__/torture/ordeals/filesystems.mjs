@@ -38,10 +38,10 @@ const KINDS = [
   ['FUSE: fuse-overlayfs', (part, point) => ['fuse-overlayfs', '-o', layers(part), point], FUSERMOUNT],
 ]
 
-export async function run({ seed, rounds }) {
+export async function run({ seed, rounds, only }) {
   const rows = []
   const problems = []
-  for (const [kind, mount, unmount] of KINDS) {
+  for (const [kind, mount, unmount] of KINDS.filter(([kind]) => only?.includes(kind) ?? true)) {
     await Scope.during(async (scope) => {
       let parent
       try {

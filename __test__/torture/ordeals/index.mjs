@@ -37,12 +37,12 @@ export const SIZES = {
   },
   short: {
     storm: { rounds: 200, rivals: false },
-    kills: { points: 12 },
-    failures: { points: 16 },
+    kills: { steps: 6, points: 10 },
+    failures: { steps: 6, points: 12 },
     namespaces: { kills: 6 },
-    freezes: { freezes: 6 },
+    freezes: { freezes: 5 },
     clocks: { steps: 20 },
     loops: { blockMs: 1500, turns: 1 },
-    filesystems: { rounds: 5 },
+    filesystems: { rounds: 5, only: ['FUSE: bindfs'] },
   },
 }

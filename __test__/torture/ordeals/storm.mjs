@@ -84,7 +84,8 @@ async function rage({ contestant, kind, plant, from, rounds, seed, through, pare
     }
 
     for (let number = 0; number < rounds; ) {
-      for (const end = Math.min(number + BATCH, rounds); number < end; number += 1) problems.push(...(await round(number)))
+      const end = Math.min(number + BATCH, rounds)
+      for (; number < end; number += 1) problems.push(...(await round(number)))
       const { problems: found, counts } = check(next())
       problems.push(...found)
       totals.holds += counts.holds

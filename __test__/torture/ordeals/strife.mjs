@@ -40,7 +40,8 @@ export function strife({ who, seed, hire, trouble, order, paths = 2, parent, rul
       if (how.ended) problems.push(String(how.ended.message))
     }
     const { problems: found, counts } = check(reader(here.history)(), rules)
-    const left = leftovers(here.directory).filter((name) => !(order.options?.keepLockFile && /^file-\d+\.lock$/.test(name)))
+    const isKept = (name) => order.options?.keepLockFile && /^file-\d+\.lock$/.test(name)
+    const left = leftovers(here.directory).filter((name) => !isKept(name))
     problems.push(...found, ...left.map((name) => `left behind: ${name}`))
     const row = {
       who,

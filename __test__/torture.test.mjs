@@ -1,0 +1,17 @@
+// The ordeals of `npm run torture`, as long as a test run has time for. Each is seen to fail in docs/reliability.md.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { ORDEALS, SIZES } from './torture/ordeals/index.mjs'
+
+/** Always the same one here: `npm run torture` tries others. */
+const SEED = 1
+
+for (const [name, { title, run }] of Object.entries(ORDEALS)) {
+  test(`${name}: ${title}`, async (t) => {
+    const { rows, problems, skip } = await run({ seed: SEED, ...SIZES.short[name] })
+    if (skip) return t.skip(skip)
+    assert.deepEqual(problems, [], JSON.stringify(rows, null, 2))
+    assert.ok(rows.length > 0)
+  })
+}
