@@ -77,7 +77,8 @@ export class Crew {
     const [command, ...args] = [...through, ...node]
     const { NODE_TEST_CONTEXT, ...inherited } = process.env
     const stdio = ['ignore', 'ignore', 'inherit', 'ipc']
-    const member = new Member(spawn(command, args, { stdio, env: { ...inherited, NODE_NO_WARNINGS: '1', ...env } }), name)
+    const settings = { ...inherited, NODE_NO_WARNINGS: '1', ...env }
+    const member = new Member(spawn(command, args, { stdio, env: settings }), name)
     after(this.#scope, async () => {
       member.process.kill('SIGKILL')
       await member.exit

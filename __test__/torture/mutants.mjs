@@ -116,9 +116,10 @@ function endure(directory, [ordeal, , file, before, after], env) {
   if (text.split(before).length !== 2) throw new Error(`${file} does not say once: ${before}`)
   writeFileSync(path, text.replace(before, after))
   try {
-    execFileSync(process.execPath, ['scripts/prepare.mjs'], { cwd: directory, env, stdio: ['ignore', 'ignore', 'inherit'] })
-    const args = ['__test__/torture/torture.mjs', '--quick', '--only', ordeal]
-    return spawnSync(process.execPath, args, { cwd: directory, env, encoding: 'utf8' })
+    const stdio = ['ignore', 'ignore', 'inherit']
+    execFileSync(process.execPath, ['scripts/prepare.mjs'], { cwd: directory, env, stdio })
+    const args = ['__test__/torture/torture.mjs', '--size', 'mutants', '--only', ordeal]
+    return spawnSync(process.execPath, args, { cwd: directory, env, encoding: 'utf8', maxBuffer: 1 << 26 })
   } finally {
     writeFileSync(path, text)
   }

@@ -1,6 +1,6 @@
 // Directories to do it in, and what is left in them.
 
-import { mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { after } from '../support/after.mjs'
@@ -18,6 +18,13 @@ export function place(scope, parent = HOME) {
     return directory
   }
   return { directory: make(parent), history: join(make(HOME), 'history.jsonl') }
+}
+
+/** Keeps the history of something that went wrong; says where. */
+export function keep(history, who, seed) {
+  const kept = join(HOME, `${who.replaceAll(/\W+/g, '-')}-${seed}.jsonl`)
+  copyFileSync(history, kept)
+  return `the history of that: ${kept}`
 }
 
 /** The names in a directory that no lock should have left there. */

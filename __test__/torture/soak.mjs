@@ -118,7 +118,8 @@ async function soak(scope) {
     }
     const grown = is.heapUsed + is.external - was.heapUsed - was.external
     if (grown > GROWTH) problems.push(`the heap of ${name} grew by ${(grown / MIB).toFixed(1)} MiB`)
-    const span = (what, unit = 1) => [was, is].map((then) => (then[what] / unit).toFixed(unit > 1 ? 1 : 0)).join(' → ')
+    const digits = (unit) => (unit > 1 ? 1 : 0)
+    const span = (what, unit = 1) => [was, is].map((then) => (then[what] / unit).toFixed(digits(unit))).join(' → ')
     return {
       who: name,
       descriptors: span('descriptors'),

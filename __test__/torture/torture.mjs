@@ -1,23 +1,33 @@
 // Everything that is meant to break leasehold, one after the other, each with a table. See docs/reliability.md.
 //
 //   npm run torture -- [--quick] [--seed N] [--only NAME,…] [--json FILE]
+//   npm run torture -- --history FILE    what is wrong with a history that was kept
 
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { machine } from '../../bench/machine.mjs'
 import { printTable } from '../../bench/table.mjs'
+import { check } from './checker.mjs'
+import { readHistory } from './history.mjs'
 import { ORDEALS, SIZES } from './ordeals/index.mjs'
 
 const { values: options } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
+    size: { type: 'string' },
     seed: { type: 'string' },
     only: { type: 'string' },
     json: { type: 'string' },
+    history: { type: 'string' },
   },
 })
+if (options.history) {
+  const { problems, counts } = check(readHistory(options.history))
+  console.log(counts, problems)
+  process.exit(problems.length > 0 ? 1 : 0)
+}
 const seed = Number(options.seed ?? Date.now() % 1_000_000)
-const size = SIZES[options.quick ? 'quick' : 'full']
+const size = SIZES[options.size ?? (options.quick ? 'quick' : 'full')]
 const names = options.only?.split(',') ?? Object.keys(ORDEALS)
 const unknown = names.filter((name) => !(name in ORDEALS))
 if (unknown.length > 0) throw new Error(`${unknown}: there are ${Object.keys(ORDEALS).join(', ')}`)

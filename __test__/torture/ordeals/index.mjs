@@ -13,7 +13,10 @@ const ALL = [storm, kills, failures, namespaces, freezes, clocks, loops, filesys
 
 export const ORDEALS = Object.fromEntries(ALL.map((ordeal) => [ordeal.name, ordeal]))
 
-/** What each ordeal is given: `full` is minutes each, `quick` tens of seconds, `short` what `npm test` has time for. */
+/**
+ * What each ordeal is given: `full` is minutes each, `quick` tens of seconds, `short` what `npm test` has time for,
+ * `mutants` what it takes to notice a broken engine.
+ */
 export const SIZES = {
   full: {
     storm: { rounds: 10_000, rivalRounds: 1000 },
@@ -44,5 +47,15 @@ export const SIZES = {
     clocks: { steps: 20 },
     loops: { blockMs: 1500, turns: 1 },
     filesystems: { rounds: 5, only: ['FUSE: bindfs'] },
+  },
+  mutants: {
+    storm: { rounds: 50, rivals: false },
+    kills: { points: 40 },
+    failures: { points: 120 },
+    namespaces: { kills: 6 },
+    freezes: { freezes: 25 },
+    clocks: { steps: 40 },
+    loops: { blockMs: 1500, turns: 1 },
+    filesystems: { rounds: 10, only: ['FUSE: bindfs'] },
   },
 }

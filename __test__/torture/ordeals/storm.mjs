@@ -7,7 +7,7 @@ import { check } from '../checker.mjs'
 import { installFsSafe } from '../contestants.mjs'
 import { Crew } from '../crew.mjs'
 import { reader } from '../history.mjs'
-import { leftovers, place } from '../places.mjs'
+import { keep, leftovers, place } from '../places.mjs'
 import { plantDirectory, staleRecords } from '../records.mjs'
 import { Scope } from '../scope.mjs'
 
@@ -93,6 +93,7 @@ async function rage({ contestant, kind, plant, from, rounds, seed, through, pare
       totals.longestWaitMs = Math.max(totals.longestWaitMs, counts.longestWaitMs)
     }
     problems.push(...leftovers(directory).map((name) => `left behind: ${name}`))
+    if (from && problems.length > 0) problems.push(keep(history, `storm ${kind}`, seed))
     const row = {
       who: contestant,
       'stale lock': kind,

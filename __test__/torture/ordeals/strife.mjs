@@ -6,7 +6,7 @@ import { random } from '../../support/random.mjs'
 import { check } from '../checker.mjs'
 import { Crew } from '../crew.mjs'
 import { reader } from '../history.mjs'
-import { leftovers, place } from '../places.mjs'
+import { keep, leftovers, place } from '../places.mjs'
 import { Scope } from '../scope.mjs'
 
 /** How long it may take until all have stopped: the longest wait for a lock. */
@@ -43,6 +43,7 @@ export function strife({ who, seed, hire, trouble, order, paths = 2, parent, rul
     const isKept = (name) => order.options?.keepLockFile && /^file-\d+\.lock$/.test(name)
     const left = leftovers(here.directory).filter((name) => !isKept(name))
     problems.push(...found, ...left.map((name) => `left behind: ${name}`))
+    if (problems.length > 0) problems.push(keep(here.history, who, seed))
     const row = {
       who,
       'locks had': counts.holds,
