@@ -76,6 +76,10 @@ static AT_EXIT: std::sync::Once = std::sync::Once::new();
 
 thread_local! {
     /// The environment that will look into its mailbox by itself in a moment; 0 for none.
+    #[cfg_attr(
+        all(windows, target_env = "gnu"),
+        expect(clippy::missing_const_for_thread_local, reason = "it is const; the lint sees what the macro makes of it")
+    )]
     static QUIET: Cell<EnvId> = const { Cell::new(0) };
 }
 

@@ -1,0 +1,46 @@
+//! What stands in a file, and its dates.
+
+use std::fs::{File, FileTimes};
+use std::io::{self, ErrorKind};
+use std::os::windows::fs::FileExt as _;
+use std::time::SystemTime;
+
+/// Reads up to `buffer.len()` bytes from the start of `file`.
+pub fn read_start(file: &File, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.seek_read(&mut buffer[filled..], filled as u64) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+/// Writes all of `bytes` at `offset`. A record is one call: it fits in a page.
+pub fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    let mut written = 0;
+    while written < bytes.len() {
+        match file.seek_write(&bytes[written..], offset + written as u64) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(count) => written += count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    // By itself the date may wait for the handle to be closed, and a heart that seems not to beat
+    // is superseded.
+    touch(file)
+}
+
+/// Moves the modification time to now, for file systems too full for a write.
+pub fn touch(file: &File) -> io::Result<()> {
+    file.set_modified(SystemTime::now())
+}
+
+/// Moves the access time to now and nothing else: the mark by which a waiter shows itself.
+pub fn mark(file: &File) -> io::Result<()> {
+    file.set_times(FileTimes::new().set_accessed(SystemTime::now()))
+}

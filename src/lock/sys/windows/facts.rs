@@ -1,0 +1,88 @@
+//! The facts of a file, by its name or by a handle.
+
+use std::fs::File;
+use std::io;
+use std::os::windows::io::AsRawHandle as _;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use windows_sys::Win32::Storage::FileSystem::{
+    BY_HANDLE_FILE_INFORMATION, FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_REPARSE_POINT, FILE_ATTRIBUTE_TAG_INFO,
+    FILE_BASIC_INFO, FILE_ID_INFO, FILE_STANDARD_INFO, GetFileInformationByHandle,
+};
+
+use super::super::{FileId, FileKind, Meta};
+use super::errors::{is_unsupported, reached};
+use super::handles::{done, query};
+use super::open::find;
+
+/// The facts of what `path` names, without following a symbolic link.
+pub fn stat_path(path: &Path) -> io::Result<Meta> {
+    stat_file(&reached(find(path))?)
+}
+
+/// The facts of an open file.
+pub fn stat_file(file: &File) -> io::Result<Meta> {
+    let basic: FILE_BASIC_INFO = query(file)?;
+    let standard: FILE_STANDARD_INFO = query(file)?;
+    let tag = if basic.FileAttributes & FILE_ATTRIBUTE_REPARSE_POINT == 0 {
+        0
+    } else {
+        query::<FILE_ATTRIBUTE_TAG_INFO>(file)?.ReparseTag
+    };
+    Ok(Meta {
+        id: id(file)?,
+        kind: kind(basic.FileAttributes, tag),
+        // The name of a deleted file counts until the last handle is closed; for us it is gone.
+        links: if standard.DeletePending { 0 } else { standard.NumberOfLinks.into() },
+        len: standard.EndOfFile.try_into().unwrap_or(0),
+        modified: time(basic.LastWriteTime),
+        accessed: time(basic.LastAccessTime),
+    })
+}
+
+/// Which file it is on its volume. The volume is left out: the same path does not lead to another one
+/// while a file there is open, and wine forgets the volume of a file that was renamed.
+fn id(file: &File) -> io::Result<FileId> {
+    let index = match query::<FILE_ID_INFO>(file) {
+        Ok(id) => u128::from_le_bytes(id.FileId.Identifier),
+        // FAT, for one. Only then: the two ways must not be mixed for one file.
+        Err(error) if is_unsupported(&error) => {
+            let mut facts = BY_HANDLE_FILE_INFORMATION::default();
+            // SAFETY: the handle is open, and `facts` is of the type that the call fills.
+            done(unsafe { GetFileInformationByHandle(file.as_raw_handle(), &raw mut facts) })?;
+            u128::from(facts.nFileIndexHigh) << 32 | u128::from(facts.nFileIndexLow)
+        }
+        Err(error) => return Err(error),
+    };
+    Ok(FileId { device: 0, index })
+}
+
+pub(super) fn kind(attributes: u32, tag: u32) -> FileKind {
+    /// Set in the tags of reparse points that stand for another name: links, junctions, mounts.
+    const NAME_SURROGATE: u32 = 0x2000_0000;
+    /// `AF_UNIX` sockets, and the FIFOs and devices of Linux subsystems.
+    const SPECIAL: std::ops::RangeInclusive<u32> = 0x8000_0023..=0x8000_0026;
+    if attributes & FILE_ATTRIBUTE_REPARSE_POINT != 0 && tag & NAME_SURROGATE != 0 {
+        FileKind::Symlink
+    } else if attributes & FILE_ATTRIBUTE_REPARSE_POINT != 0 && SPECIAL.contains(&tag) {
+        FileKind::Special
+    } else if attributes & FILE_ATTRIBUTE_DIRECTORY != 0 {
+        FileKind::Directory
+    } else {
+        FileKind::Regular
+    }
+}
+
+/// Ticks of 100 ns since 1601.
+pub(super) fn time(ticks: i64) -> SystemTime {
+    const UNIX_EPOCH: i64 = 116_444_736_000_000_000;
+    let since = ticks.saturating_sub(UNIX_EPOCH);
+    let distance = Duration::from_nanos_u128(u128::from(since.unsigned_abs()) * 100);
+    let time = if since < 0 {
+        SystemTime::UNIX_EPOCH.checked_sub(distance)
+    } else {
+        SystemTime::UNIX_EPOCH.checked_add(distance)
+    };
+    time.unwrap_or(SystemTime::UNIX_EPOCH)
+}

@@ -1,0 +1,29 @@
+//! Windows: byte-range locks far past the end of the file, POSIX semantics for names.
+//!
+//! Locked bytes are closed to every other handle here, even for reading, so no lock covers the
+//! record: each one is a byte that no record ever reaches. (fs4 would lock the whole file.)
+//!
+//! All handles are opened with every share mode, which is also std's way, and none is inherited.
+
+mod contents;
+mod errors;
+mod facts;
+mod handles;
+mod locks;
+mod machine;
+mod names;
+mod open;
+#[cfg(test)]
+mod tests;
+
+pub use contents::{mark, read_start, touch, write_at};
+pub use errors::{is_symlink_error, is_transient, is_unsupported};
+pub use facts::{stat_file, stat_path};
+pub use locks::{try_guard, try_lock, unguard, unlock};
+pub use machine::{at_exit, boot_id, fs_class, pid_namespace, spawn};
+pub use names::{create_dir_all, create_unnamed, link, link_unnamed, rename, rename_noreplace, unlink};
+pub use open::{create_new, open_append, open_lock_file, open_read};
+
+/// Whether a file that another one was renamed over, or that was unlinked, shows no links through its
+/// descriptor at once.
+pub const LINKS_TELL: bool = false;

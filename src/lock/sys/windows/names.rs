@@ -1,0 +1,135 @@
+//! Names: given, changed and removed as on POSIX, also while others have the files open.
+
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::os::windows::io::AsRawHandle as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use windows_sys::Win32::Foundation::{ERROR_ALREADY_EXISTS, ERROR_NOT_SUPPORTED};
+use windows_sys::Win32::Storage::FileSystem::{
+    FILE_DISPOSITION_FLAG_DELETE, FILE_DISPOSITION_FLAG_POSIX_SEMANTICS, FILE_DISPOSITION_INFO,
+    FILE_DISPOSITION_INFO_EX, GetVolumeInformationByHandleW, MoveFileExW,
+};
+
+use super::errors::{is_transient, os_error};
+use super::handles::{done, set, wide};
+use super::open::{find, open_to_delete};
+
+/// Creates a directory and its missing parents.
+pub fn create_dir_all(path: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(path)
+}
+
+/// There are no unnamed files here: drafts get a private name.
+pub fn create_unnamed(_directory: &Path) -> io::Result<File> {
+    Err(os_error(ERROR_NOT_SUPPORTED))
+}
+
+/// There are no unnamed files here.
+pub fn link_unnamed(_file: &File, _path: &Path) -> io::Result<()> {
+    Err(os_error(ERROR_NOT_SUPPORTED))
+}
+
+/// Gives the file named `temporary` the second name `path`, which must be free.
+pub fn link(temporary: &Path, path: &Path) -> io::Result<()> {
+    std::fs::hard_link(temporary, path)
+}
+
+/// Replaces whatever `path` names by the file named `temporary`, also while others have it open.
+#[expect(clippy::disallowed_methods, reason = "the seam is where names are replaced")]
+pub fn rename(temporary: &Path, path: &Path) -> io::Result<()> {
+    match std::fs::rename(temporary, path) {
+        Err(error) if is_transient(&error) => {}
+        renamed => return renamed,
+    }
+    if find(path).map_or(true, |file| has_posix_names(&file)) {
+        return patiently(|| std::fs::rename(temporary, path));
+    }
+    // An open file cannot be replaced there, only moved. Whoever is quick enough to take the free
+    // name has it, and we fail with `AlreadyExists`.
+    let aside = aside(path);
+    move_file(path, &aside)?;
+    let renamed = rename_noreplace(temporary, path);
+    // What cannot be removed now will be swept later, like any other private name.
+    let _ = if renamed.is_err() { move_file(&aside, path).or_else(|_| delete(&aside)) } else { delete(&aside) };
+    renamed
+}
+
+/// Gives the file named `temporary` the name `path` instead, never replacing anything.
+pub fn rename_noreplace(temporary: &Path, path: &Path) -> io::Result<()> {
+    patiently(|| {
+        let error = match move_file(temporary, path) {
+            Err(error) if is_transient(&error) => error,
+            moved => return moved,
+        };
+        // Access is also denied while a deleted file still lingers under the name: that is taken.
+        // When nothing is there, somebody looks at our own file (a virus scanner, say).
+        match find(path) {
+            Err(missing) if missing.kind() == ErrorKind::NotFound => Err(error),
+            _ => Err(os_error(ERROR_ALREADY_EXISTS)),
+        }
+    })
+}
+
+fn move_file(from: &Path, to: &Path) -> io::Result<()> {
+    let (from, to) = (wide(from)?, wide(to)?);
+    // SAFETY: both are NUL-terminated and outlive the call, which only reads them.
+    done(unsafe { MoveFileExW(from.as_ptr(), to.as_ptr(), 0) })
+}
+
+/// A free name beside `path`, which `sweep` knows as a private one.
+fn aside(path: &Path) -> PathBuf {
+    let unique = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}-{unique:x}-aside.tmp", std::process::id()));
+    name.into()
+}
+
+/// Repeats what fails because somebody else has a file open just now, for 31 ms at most.
+fn patiently(mut action: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+    for pause in [1, 2, 4, 8, 16] {
+        match action() {
+            Err(error) if is_transient(&error) => std::thread::sleep(Duration::from_millis(pause)),
+            finished => return finished,
+        }
+    }
+    action()
+}
+
+/// Removes a name, at once: also while others have the file open.
+pub fn unlink(path: &Path) -> io::Result<()> {
+    let file = open_to_delete(path)?;
+    if has_posix_names(&file) {
+        let flags = FILE_DISPOSITION_FLAG_DELETE | FILE_DISPOSITION_FLAG_POSIX_SEMANTICS;
+        return set(&file, &FILE_DISPOSITION_INFO_EX { Flags: flags });
+    }
+    drop(file);
+    // A deleted file keeps its name until nobody has it open: better a name that nobody wants.
+    let aside = aside(path);
+    if move_file(path, &aside).is_err() {
+        return delete(path);
+    }
+    // What cannot be removed now will be swept later, like any other private name.
+    let _ = delete(&aside);
+    Ok(())
+}
+
+/// Removes a name, in the end: when nobody has the file open any more.
+fn delete(path: &Path) -> io::Result<()> {
+    set(&open_to_delete(path)?, &FILE_DISPOSITION_INFO { DeleteFile: true })
+}
+
+/// Whether names on the volume of `file` can be removed and replaced while the files are open. FAT,
+/// old file servers and wine cannot.
+fn has_posix_names(file: &File) -> bool {
+    const FILE_SUPPORTS_POSIX_UNLINK_RENAME: u32 = 0x400;
+    let mut flags = 0;
+    let nothing = std::ptr::null_mut();
+    // SAFETY: the handle is open, `flags` is filled, and the call takes null for what it need not tell.
+    let told = done(unsafe {
+        let handle = file.as_raw_handle();
+        GetVolumeInformationByHandleW(handle, nothing, 0, nothing.cast(), nothing.cast(), &raw mut flags, nothing, 0)
+    });
+    told.is_ok() && flags & FILE_SUPPORTS_POSIX_UNLINK_RENAME != 0
+}

@@ -1,0 +1,184 @@
+//! The seam as the protocol uses it.
+
+use std::ffi::c_void;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use super::super::{FileKind, FsClass, OsLock};
+use super::facts::time;
+use super::*;
+
+/// A directory, and the path of a file with a record in it.
+fn record() -> (tempfile::TempDir, std::path::PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("file.lock");
+    write_at(&create_new(&path).unwrap(), b"record", 0).unwrap();
+    (directory, path)
+}
+
+/// Whether this is not the real thing: wine keeps a deleted file's name count until it is closed.
+fn is_wine() -> bool {
+    #[link(name = "kernel32")]
+    unsafe extern "system" {
+        fn GetModuleHandleA(name: *const std::ffi::c_char) -> *mut c_void;
+        fn GetProcAddress(module: *mut c_void, name: *const std::ffi::c_char) -> *const c_void;
+    }
+    // SAFETY: both names are NUL-terminated, and ntdll is in every process.
+    unsafe { !GetProcAddress(GetModuleHandleA(c"ntdll".as_ptr()), c"wine_get_version".as_ptr()).is_null() }
+}
+
+#[test]
+fn the_lock_excludes_a_second_handle_until_it_is_given_up() {
+    let (_directory, path) = record();
+    let (first, second) = (open_lock_file(&path).unwrap(), open_read(&path).unwrap());
+    assert_eq!(try_lock(&first).unwrap(), OsLock::Acquired);
+    assert_eq!(try_lock(&second).unwrap(), OsLock::Busy);
+    unlock(&first).unwrap();
+    assert_eq!(try_lock(&second).unwrap(), OsLock::Acquired);
+    drop(second);
+    assert_eq!(try_lock(&first).unwrap(), OsLock::Acquired, "closing gives it up too");
+}
+
+#[test]
+fn one_handle_can_lock_repeatedly_and_one_unlock_ends_it() {
+    let (_directory, path) = record();
+    let (first, second) = (open_lock_file(&path).unwrap(), open_lock_file(&path).unwrap());
+    for _ in 0..3 {
+        assert_eq!(try_lock(&first).unwrap(), OsLock::Acquired);
+        assert_eq!(try_lock(&second).unwrap(), OsLock::Busy);
+    }
+    unlock(&second).unwrap();
+    assert_eq!(try_lock(&second).unwrap(), OsLock::Busy, "only the owner can unlock");
+    unlock(&first).unwrap();
+    assert_eq!(try_lock(&second).unwrap(), OsLock::Acquired);
+}
+
+#[test]
+fn the_record_can_be_read_and_written_by_others_while_it_is_locked() {
+    let (_directory, path) = record();
+    let holder = open_lock_file(&path).unwrap();
+    assert_eq!(try_lock(&holder).unwrap(), OsLock::Acquired);
+    assert_eq!(try_guard(&holder).unwrap(), OsLock::Acquired);
+    let mut buffer = [0; 64];
+    assert_eq!(read_start(&open_read(&path).unwrap(), &mut buffer).unwrap(), 6);
+    assert_eq!(std::fs::read(&path).unwrap(), b"record");
+    write_at(&open_lock_file(&path).unwrap(), b"R", 0).unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), b"Record");
+    assert_eq!(stat_file(&holder).unwrap().len, 6, "locking does not make it longer");
+}
+
+#[test]
+fn the_guard_is_independent_of_the_lock() {
+    let (_directory, path) = record();
+    let (holder, taker) = (open_lock_file(&path).unwrap(), open_lock_file(&path).unwrap());
+    assert_eq!(try_lock(&holder).unwrap(), OsLock::Acquired);
+    assert_eq!(try_guard(&taker).unwrap(), OsLock::Acquired);
+    assert_eq!(try_guard(&holder).unwrap(), OsLock::Busy);
+    unguard(&taker).unwrap();
+    assert_eq!(try_guard(&holder).unwrap(), OsLock::Acquired);
+    unguard(&holder).unwrap();
+    assert_eq!(try_lock(&taker).unwrap(), OsLock::Busy, "the lock is still there");
+}
+
+#[test]
+fn unlink_frees_the_name_at_once() {
+    let (_directory, path) = record();
+    let holder = open_lock_file(&path).unwrap();
+    let before = stat_file(&holder).unwrap();
+    assert_eq!(try_lock(&holder).unwrap(), OsLock::Acquired);
+    assert_eq!(before.links, 1);
+    unlink(&path).unwrap();
+    assert_eq!(stat_path(&path).unwrap_err().kind(), ErrorKind::NotFound);
+    assert!(is_wine() || stat_file(&holder).unwrap().links == 0);
+    let next = create_new(&path).unwrap();
+    assert_ne!(stat_file(&next).unwrap().id, before.id, "the old file is still open");
+    assert_eq!(try_lock(&next).unwrap(), OsLock::Acquired);
+    assert_eq!(unlink(&path.with_extension("missing")).unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn rename_noreplace_moves_an_open_file_and_never_replaces_one() {
+    let (directory, path) = record();
+    let temporary = directory.path().join("file.lock.tmp");
+    let draft = create_new(&temporary).unwrap();
+    let refused = rename_noreplace(&temporary, &path).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::AlreadyExists);
+    assert_eq!(std::fs::read(&path).unwrap(), b"record");
+    let free = directory.path().join("free.lock");
+    rename_noreplace(&temporary, &free).unwrap();
+    assert_eq!(stat_path(&free).unwrap().id, stat_file(&draft).unwrap().id);
+    assert_eq!(link(&free, &path).unwrap_err().kind(), ErrorKind::AlreadyExists);
+    let missing = rename_noreplace(&temporary, &directory.path().join("other")).unwrap_err();
+    assert_eq!(missing.kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn rename_replaces_a_file_that_others_have_open_and_locked() {
+    let (directory, path) = record();
+    let frozen = open_lock_file(&path).unwrap();
+    assert_eq!(try_lock(&frozen).unwrap(), OsLock::Acquired);
+    let temporary = directory.path().join("file.lock.tmp");
+    let draft = create_new(&temporary).unwrap();
+    assert_eq!(try_lock(&draft).unwrap(), OsLock::Acquired);
+    rename(&temporary, &path).unwrap();
+    assert_eq!(stat_path(&path).unwrap().id, stat_file(&draft).unwrap().id);
+    assert!(is_wine() || stat_file(&frozen).unwrap().links == 0, "the loser can tell");
+    assert_eq!(try_lock(&open_lock_file(&path).unwrap()).unwrap(), OsLock::Busy, "the lock came along");
+}
+
+#[test]
+fn path_and_handle_tell_the_same_facts() {
+    let (directory, path) = record();
+    let file = open_lock_file(&path).unwrap();
+    link(&path, &directory.path().join("second")).unwrap();
+    let (by_path, by_handle) = (stat_path(&path).unwrap(), stat_file(&file).unwrap());
+    assert_eq!(by_path.id, by_handle.id);
+    assert_eq!((by_path.kind, by_path.links, by_path.len), (FileKind::Regular, 2, 6));
+    assert_eq!(stat_path(directory.path()).unwrap().kind, FileKind::Directory);
+    assert!(open_lock_file(directory.path()).is_err());
+}
+
+#[test]
+fn a_write_moves_the_modification_time_and_a_mark_only_the_access_time() {
+    let (_directory, path) = record();
+    let (holder, waiter) = (open_lock_file(&path).unwrap(), open_lock_file(&path).unwrap());
+    let first = stat_path(&path).unwrap();
+    std::thread::sleep(Duration::from_millis(20));
+    write_at(&holder, b"beat", 0).unwrap();
+    let beaten = stat_path(&path).unwrap();
+    assert!(beaten.modified > first.modified, "seen by path while the handle is open");
+    std::thread::sleep(Duration::from_millis(20));
+    mark(&waiter).unwrap();
+    let marked = stat_file(&holder).unwrap();
+    assert_eq!(marked.modified, beaten.modified);
+    assert!(marked.accessed > marked.modified);
+}
+
+#[test]
+fn a_symbolic_link_is_seen_and_refused() {
+    let (directory, path) = record();
+    let planted = directory.path().join("planted");
+    // Needs a right that not every account has; wine says that it did and does nothing.
+    let _ = std::os::windows::fs::symlink_file(&path, &planted);
+    if std::fs::symlink_metadata(&planted).is_ok() {
+        assert!(is_symlink_error(&open_lock_file(&planted).unwrap_err()));
+        assert_eq!(stat_path(&planted).unwrap().kind, FileKind::Symlink);
+    }
+}
+
+#[test]
+fn the_boot_has_one_name_and_temporary_files_are_local() {
+    assert!(boot_id().is_some());
+    assert_eq!(boot_id(), boot_id());
+    let (directory, _) = record();
+    assert_eq!(fs_class(&directory.path().canonicalize().unwrap()).unwrap(), FsClass::Local);
+    assert!(matches!(fs_class(Path::new(r"\\?\UNC\server\share\directory")), Err(_) | Ok(FsClass::Remote { .. })));
+}
+
+#[test]
+fn file_times_are_understood() {
+    assert_eq!(time(116_444_736_000_000_000), SystemTime::UNIX_EPOCH);
+    assert_eq!(time(116_444_736_010_000_001), SystemTime::UNIX_EPOCH + Duration::from_nanos(1_000_000_100));
+    assert!(time(0) < SystemTime::UNIX_EPOCH);
+}
