@@ -5,7 +5,11 @@
 const { isMainThread } = require('node:worker_threads')
 const { environment } = require('./environment.js')
 
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGABRT', 'SIGHUP', ...(process.platform === 'win32' ? ['SIGBREAK'] : [])]
+const onWindows = process.platform === 'win32'
+/** On Windows those that the console sends: Ctrl+C, Ctrl+Break, and that it is being closed. */
+const SIGNALS = onWindows ? ['SIGINT', 'SIGBREAK', 'SIGHUP'] : ['SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGABRT', 'SIGHUP']
+/** With what Windows ends a process that does not listen to them: STATUS_CONTROL_C_EXIT. */
+const CONTROL_C_EXIT = 0xc000013a
 
 /** One set of listeners per process, however many copies of this module are loaded. */
 const KEY = Symbol.for('leasehold.exit')
@@ -56,8 +60,15 @@ function handle(signal) {
   if (handler && process.listenerCount(signal) === 1 && process.listeners(signal)[0] === handler) {
     shared.handlers.delete(signal)
     process.removeListener(signal, handler)
-    process.kill(process.pid, signal)
+    dieOf(signal)
   }
+}
+
+/** Ends this process as the signal would have. */
+function dieOf(signal) {
+  // There a process cannot send itself these; `exit` listeners would not have been called either.
+  if (onWindows) process.reallyExit(CONTROL_C_EXIT | 0)
+  else process.kill(process.pid, signal)
 }
 
 module.exports = { SIGNALS, handle, install, uninstall }

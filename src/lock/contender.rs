@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::ErrorKind;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use super::draft::{Draft, Published};
 use super::error::LockError;
@@ -12,7 +12,7 @@ use super::identity::Identity;
 use super::inspect::{Owner, read_contents};
 use super::record::{Contents, MAX_LEN, NativeRecord, TOKEN_STRIDE, clock_token, next_token, token_after_release};
 use super::sidecar::Sidecar;
-use super::sys::{self, FileId, FileKind, FsClass, Meta, OsLock, WatchId, Watcher};
+use super::sys::{self, FileId, FileKind, FsClass, Instant, Meta, OsLock, WatchId, Watcher};
 use super::target::Target;
 use super::terms::Terms;
 use super::verdict::{Cause, Sighting, Verdict, evidence, verdict};
@@ -130,7 +130,11 @@ impl Contender {
     /// [`LockError::NotALockFile`], [`LockError::Stale`] or [`LockError::Io`].
     pub fn look(&mut self, terms: &Terms, watcher: Option<&Watcher>) -> Result<Look, LockError> {
         // An error leaves nothing of ours on the file: neither descriptor nor lock.
-        self.try_look(terms, watcher).inspect_err(|_| self.forget(watcher))
+        match self.try_look(terms, watcher).inspect_err(|_| self.forget(watcher)) {
+            // Somebody uses the file in a way that keeps even a look out: that is a lock as good as any.
+            Err(LockError::Io { source, .. }) if sys::is_transient(&source) => Ok(self.again(None)),
+            looked => looked,
+        }
     }
 
     fn try_look(&mut self, terms: &Terms, watcher: Option<&Watcher>) -> Result<Look, LockError> {
@@ -236,7 +240,7 @@ impl Contender {
                 return match sys::stat_path(&self.target.lock_path) {
                     Err(gone) if gone.kind() == ErrorKind::NotFound => Ok(None),
                     Ok(meta) if meta.kind != FileKind::Regular => Err(not_a_lock(meta.kind)),
-                    _ if error.kind() == ErrorKind::NotFound || sys::is_transient(&error) => Ok(None),
+                    _ if error.kind() == ErrorKind::NotFound => Ok(None),
                     _ => Err(self.io("open", error)),
                 };
             }

@@ -6,14 +6,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
 use super::lease::{Lease, Tended};
 use super::post::Post;
 use super::registry;
-use super::sys;
+use super::sys::{self, Instant};
 use super::terms::LeaseId;
 
 /// The first pause before a name that could not be removed is tried again; it doubles.
@@ -159,7 +159,7 @@ impl Heart {
             // would have to wake it each time.
             agenda.asleep_until = next.or((!dozed).then(|| now + DOZE));
             dozed = match agenda.asleep_until {
-                Some(until) => self.changed.wait_until(&mut agenda, until).timed_out(),
+                Some(until) => self.changed.wait_for(&mut agenda, until.saturating_duration_since(now)).timed_out(),
                 None => {
                     self.changed.wait(&mut agenda);
                     false

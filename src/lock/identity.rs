@@ -37,10 +37,7 @@ impl Identity {
                 pid,
                 start,
                 host: sysinfo::System::host_name().unwrap_or_else(|_| "unknown".to_owned()),
-                machine_id: std::fs::read_to_string("/etc/machine-id")
-                    .ok()
-                    .map(|id| id.trim().to_owned())
-                    .filter(|id| !id.is_empty()),
+                machine_id: sys::machine_id(),
                 boot_id: sys::boot_id(),
                 pid_namespace: sys::pid_namespace(),
             }

@@ -192,12 +192,13 @@ pub fn inspect(path: &Path) -> Result<Inspection, LockError> {
     if meta.kind != FileKind::Regular {
         return Err(LockError::NotALockFile { lock_path: target.lock_path.clone(), found: meta.kind });
     }
-    let file = match sys::open_read(&target.lock_path) {
-        Ok(file) => file,
+    let contents = match sys::open_read(&target.lock_path).and_then(|file| read_contents(&file, &meta)) {
+        Ok(contents) => contents,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(nothing),
+        // Somebody keeps others from reading it: that is as good as unreadable.
+        Err(error) if sys::is_transient(&error) => Contents::Unreadable,
         Err(error) => return Err(read(error)),
     };
-    let contents = read_contents(&file, &meta).map_err(read)?;
     let released = matches!(&contents, Contents::Native(record) if !record.leasehold.held);
     let owner = (!released).then(|| Owner::of(&contents, SystemTime::now()));
     Ok(Inspection { owner, contents: Some(contents), modified: Some(meta.modified), target })

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
 
@@ -14,7 +14,7 @@ use super::loss::{Loss, LossReason};
 use super::record::beat_interval;
 use super::registry;
 use super::sidecar::{Leftover, Sidecar};
-use super::sys::{WatchId, Watcher};
+use super::sys::{Instant, WatchId, Watcher};
 use super::target::Target;
 use super::terms::{Api, EnvId, HoldId, LeaseId, Sharing, Terms};
 use super::verdict::Cause;

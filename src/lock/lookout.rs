@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Not as _;
 use std::path::Path;
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -16,7 +16,7 @@ use super::contender::{Contender, Look};
 use super::lease::Lease;
 use super::post::Post;
 use super::registry;
-use super::sys::{self, WatchId, Watcher};
+use super::sys::{self, Instant, WatchId, Watcher};
 use super::ticket::Ticket;
 
 /// The lookout of one file-system class.

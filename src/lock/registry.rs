@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use parking_lot::{Mutex, MutexGuard};
 
@@ -21,7 +21,7 @@ use super::lease::{Hold, Lease, leftover_error};
 use super::loss::{Loss, LossReason};
 use super::post::Post;
 use super::sidecar::{Leftover, Sidecar};
-use super::sys::FsClass;
+use super::sys::{FsClass, Instant};
 use super::target::Target;
 use super::terms::{Api, EnvId, HoldId, LeaseId, Sharing, Terms};
 use super::ticket::Ticket;

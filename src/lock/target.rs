@@ -71,7 +71,16 @@ impl Target {
                 other => lexical.push(other),
             }
         }
-        let name = lexical.file_name().ok_or_else(|| invalid("it names a root, not a file"))?.to_owned();
+        let name = lexical
+            .file_name()
+            .ok_or_else(|| {
+                // On Windows the names of some devices are roots when they are made absolute.
+                invalid(path.file_name().and_then(sys::refusal).unwrap_or("it names a root, not a file"))
+            })?
+            .to_owned();
+        if let Some(problem) = sys::refusal(&name) {
+            return Err(invalid(problem));
+        }
         lexical.pop();
         Ok((lexical, name))
     }
@@ -83,7 +92,7 @@ impl Target {
         let plain = LOCAL.lock().as_ref()?.get(directory).copied()?;
         let real = match plain {
             Plain::Yes => directory.to_owned(),
-            Plain::No => directory.canonicalize().ok()?,
+            Plain::No => sys::real_path(directory).ok()?,
         };
         Some(Self::at(real, name, FsClass::Local))
     }
@@ -112,10 +121,10 @@ impl Target {
     /// As [`Target::resolve`].
     pub fn resolve_with(path: &Path, new: Option<NewDirectories>) -> Result<Self, LockError> {
         let (directory, name) = Self::split(path)?;
-        let real = match (directory.canonicalize(), new) {
+        let real = match (sys::real_path(&directory), new) {
             (Err(error), Some(new)) if error.kind() == io::ErrorKind::NotFound => {
                 sys::create_dir_all(&directory, new).map_err(|error| LockError::io("create", &directory, error))?;
-                directory.canonicalize()
+                sys::real_path(&directory)
             }
             (resolved, _) => resolved,
         }
@@ -134,7 +143,7 @@ impl Target {
     /// As [`Target::split`].
     pub fn locate(path: &Path) -> Result<Self, LockError> {
         let (directory, name) = Self::split(path)?;
-        let real = directory.canonicalize().unwrap_or(directory);
+        let real = sys::real_path(&directory).unwrap_or(directory);
         let class = sys::fs_class(&real).unwrap_or(FsClass::Local);
         Ok(Self::at(real, &name, class))
     }
@@ -176,10 +185,10 @@ impl Target {
     }
 
     fn at(directory: PathBuf, name: &OsStr, class: FsClass) -> Self {
-        let path = directory.join(name);
+        let path = directory.join(sys::full_name(&directory, name));
         let mut lock_path = path.clone().into_os_string();
         lock_path.push(".lock");
-        Self { path, directory, lock_path: PathBuf::from(lock_path).into(), class }
+        Self { path, directory, lock_path: sys::one_spelling(lock_path.into()), class }
     }
 }
 
@@ -197,6 +206,7 @@ fn remember(directory: PathBuf, real: &Path) {
 mod tests {
     use super::*;
 
+    #[cfg(unix)]
     #[test]
     fn paths_resolve_as_in_node() {
         for (given, directory, name) in

@@ -6,15 +6,18 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use super::identity::Identity;
 use super::loss::LossReason;
 use super::record::{Claim, Contents, NativeRecord, TOKEN_STRIDE};
-use super::sys::{self, OsLock};
+use super::sys::{self, Instant, OsLock};
 use super::terms::{LEASE_MIN, Sharing};
 use super::verdict::Cause;
 use super::{Acquired, Hold, LockError, Terms, acquire, acquire_blocking};
+
+#[cfg(windows)]
+mod windows;
 
 struct Place {
     _directory: tempfile::TempDir,
@@ -24,7 +27,7 @@ struct Place {
 
 fn place() -> Place {
     let directory = tempfile::tempdir().unwrap();
-    let real = directory.path().canonicalize().unwrap();
+    let real = sys::real_path(directory.path()).unwrap();
     Place { path: real.join("file"), lock_path: real.join("file.lock"), _directory: directory }
 }
 
@@ -158,7 +161,9 @@ fn a_frozen_stranger_is_superseded_and_its_release_spares_the_successor() {
     assert_eq!(hold.lease().taken_from, Some(Cause::LeaseExpired));
     assert!(hold.lease().token > 5);
     assert_ne!(sys::stat_path(&place.lock_path).unwrap().id, before);
-    assert_eq!(sys::stat_file(&frozen).unwrap().links, 0, "the thawed holder can see what happened");
+    if sys::LINKS_TELL {
+        assert_eq!(sys::stat_file(&frozen).unwrap().links, 0, "the thawed holder can see what happened");
+    }
     drop(frozen);
     hold.check().unwrap();
     drop(hold);
@@ -229,20 +234,17 @@ fn a_file_too_long_to_pad_is_replaced_whole() {
     long.set_modified(SystemTime::UNIX_EPOCH).unwrap();
     let hold = acquire_blocking(&place.path, patient()).unwrap();
     assert!(sys::stat_path(&place.lock_path).unwrap().len < 4096);
-    drop(hold);
+    drop((hold, long));
     assert_eq!(entries(&place), 0);
 }
 
 #[test]
 fn losing_the_name_is_noticed_and_told_once() {
     for (meddle, reason) in [
-        (
-            Box::new(|place: &Place| fs::remove_file(&place.lock_path).unwrap()) as Box<dyn Fn(&Place)>,
-            LossReason::Removed,
-        ),
+        (Box::new(|place: &Place| sys::unlink(&place.lock_path).unwrap()) as Box<dyn Fn(&Place)>, LossReason::Removed),
         (
             Box::new(|place: &Place| {
-                fs::remove_file(&place.lock_path).unwrap();
+                sys::unlink(&place.lock_path).unwrap();
                 fs::write(&place.lock_path, "{\"pid\":1}").unwrap();
             }),
             LossReason::Replaced,
@@ -277,7 +279,7 @@ fn a_loss_that_nobody_noticed_is_found_at_the_release() {
             hold.check().unwrap();
             fs::rename(&place.lock_path, place.path.with_extension("aside")).unwrap();
         } else {
-            fs::remove_file(&place.lock_path).unwrap();
+            sys::unlink(&place.lock_path).unwrap();
         }
         fs::write(&place.lock_path, "{\"pid\":1}").unwrap();
         hold.release(|released| released.unwrap());

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -12,7 +12,7 @@ use super::inspect::Owner;
 use super::lease::Hold;
 use super::post::Post;
 use super::registry::{Phase, table, unique_id};
-use super::sys::FsClass;
+use super::sys::{FsClass, Instant};
 use super::target::Target;
 use super::terms::Terms;
 

@@ -1,9 +1,10 @@
 //! When a lease is to be beaten for, looked after, suspected and taken away: all its clocks, and
 //! nothing but clocks.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::loss::LossReason;
+use super::sys::Instant;
 
 /// A lease held for less is not suspected of having lost its owner. It is also first looked after
 /// then: most leases are over by that time.

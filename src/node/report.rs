@@ -12,6 +12,7 @@ use crate::lock::lease::Lease;
 use crate::lock::loss::Loss;
 use crate::lock::reclaim::Swept;
 use crate::lock::record::{Contents, iso};
+use crate::lock::sys;
 use crate::lock::terms::Api;
 
 /// An error in the making.
@@ -322,7 +323,7 @@ impl From<&LockError> for Fault {
                 ..Self::new("lost", error)
             },
             LockError::Io { action, path, source } => Self {
-                errno: source.raw_os_error(),
+                errno: sys::errno(source),
                 syscall: Some((*action).to_owned()),
                 path: Some(text(path)),
                 ..Self::new("io", error)

@@ -32,9 +32,9 @@ pub use windows::*;
 mod polling;
 #[cfg(not(target_os = "linux"))]
 pub use polling::{WatchId, Watcher};
-#[cfg(not(target_os = "linux"))]
+#[cfg(all(unix, not(target_os = "linux")))]
 mod portable;
-#[cfg(not(target_os = "linux"))]
+#[cfg(all(unix, not(target_os = "linux")))]
 pub use portable::process_life;
 
 /// What makes a file the same file, whatever it is called.
@@ -113,8 +113,8 @@ pub enum OsLock {
 /// Whether a process exists, and since when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Life {
-    /// It runs. `start` is when it started: clock ticks since boot on Linux, seconds since the
-    /// epoch elsewhere; `None` where the system does not tell us.
+    /// It runs. `start` is when it started: clock ticks since boot on Linux, milliseconds since the
+    /// epoch on Windows, seconds elsewhere; `None` where the system does not tell us.
     Alive {
         /// See above.
         start: Option<u64>,

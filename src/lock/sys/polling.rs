@@ -2,9 +2,11 @@
 
 use std::fs::File;
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
+
+use super::Instant;
 
 /// Wakes one thread by hand.
 #[derive(Default)]
@@ -51,11 +53,15 @@ impl Watcher {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let mut rung = self.rung.lock();
         while !*rung {
-            match deadline {
-                None => self.bell.wait(&mut rung),
-                Some(deadline) if self.bell.wait_until(&mut rung, deadline).timed_out() => break,
-                Some(_) => {}
+            let Some(deadline) = deadline else {
+                self.bell.wait(&mut rung);
+                continue;
+            };
+            let rest = deadline.saturating_duration_since(Instant::now());
+            if rest.is_zero() {
+                break;
             }
+            self.bell.wait_for(&mut rung, rest);
         }
         *rung = false;
     }

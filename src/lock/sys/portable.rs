@@ -1,4 +1,4 @@
-//! What sysinfo knows on every system.
+//! What sysinfo knows on every Unix.
 
 use sysinfo::{Pid, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System};
 
@@ -30,16 +30,9 @@ fn plausible(start: u64) -> Option<u64> {
 }
 
 /// Processes of other users can be hidden; only the kernel's "no such process" is death.
-#[cfg(unix)]
 fn is_surely_gone(pid: u32) -> bool {
     let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) else { return true };
     rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH)
-}
-
-/// The list of processes is complete here.
-#[cfg(not(unix))]
-fn is_surely_gone(_pid: u32) -> bool {
-    true
 }
 
 #[cfg(test)]

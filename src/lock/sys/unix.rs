@@ -1,16 +1,21 @@
 //! Unix: flock through fs4, names through rustix.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{
     DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown,
 };
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use fs4::FileExt;
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_OMIT};
+
+/// A moment on a clock that stands still while the machine sleeps.
+pub use std::time::Instant;
 
 use super::{FileId, FileKind, Meta, NewDirectories, OsLock};
 
@@ -166,6 +171,35 @@ pub fn is_symlink_error(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::ELOOP)
 }
 
+/// The number by which Node knows `error`. `None` when the error is not the system's.
+#[must_use]
+pub fn errno(error: &io::Error) -> Option<i32> {
+    error.raw_os_error()
+}
+
+/// The real path of a directory: all links followed.
+pub fn real_path(directory: &Path) -> io::Result<PathBuf> {
+    directory.canonicalize()
+}
+
+/// Why `name` cannot be the name of a protected file; `None` when it can.
+#[must_use]
+pub fn refusal(_name: &OsStr) -> Option<&'static str> {
+    None
+}
+
+/// The name under which the file called `name` is known best: here it has only one.
+#[must_use]
+pub fn full_name(_directory: &Path, name: &OsStr) -> OsString {
+    name.to_owned()
+}
+
+/// `path` as this process writes it already: here every spelling is a path of its own.
+#[must_use]
+pub fn one_spelling(path: PathBuf) -> Arc<Path> {
+    path.into()
+}
+
 /// The facts of what `path` names, without following a symbolic link.
 pub fn stat_path(path: &Path) -> io::Result<Meta> {
     std::fs::symlink_metadata(path).map(|meta| self::meta(&meta))
@@ -278,6 +312,12 @@ pub fn mark(file: &File) -> io::Result<()> {
         last_modification: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
     };
     Ok(rustix::fs::futimens(file, &times)?)
+}
+
+/// An identifier of this installation of the system; host names alone are not unique.
+#[must_use]
+pub fn machine_id() -> Option<String> {
+    std::fs::read_to_string("/etc/machine-id").ok().map(|id| id.trim().to_owned()).filter(|id| !id.is_empty())
 }
 
 /// Starts a named thread that no signal is ever delivered to, so that Node's own threads keep

@@ -2,12 +2,13 @@
 
 use std::fs::File;
 use std::io;
+use std::time::Duration;
 
 use windows_sys::Win32::Foundation::{
-    ERROR_ACCESS_DENIED, ERROR_CALL_NOT_IMPLEMENTED, ERROR_DELETE_PENDING, ERROR_FILE_NOT_FOUND,
+    ERROR_ACCESS_DENIED, ERROR_BUSY, ERROR_CALL_NOT_IMPLEMENTED, ERROR_DELETE_PENDING, ERROR_FILE_NOT_FOUND,
     ERROR_INVALID_FUNCTION, ERROR_INVALID_LEVEL, ERROR_INVALID_PARAMETER, ERROR_LOCK_VIOLATION, ERROR_NOT_SAME_DEVICE,
-    ERROR_NOT_SUPPORTED, ERROR_SHARING_VIOLATION, ERROR_STOPPED_ON_SYMLINK, ERROR_TOO_MANY_LINKS, NTSTATUS,
-    STATUS_DELETE_PENDING, WIN32_ERROR,
+    ERROR_NOT_SUPPORTED, ERROR_SHARING_VIOLATION, ERROR_STOPPED_ON_SYMLINK, ERROR_TOO_MANY_LINKS,
+    ERROR_USER_MAPPED_FILE, NTSTATUS, STATUS_DELETE_PENDING, WIN32_ERROR,
 };
 
 /// Whether `error` means that the file system cannot do what was asked, rather than that it failed.
@@ -25,10 +26,31 @@ pub fn is_unsupported(error: &io::Error) -> bool {
     )
 }
 
-/// Whether `error` passes by itself: it says nothing about who owns a lock.
+/// Whether `error` passes by itself: somebody uses the file in a way that keeps us out just now. It says
+/// nothing about who owns a lock.
 #[must_use]
 pub fn is_transient(error: &io::Error) -> bool {
-    matches!(code(error), ERROR_ACCESS_DENIED | ERROR_SHARING_VIOLATION | ERROR_LOCK_VIOLATION | ERROR_DELETE_PENDING)
+    matches!(
+        code(error),
+        ERROR_SHARING_VIOLATION | ERROR_LOCK_VIOLATION | ERROR_DELETE_PENDING | ERROR_BUSY | ERROR_USER_MAPPED_FILE
+    )
+}
+
+/// Whether `error` may pass by itself. Access is denied for good reasons, and also for the moment that
+/// somebody looks at a file (a virus scanner, say) or that a deleted one takes to go.
+pub(super) fn may_pass(error: &io::Error) -> bool {
+    is_transient(error) || code(error) == ERROR_ACCESS_DENIED
+}
+
+/// Repeats what fails because of others, for 63 ms at most.
+pub(super) fn patiently<T>(mut action: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    for pause in [1, 2, 4, 8, 16, 32] {
+        match action() {
+            Err(error) if may_pass(&error) => std::thread::sleep(Duration::from_millis(pause)),
+            finished => return finished,
+        }
+    }
+    action()
 }
 
 /// Whether `error` says that a symbolic link stands at the path.
@@ -44,15 +66,19 @@ pub(super) fn reached(opened: io::Result<File>) -> io::Result<File> {
         fn RtlGetLastNtStatus() -> NTSTATUS;
     }
     opened.map_err(|error| {
-        let lingers = match code(&error) {
-            ERROR_DELETE_PENDING => true,
-            // The same word for many reasons; the thread still knows the true one.
-            // SAFETY: the call takes nothing and reads a field of this thread's own block.
-            ERROR_ACCESS_DENIED => unsafe { RtlGetLastNtStatus() == STATUS_DELETE_PENDING },
-            _ => false,
-        };
-        if lingers { os_error(ERROR_FILE_NOT_FOUND) } else { error }
+        // SAFETY: the call takes nothing and reads a field of this thread's own block.
+        if lingers(&error, unsafe { RtlGetLastNtStatus() }) { os_error(ERROR_FILE_NOT_FOUND) } else { error }
     })
+}
+
+/// Whether `error` is about a file that was deleted and that somebody still has open. Access denied is the
+/// word for many reasons; the true one is the thread's last `status`.
+pub(super) fn lingers(error: &io::Error, status: NTSTATUS) -> bool {
+    match code(error) {
+        ERROR_DELETE_PENDING => true,
+        ERROR_ACCESS_DENIED => status == STATUS_DELETE_PENDING,
+        _ => false,
+    }
 }
 
 pub(super) fn code(error: &io::Error) -> WIN32_ERROR {
@@ -61,4 +87,58 @@ pub(super) fn code(error: &io::Error) -> WIN32_ERROR {
 
 pub(super) fn os_error(code: WIN32_ERROR) -> io::Error {
     io::Error::from_raw_os_error(code.cast_signed())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use windows_sys::Win32::Foundation::STATUS_ACCESS_DENIED;
+
+    use super::*;
+
+    /// What comes of an action that fails with these codes, one after the other, and how often it was tried.
+    fn outcome(codes: &[WIN32_ERROR]) -> (Result<&'static str, WIN32_ERROR>, usize) {
+        let tries = Cell::new(0);
+        let result = patiently(|| {
+            let failure = codes.get(tries.replace(tries.get() + 1));
+            failure.map_or(Ok("done"), |&code| Err(os_error(code)))
+        });
+        (result.map_err(|error| code(&error)), tries.get())
+    }
+
+    #[test]
+    fn what_others_cause_is_tried_again() {
+        for passing in [ERROR_ACCESS_DENIED, ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION, ERROR_DELETE_PENDING] {
+            assert_eq!(outcome(&[passing; 3]), (Ok("done"), 4));
+        }
+        assert_eq!(outcome(&[ERROR_SHARING_VIOLATION, ERROR_ACCESS_DENIED]), (Ok("done"), 3));
+    }
+
+    #[test]
+    fn patience_has_an_end_and_tells_the_last_error() {
+        assert_eq!(outcome(&[ERROR_SHARING_VIOLATION; 100]), (Err(ERROR_SHARING_VIOLATION), 7));
+    }
+
+    #[test]
+    fn other_errors_are_told_at_once() {
+        assert_eq!(outcome(&[ERROR_FILE_NOT_FOUND; 9]), (Err(ERROR_FILE_NOT_FOUND), 1));
+        assert_eq!(outcome(&[ERROR_LOCK_VIOLATION, ERROR_NOT_SUPPORTED]), (Err(ERROR_NOT_SUPPORTED), 2));
+    }
+
+    #[test]
+    fn a_deleted_file_that_somebody_has_open_is_told_from_a_forbidden_one() {
+        assert!(lingers(&os_error(ERROR_ACCESS_DENIED), STATUS_DELETE_PENDING));
+        assert!(lingers(&os_error(ERROR_DELETE_PENDING), STATUS_ACCESS_DENIED));
+        assert!(!lingers(&os_error(ERROR_ACCESS_DENIED), STATUS_ACCESS_DENIED));
+        assert!(!lingers(&os_error(ERROR_SHARING_VIOLATION), STATUS_DELETE_PENDING));
+    }
+
+    #[test]
+    fn only_what_certainly_passes_is_waited_for_without_end() {
+        for code in [ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION, ERROR_DELETE_PENDING, ERROR_BUSY] {
+            assert!(is_transient(&os_error(code)) && !is_unsupported(&os_error(code)), "{code}");
+        }
+        assert!(!is_transient(&os_error(ERROR_ACCESS_DENIED)), "a missing permission must be told some day");
+    }
 }

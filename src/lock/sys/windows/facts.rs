@@ -6,6 +6,7 @@ use std::os::windows::io::AsRawHandle as _;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use windows_sys::Win32::Foundation::FILETIME;
 use windows_sys::Win32::Storage::FileSystem::{
     BY_HANDLE_FILE_INFORMATION, FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_REPARSE_POINT, FILE_ATTRIBUTE_TAG_INFO,
     FILE_BASIC_INFO, FILE_ID_INFO, FILE_STANDARD_INFO, GetFileInformationByHandle,
@@ -74,9 +75,16 @@ pub(super) fn kind(attributes: u32, tag: u32) -> FileKind {
     }
 }
 
-/// Ticks of 100 ns since 1601.
+/// 1970 in ticks of 100 ns since 1601.
+pub(super) const UNIX_EPOCH: i64 = 116_444_736_000_000_000;
+
+/// The ticks in a time that comes in two halves.
+pub(super) fn ticks(time: FILETIME) -> u64 {
+    u64::from(time.dwHighDateTime) << 32 | u64::from(time.dwLowDateTime)
+}
+
+/// A time in ticks.
 pub(super) fn time(ticks: i64) -> SystemTime {
-    const UNIX_EPOCH: i64 = 116_444_736_000_000_000;
     let since = ticks.saturating_sub(UNIX_EPOCH);
     let distance = Duration::from_nanos_u128(u128::from(since.unsigned_abs()) * 100);
     let time = if since < 0 {

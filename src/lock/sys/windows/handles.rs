@@ -5,12 +5,14 @@ use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::windows::ffi::OsStrExt as _;
 use std::os::windows::io::AsRawHandle as _;
-use std::path::Path;
+use std::path::{Component, Path, Prefix};
 
+use windows_sys::Win32::Foundation::MAX_PATH;
 use windows_sys::Win32::Storage::FileSystem::{
-    FILE_ATTRIBUTE_TAG_INFO, FILE_BASIC_INFO, FILE_DISPOSITION_INFO, FILE_DISPOSITION_INFO_EX, FILE_ID_INFO,
-    FILE_INFO_BY_HANDLE_CLASS, FILE_STANDARD_INFO, FileAttributeTagInfo, FileBasicInfo, FileDispositionInfo,
-    FileDispositionInfoEx, FileIdInfo, FileStandardInfo, GetFileInformationByHandleEx, SetFileInformationByHandle,
+    FILE_ATTRIBUTE_TAG_INFO, FILE_BASIC_INFO, FILE_CASE_SENSITIVE_INFO, FILE_DISPOSITION_INFO,
+    FILE_DISPOSITION_INFO_EX, FILE_ID_INFO, FILE_INFO_BY_HANDLE_CLASS, FILE_STANDARD_INFO, FileAttributeTagInfo,
+    FileBasicInfo, FileCaseSensitiveInfo, FileDispositionInfo, FileDispositionInfoEx, FileIdInfo, FileStandardInfo,
+    GetFileInformationByHandleEx, SetFileInformationByHandle,
 };
 
 /// What can be asked about, or done to, an open file.
@@ -38,6 +40,10 @@ unsafe impl Info for FILE_ID_INFO {
 // SAFETY: the class of that name; integers only.
 unsafe impl Info for FILE_ATTRIBUTE_TAG_INFO {
     const CLASS: FILE_INFO_BY_HANDLE_CLASS = FileAttributeTagInfo;
+}
+// SAFETY: the class of that name; an integer.
+unsafe impl Info for FILE_CASE_SENSITIVE_INFO {
+    const CLASS: FILE_INFO_BY_HANDLE_CLASS = FileCaseSensitiveInfo;
 }
 // SAFETY: the class of that name, never filled by the system.
 unsafe impl Info for FILE_DISPOSITION_INFO {
@@ -69,11 +75,24 @@ pub(super) fn done(answer: windows_sys::core::BOOL) -> io::Result<()> {
     if answer == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// `path` as the system takes it.
+/// `path`, which is absolute, as the system takes it.
 pub(super) fn wide(path: &Path) -> io::Result<Vec<u16>> {
+    /// Longer ones need the prefix that switches the limit off (with room for a short name in a directory).
+    const LIMIT: usize = MAX_PATH as usize - 13;
     let mut units: Vec<u16> = path.as_os_str().encode_wide().collect();
     if units.contains(&0) {
         return Err(ErrorKind::InvalidInput.into());
+    }
+    if units.len() > LIMIT {
+        let (prefix, skipped) = match path.components().next() {
+            Some(Component::Prefix(prefix)) => match prefix.kind() {
+                Prefix::Disk(_) => (r"\\?\", 0),
+                Prefix::UNC(..) => (r"\\?\UNC\", 2),
+                _ => ("", 0),
+            },
+            _ => ("", 0),
+        };
+        units.splice(..skipped, prefix.encode_utf16());
     }
     units.push(0);
     Ok(units)

@@ -67,12 +67,16 @@ fn release(file: &File, byte: u64) -> io::Result<()> {
     // The witness first: the byte may never be ours without it.
     for byte in [byte + 1, byte] {
         match unlock_byte(file, byte) {
-            // Wine's word for it is the latter.
-            Err(error) if matches!(code(&error), ERROR_NOT_LOCKED | ERROR_LOCK_VIOLATION) => {}
+            Err(error) if is_not_locked(&error) => {}
             unlocked => unlocked?,
         }
     }
     Ok(())
+}
+
+/// Wine's word for it is the latter.
+pub(super) fn is_not_locked(error: &io::Error) -> bool {
+    matches!(code(error), ERROR_NOT_LOCKED | ERROR_LOCK_VIOLATION)
 }
 
 fn lock_byte(file: &File, byte: u64, exclusively: LOCK_FILE_FLAGS) -> io::Result<()> {

@@ -2,15 +2,17 @@
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
-use std::path::Path;
+use std::os::windows::io::AsRawHandle as _;
+use std::path::{Component, Path, PathBuf, Prefix};
 
 use windows_sys::Wdk::System::SystemInformation::{NtQuerySystemInformation, SystemTimeOfDayInformation};
-use windows_sys::Win32::Foundation::{ERROR_INVALID_PARAMETER, MAX_PATH};
-use windows_sys::Win32::Storage::FileSystem::{GetDriveTypeW, GetVolumeInformationW, GetVolumePathNameW};
+use windows_sys::Win32::Foundation::ERROR_SUCCESS;
+use windows_sys::Win32::Storage::FileSystem::{GetDriveTypeW, GetVolumeInformationByHandleW};
+use windows_sys::Win32::System::Registry::{HKEY_LOCAL_MACHINE, RRF_RT_REG_SZ, RRF_SUBKEY_WOW6464KEY, RegGetValueW};
 
 use super::super::FsClass;
-use super::errors::os_error;
 use super::handles::{done, wide};
+use super::open::find;
 
 /// Starts a named thread. There are no signals here to be kept from it.
 pub fn spawn<T: Send + 'static>(
@@ -34,42 +36,46 @@ pub fn at_exit(hook: extern "C" fn()) {
     }
 }
 
-/// Which class of file system `path` is on.
+/// Which class of file system `path`, a real path, is on.
 pub fn fs_class(path: &Path) -> io::Result<FsClass> {
     /// File systems that keep a file's id while it is renamed. Everything else is treated as
     /// remote, which is merely slower.
     const LOCAL: [&str; 2] = ["NTFS", "ReFS"];
-    const DRIVE_REMOTE: u32 = 4;
-    let path = wide(path)?;
-    let mut root = vec![0; path.len() + MAX_PATH as usize];
-    let size = u32::try_from(root.len()).map_err(|_| os_error(ERROR_INVALID_PARAMETER))?;
-    // SAFETY: `path` is NUL-terminated, and `root` has the size that is passed.
-    done(unsafe { GetVolumePathNameW(path.as_ptr(), root.as_mut_ptr(), size) })?;
-    root.truncate(root.iter().position(|&unit| unit == 0).map_or(root.len(), |end| end + 1));
-    let mut name = [0; 32];
-    // SAFETY: `root` is NUL-terminated, `name` has the size that is passed, and the call takes null
-    // for what it need not tell.
-    let is_local = unsafe {
-        let nothing = std::ptr::null_mut();
-        GetDriveTypeW(root.as_ptr()) != DRIVE_REMOTE
-            && GetVolumeInformationW(
-                root.as_ptr(),
-                nothing,
-                0,
-                nothing.cast(),
-                nothing.cast(),
-                nothing.cast(),
-                name.as_mut_ptr(),
-                32,
-            ) != 0
-    } && LOCAL.contains(&String::from_utf16_lossy(&name).trim_end_matches('\0'));
-    if is_local {
+    let root: PathBuf = path.components().take(2).collect();
+    if !is_remote(&root)? && LOCAL.contains(&&*file_system(path)?) {
         return Ok(FsClass::Local);
     }
     // Its serial number would have to come over the network.
     let mut device = DefaultHasher::new();
     root.hash(&mut device);
     Ok(FsClass::Remote { device: device.finish() })
+}
+
+/// Whether another machine is behind `root`. Found out without asking it.
+fn is_remote(root: &Path) -> io::Result<bool> {
+    const DRIVE_REMOTE: u32 = 4;
+    if let Some(Component::Prefix(prefix)) = root.components().next()
+        && let Prefix::UNC(..) | Prefix::VerbatimUNC(..) = prefix.kind()
+    {
+        return Ok(true);
+    }
+    let root = wide(root)?;
+    // SAFETY: `root` is NUL-terminated.
+    Ok(unsafe { GetDriveTypeW(root.as_ptr()) } == DRIVE_REMOTE)
+}
+
+/// What the file system at `path` calls itself: the one mounted there, if it is not the drive's.
+fn file_system(path: &Path) -> io::Result<String> {
+    let directory = find(path)?;
+    let mut name = [0; 32];
+    // SAFETY: the handle is open, `name` has the size that is passed, and the call takes null for what it
+    // need not tell.
+    done(unsafe {
+        let (handle, nothing) = (directory.as_raw_handle(), std::ptr::null_mut());
+        let name = name.as_mut_ptr();
+        GetVolumeInformationByHandleW(handle, nothing, 0, nothing.cast(), nothing.cast(), nothing.cast(), name, 32)
+    })?;
+    Ok(String::from_utf16_lossy(&name).trim_end_matches('\0').to_owned())
 }
 
 /// An identifier of this boot of the kernel: when it was, as first determined.
@@ -85,6 +91,27 @@ pub fn boot_id() -> Option<String> {
     };
     let booted = facts[0].wrapping_sub(facts[4]);
     (status >= 0 && booted != 0).then(|| format!("{booted:016x}"))
+}
+
+/// An identifier of this installation of the system.
+#[must_use]
+pub fn machine_id() -> Option<String> {
+    let (key, value) = (utf16(r"SOFTWARE\Microsoft\Cryptography"), utf16("MachineGuid"));
+    let mut text = [0_u16; 64];
+    let mut size = u32::try_from(size_of_val(&text)).ok()?;
+    // SAFETY: both names are NUL-terminated, `text` has the size that is passed in and then filled in, and
+    // null is no wish to know the type.
+    let answer = unsafe {
+        let (flags, no_type) = (RRF_RT_REG_SZ | RRF_SUBKEY_WOW6464KEY, std::ptr::null_mut());
+        let text = text.as_mut_ptr().cast();
+        RegGetValueW(HKEY_LOCAL_MACHINE, key.as_ptr(), value.as_ptr(), flags, no_type, text, &raw mut size)
+    };
+    let end = text.iter().position(|&unit| unit == 0)?;
+    (answer == ERROR_SUCCESS && end > 0).then(|| String::from_utf16_lossy(&text[..end]))
+}
+
+fn utf16(text: &str) -> Vec<u16> {
+    text.encode_utf16().chain([0]).collect()
 }
 
 /// There are no pid namespaces here.

@@ -5,7 +5,9 @@
 //!
 //! All handles are opened with every share mode, which is also std's way, and none is inherited.
 
+mod clock;
 mod contents;
+mod errno;
 mod errors;
 mod facts;
 mod handles;
@@ -13,16 +15,22 @@ mod locks;
 mod machine;
 mod names;
 mod open;
+mod paths;
+mod processes;
 #[cfg(test)]
 mod tests;
 
+pub use clock::Instant;
 pub use contents::{mark, read_start, touch, write_at};
+pub use errno::errno;
 pub use errors::{is_symlink_error, is_transient, is_unsupported};
 pub use facts::{stat_file, stat_path};
 pub use locks::{try_guard, try_lock, unguard, unlock};
-pub use machine::{at_exit, boot_id, fs_class, pid_namespace, spawn};
+pub use machine::{at_exit, boot_id, fs_class, machine_id, pid_namespace, spawn};
 pub use names::{create_dir_all, create_unnamed, link, link_unnamed, rename, rename_noreplace, unlink};
 pub use open::{create_new, open_append, open_lock_file, open_read};
+pub use paths::{full_name, one_spelling, real_path, refusal};
+pub use processes::process_life;
 
 /// Whether a file that another one was renamed over, or that was unlinked, shows no links through its
 /// descriptor at once.

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::windows::io::AsRawHandle as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use windows_sys::Win32::Foundation::{ERROR_ALREADY_EXISTS, ERROR_NOT_SUPPORTED};
 use windows_sys::Win32::Storage::FileSystem::{
@@ -12,7 +12,7 @@ use windows_sys::Win32::Storage::FileSystem::{
     FILE_DISPOSITION_INFO_EX, GetVolumeInformationByHandleW, MoveFileExW,
 };
 
-use super::errors::{is_transient, os_error};
+use super::errors::{is_transient, is_unsupported, may_pass, os_error, patiently};
 use super::handles::{done, set, wide};
 use super::open::{find, open_to_delete};
 
@@ -40,7 +40,7 @@ pub fn link(temporary: &Path, path: &Path) -> io::Result<()> {
 #[expect(clippy::disallowed_methods, reason = "the seam is where names are replaced")]
 pub fn rename(temporary: &Path, path: &Path) -> io::Result<()> {
     match std::fs::rename(temporary, path) {
-        Err(error) if is_transient(&error) => {}
+        Err(error) if may_pass(&error) => {}
         renamed => return renamed,
     }
     if find(path).map_or(true, |file| has_posix_names(&file)) {
@@ -60,7 +60,7 @@ pub fn rename(temporary: &Path, path: &Path) -> io::Result<()> {
 pub fn rename_noreplace(temporary: &Path, path: &Path) -> io::Result<()> {
     patiently(|| {
         let error = match move_file(temporary, path) {
-            Err(error) if is_transient(&error) => error,
+            Err(error) if may_pass(&error) => error,
             moved => return moved,
         };
         // Access is also denied while a deleted file still lingers under the name: that is taken.
@@ -86,23 +86,22 @@ fn aside(path: &Path) -> PathBuf {
     name.into()
 }
 
-/// Repeats what fails because somebody else has a file open just now, for 31 ms at most.
-fn patiently(mut action: impl FnMut() -> io::Result<()>) -> io::Result<()> {
-    for pause in [1, 2, 4, 8, 16] {
-        match action() {
-            Err(error) if is_transient(&error) => std::thread::sleep(Duration::from_millis(pause)),
-            finished => return finished,
-        }
-    }
-    action()
+/// Removes a name, at once: also while others have the file open. `ResourceBusy` when they have it open
+/// in a way that forbids it.
+pub fn unlink(path: &Path) -> io::Result<()> {
+    patiently(|| remove(path))
+        .map_err(|error| if is_transient(&error) { io::Error::new(ErrorKind::ResourceBusy, error) } else { error })
 }
 
-/// Removes a name, at once: also while others have the file open.
-pub fn unlink(path: &Path) -> io::Result<()> {
+fn remove(path: &Path) -> io::Result<()> {
     let file = open_to_delete(path)?;
     if has_posix_names(&file) {
         let flags = FILE_DISPOSITION_FLAG_DELETE | FILE_DISPOSITION_FLAG_POSIX_SEMANTICS;
-        return set(&file, &FILE_DISPOSITION_INFO_EX { Flags: flags });
+        match set(&file, &FILE_DISPOSITION_INFO_EX { Flags: flags }) {
+            // It promised too much: a filter or a server in between cannot.
+            Err(error) if is_unsupported(&error) => {}
+            removed => return removed,
+        }
     }
     drop(file);
     // A deleted file keeps its name until nobody has it open: better a name that nobody wants.

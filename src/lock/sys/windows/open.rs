@@ -12,7 +12,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 };
 
 use super::super::FileKind;
-use super::errors::{os_error, reached};
+use super::errors::{os_error, patiently, reached};
 use super::facts::kind;
 use super::handles::query;
 
@@ -40,7 +40,7 @@ fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
 pub fn create_new(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.read(true).write(true).create_new(true);
-    options.share_mode(SHARE_ALL).custom_flags(FILE_FLAG_OPEN_REPARSE_POINT).open(path)
+    patiently(|| options.share_mode(SHARE_ALL).custom_flags(FILE_FLAG_OPEN_REPARSE_POINT).open(path))
 }
 
 /// Opens `path` for appending, creating it where it is missing.

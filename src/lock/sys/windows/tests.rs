@@ -2,11 +2,20 @@
 
 use std::ffi::c_void;
 use std::io::ErrorKind;
+use std::os::windows::fs::OpenOptionsExt as _;
+use std::os::windows::io::AsRawHandle as _;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use windows_sys::Win32::Foundation::{
+    ERROR_ACCESS_DENIED, ERROR_DISK_FULL, ERROR_INVALID_PARAMETER, ERROR_LOCK_VIOLATION, ERROR_NOT_LOCKED,
+    ERROR_SHARING_VIOLATION, GetHandleInformation, HANDLE_FLAG_INHERIT,
+};
+
 use super::super::{FileKind, FsClass, OsLock};
+use super::errors::os_error;
 use super::facts::time;
+use super::locks::is_not_locked;
 use super::*;
 
 /// A directory, and the path of a file with a record in it.
@@ -181,4 +190,93 @@ fn file_times_are_understood() {
     assert_eq!(time(116_444_736_000_000_000), SystemTime::UNIX_EPOCH);
     assert_eq!(time(116_444_736_010_000_001), SystemTime::UNIX_EPOCH + Duration::from_nanos(1_000_000_100));
     assert!(time(0) < SystemTime::UNIX_EPOCH);
+}
+
+#[test]
+fn a_file_that_somebody_shares_with_nobody_is_busy_and_nothing_else() {
+    let (directory, path) = record();
+    let exclusive = std::fs::File::options().read(true).share_mode(0).open(&path).unwrap();
+    assert!(is_transient(&open_lock_file(&path).unwrap_err()));
+    assert!(is_transient(&open_read(&path).unwrap_err()));
+    assert_eq!(unlink(&path).unwrap_err().kind(), ErrorKind::ResourceBusy);
+    assert_eq!(stat_path(&path).unwrap().len, 6, "its facts can be had all the same");
+    let temporary = directory.path().join("file.lock.tmp");
+    drop(create_new(&temporary).unwrap());
+    assert_eq!(rename_noreplace(&temporary, &path).unwrap_err().kind(), ErrorKind::AlreadyExists);
+    assert!(rename(&temporary, &path).is_err());
+    drop(exclusive);
+    rename(&temporary, &path).unwrap();
+    unlink(&path).unwrap();
+}
+
+#[test]
+fn what_passes_in_a_moment_is_not_reported() {
+    let (_directory, path) = record();
+    let scanner = std::fs::File::options().read(true).share_mode(0).open(&path).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(5));
+            drop(scanner);
+        });
+        unlink(&path).unwrap();
+    });
+}
+
+#[test]
+fn no_handle_is_inherited_by_child_processes() {
+    let (directory, path) = record();
+    let new = create_new(&directory.path().join("new")).unwrap();
+    for file in [open_lock_file(&path).unwrap(), open_read(&path).unwrap(), open_append(&path).unwrap(), new] {
+        let mut flags = 0;
+        // SAFETY: the handle is open, and `flags` is filled.
+        assert_ne!(unsafe { GetHandleInformation(file.as_raw_handle(), &raw mut flags) }, 0);
+        assert_eq!(flags & HANDLE_FLAG_INHERIT, 0);
+    }
+}
+
+#[test]
+fn paths_beyond_the_old_limit_work_like_any_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let deep = (0..6).fold(real_path(directory.path()).unwrap(), |path, _| path.join("d".repeat(60)));
+    create_dir_all(&deep).unwrap();
+    if !is_wine() {
+        // Its GetFinalPathNameByHandleW knows short ones only.
+        assert_eq!(real_path(&deep).unwrap(), deep);
+    }
+    assert_eq!(fs_class(&deep).unwrap(), FsClass::Local);
+    let (temporary, path) = (deep.join("file.lock.tmp"), deep.join("file.lock"));
+    let draft = create_new(&temporary).unwrap();
+    rename_noreplace(&temporary, &path).unwrap();
+    assert_eq!(stat_path(&path).unwrap().id, stat_file(&draft).unwrap().id);
+    let next = create_new(&temporary).unwrap();
+    rename(&temporary, &path).unwrap();
+    assert_eq!(stat_path(&path).unwrap().id, stat_file(&next).unwrap().id);
+    unlink(&path).unwrap();
+    assert_eq!(stat_path(&path).unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn unlocking_what_is_not_locked_is_no_error_on_any_version() {
+    let (_directory, path) = record();
+    let file = open_lock_file(&path).unwrap();
+    unlock(&file).unwrap();
+    unguard(&file).unwrap();
+    for code in [ERROR_NOT_LOCKED, ERROR_LOCK_VIOLATION] {
+        assert!(is_not_locked(&os_error(code)));
+    }
+    assert!(!is_not_locked(&os_error(ERROR_INVALID_PARAMETER)));
+}
+
+#[test]
+fn node_knows_errors_by_its_own_numbers() {
+    for (code, number) in [(ERROR_ACCESS_DENIED, 4048), (ERROR_SHARING_VIOLATION, 4082), (ERROR_DISK_FULL, 4055)] {
+        assert_eq!(errno(&os_error(code)), Some(number));
+    }
+    assert_eq!(errno(&os_error(0xDEAD)), Some(4094), "unknown to Node, too");
+    assert_eq!(errno(&ErrorKind::ResourceBusy.into()), None);
+}
+
+#[test]
+fn the_installation_has_a_name() {
+    assert!(machine_id().is_some_and(|id| id.len() > 8));
 }
