@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { child, holder, leasehold, scratch, sleep, until } from './support/index.mjs'
 import { contenders } from './support/contenders.mjs'
+import { noFreezing } from './support/platform.mjs'
 import { stateOf } from './support/processes.mjs'
 import { tamper, whyNoTampering } from './support/tamper.mjs'
 
@@ -51,7 +52,7 @@ async function frozenHolder(t, path) {
   return { ...holding, token: BigInt(token) }
 }
 
-describe('a frozen holder', { concurrency: 4 }, () => {
+describe('a frozen holder', { skip: noFreezing, concurrency: 4 }, () => {
   test('is superseded after its lease and two beats, learns it when thawed, spares its successor', async (t) => {
     const directory = scratch(t)
     const path = join(directory, 'file')

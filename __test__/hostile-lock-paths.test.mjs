@@ -10,6 +10,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { after, child, holder, leasehold, scratch, until } from './support/index.mjs'
+import { noFileLinks, noUnixTools, onWindows } from './support/platform.mjs'
 
 /** A test that hangs has failed. */
 const timeout = 60_000
@@ -20,10 +21,10 @@ function identity(path) {
 }
 
 const planted = [
-  ['a dangling symlink', (lockPath, directory) => symlinkSync(join(directory, 'nowhere'), lockPath)],
-  ['a symlink to a file', (lockPath, directory) => symlinkSync(join(directory, 'precious'), lockPath)],
-  ['a symlink to itself', (lockPath) => symlinkSync(lockPath, lockPath)],
-  ['a FIFO', (lockPath) => execFileSync('mkfifo', [lockPath])],
+  ['a dangling symlink', (lockPath, directory) => symlinkSync(join(directory, 'nowhere'), lockPath), noFileLinks],
+  ['a symlink to a file', (lockPath, directory) => symlinkSync(join(directory, 'precious'), lockPath), noFileLinks],
+  ['a symlink to itself', (lockPath) => symlinkSync(lockPath, lockPath), noFileLinks],
+  ['a FIFO', (lockPath) => execFileSync('mkfifo', [lockPath]), noUnixTools],
   ['a directory', (lockPath) => mkdirSync(lockPath)],
   [
     'a socket',
@@ -32,11 +33,12 @@ const planted = [
         const server = createServer().listen(lockPath, resolve)
         after(t, () => new Promise((closed) => server.close(closed)))
       }),
+    onWindows && 'sockets are no files here',
   ],
 ]
 
-for (const [name, plant] of planted) {
-  test(`${name} at the lock path is refused with a clear error and left as it is`, { timeout }, async (t) => {
+for (const [name, plant, skip] of planted) {
+  test(`${name} at the lock path is refused with a clear error and left as it is`, { skip, timeout }, async (t) => {
     const directory = scratch(t)
     const path = join(directory, 'file')
     const lockPath = `${path}.lock`
@@ -62,7 +64,7 @@ for (const [name, plant] of planted) {
   })
 }
 
-test('a symlink planted over a held lock fails those who wait, and the holder notices', { timeout }, async (t) => {
+test('a symlink planted over a held lock fails those who wait', { skip: noFileLinks, timeout }, async (t) => {
   const directory = scratch(t)
   const path = join(directory, 'file')
   writeFileSync(join(directory, 'precious'), 'precious')
@@ -273,7 +275,7 @@ test('missing permissions are a clear error, and everything is left as it is', {
   assert.deepEqual(identity(join(open, 'secret.lock')), before)
 })
 
-test('a full disk is a clear error, leaves nothing behind and costs no holder its lock', { timeout }, async (t) => {
+test('a full disk is a clear error, leaves nothing behind and costs no holder its lock', { skip: noUnixTools, timeout }, async (t) => {
   const disk = scratch(t)
   const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', disk], { encoding: 'utf8' })
   if (mounted.status !== 0) return t.skip(`no small file system can be mounted: ${mounted.stderr ?? mounted.error}`)

@@ -3,12 +3,12 @@ import assert from 'node:assert/strict'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { leasehold, scratch } from './support/index.mjs'
+import { after, leasehold, scratch } from './support/index.mjs'
 
 test('a relative path is taken from the directory at the time of the call', async (t) => {
   const root = scratch(t)
   const before = process.cwd()
-  t.after(() => process.chdir(before))
+  after(t, () => process.chdir(before)) // before the directory goes
   for (let round = 0; round < 30; round++) {
     const here = join(root, `here-${round}`), there = join(root, `there-${round}`)
     mkdirSync(here)

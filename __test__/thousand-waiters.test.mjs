@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
 import { test } from 'node:test'
 import { child, scratch } from './support/index.mjs'
+import { noProc } from './support/platform.mjs'
 import { threadsOf } from './support/processes.mjs'
 
 const COUNT = 1000
@@ -56,11 +57,13 @@ for (const [name, end, causes] of [
     await holding.next('held')
     waiting.send({ read: true })
     const { idle } = await waiting.next('idle')
-    const threads = threadsOf(waiting.pid)
+    const threads = noProc || threadsOf(waiting.pid)
     waiting.send({ wait: true })
     const { busy } = await waiting.next('busy')
     assert.ok(busy < 8 * idle + 5, `a read takes ${busy} ms instead of ${idle} ms`)
-    assert.ok(threadsOf(waiting.pid) < threads + 8, `${threadsOf(waiting.pid)} threads instead of ${threads}`)
+    if (!noProc) {
+      assert.ok(threadsOf(waiting.pid) < threads + 8, `${threadsOf(waiting.pid)} threads instead of ${threads}`)
+    }
     assert.deepEqual(waiting.drain(), [], 'nobody got in yet')
     end(holding)
     assert.deepEqual(await waiting.next('acquired', { timeoutMs: 60_000 }), { acquired: COUNT, causes })

@@ -7,6 +7,7 @@ import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { failure } from './support/failure.mjs'
 import { after, holder, leasehold, scratch } from './support/index.mjs'
+import { noDirectoryLinks } from './support/platform.mjs'
 
 const { acquireFileLock, acquireFileLockSync, acquireSessionWriteLock, withFileLock, withFileLockSync } = leasehold
 const { FileLockTimeoutError, LockError, SessionWriteLockTimeoutError } = leasehold
@@ -109,10 +110,10 @@ for (const [where, hold] of [
   })
 }
 
-test('the paths are the real ones', async (t) => {
+test('the paths are the real ones', { skip: noDirectoryLinks }, async (t) => {
   const root = scratch(t)
   mkdirSync(join(root, 'real'))
-  symlinkSync('real', join(root, 'link'))
+  symlinkSync('real', join(root, 'link'), 'dir')
   await holder(t, join(root, 'real', 'file'))
   const { error } = await failure(() => acquireFileLock(join(root, 'link', 'file'), { timeoutMs: 100 }))
   assert.equal(error.targetPath, join(root, 'real', 'file'))

@@ -1,9 +1,10 @@
 // Asking for a lock that is not to be had.
 
 import assert from 'node:assert/strict'
+import { patience } from './platform.mjs'
 
 /** What a wait may take longer than asked for, on a machine that is busy with other things. */
-const SLACK = 5000
+const SLACK = 5000 * patience
 
 /** The error of `ask`, and after how many milliseconds it came. */
 export async function failure(ask) {

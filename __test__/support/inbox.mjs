@@ -1,5 +1,7 @@
 // Messages from the other side: kept until somebody asks for them.
 
+import { patience } from './platform.mjs'
+
 /** Received messages, and who waits for which. */
 export class Inbox {
   #messages = []
@@ -37,7 +39,7 @@ export class Inbox {
       const timer = setTimeout(() => {
         this.#waiting.splice(this.#waiting.indexOf(entry), 1)
         reject(new Error(`no such message within ${timeoutMs} ms: ${predicate}\n${stack}`))
-      }, timeoutMs)
+      }, Math.min(timeoutMs * patience, 0x7fffffff))
       this.#waiting.push(entry)
     })
   }

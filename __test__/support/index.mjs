@@ -5,6 +5,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after } from './after.mjs'
+import { patience } from './platform.mjs'
 
 export { after } from './after.mjs'
 export { child, holder } from './child.mjs'
@@ -27,7 +28,7 @@ export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 
 /** What `predicate` returns once it is true. For states that no event tells of. */
 export async function until(predicate, { timeoutMs = 20_000, everyMs = 5 } = {}) {
-  const deadline = performance.now() + timeoutMs
+  const deadline = performance.now() + timeoutMs * patience
   for (;;) {
     const value = await predicate()
     if (value) return value

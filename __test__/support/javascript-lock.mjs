@@ -4,6 +4,7 @@
 
 import { open, readFile, rm, stat } from 'node:fs/promises'
 import { readFileSync } from 'node:fs'
+import { onLinux } from './platform.mjs'
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 
@@ -49,7 +50,7 @@ export function staleReasons(flavour, text, mtimeMs, stale, now = Date.now()) {
   const reasons = []
   if (pid === undefined) reasons.push('missing-pid')
   else if (!isAlive(pid)) reasons.push('dead-pid')
-  else if (flavour === 'session' && starttime !== undefined && procStat(pid)?.start !== starttime) {
+  else if (onLinux && flavour === 'session' && starttime !== undefined && procStat(pid)?.start !== starttime) {
     reasons.push('recycled-pid')
   }
   if (createdAt === undefined) reasons.push('invalid-createdAt')
@@ -78,7 +79,8 @@ export async function acquire(path, { flavour = 'file', stale = 30_000, gapMs = 
     }
     if (handle) {
       const record = { pid: process.pid, createdAt: new Date().toISOString() }
-      if (flavour === 'session') record.starttime = procStat(process.pid).start
+      const start = procStat(process.pid)?.start // known on Linux only
+      if (flavour === 'session' && start !== undefined) record.starttime = start
       await handle.writeFile(JSON.stringify(record, null, 2))
       const release = async () => {
         await handle.close()

@@ -42,7 +42,7 @@ export async function zombie(t) {
 
 /** A live process that has nothing to do with locks. */
 export function bystander(t) {
-  const process = spawn('sleep', ['600'], { stdio: 'ignore' })
-  after(t, () => void process.kill('SIGKILL'))
-  return process.pid
+  const other = spawn(process.execPath, ['--eval', 'setTimeout(() => {}, 600_000)'], { stdio: 'ignore' })
+  after(t, () => void other.kill('SIGKILL'))
+  return other.pid
 }

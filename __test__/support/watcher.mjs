@@ -1,15 +1,16 @@
 // A process that reads a lock file and its directory as fast as it can, by the rules of JavaScript peers.
 
 import { child } from './child.mjs'
+import { onLinux } from './platform.mjs'
 
 const peerUrl = new URL('./javascript-lock.mjs', import.meta.url).href
 
 /**
  * Starts watching the lock file of `path`. `stop()` resolves to `{ looks, seen, wrong }`: how often it looked, how
  * often the lock file was there, and what was wrong with it. Files whose name `allowed` (the source of a regular
- * expression) matches may be in the directory; any other is wrong.
+ * expression) matches may be in the directory; any other is wrong. Private names are seen where files need names.
  */
-export async function watcher(t, path, { allowed = '^file(\\.lock)?$' } = {}) {
+export async function watcher(t, path, { allowed = onLinux ? '^file(\\.lock)?$' : '^file(\\.lock(\\..*\\.tmp)?)?$' } = {}) {
   const watching = child(t, watch, { args: { peerUrl, path, allowed } })
   await watching.next('ready')
   const stop = async () => {
@@ -43,7 +44,7 @@ async function watch({ send, next, args: { peerUrl, path, allowed } }) {
     const { mode, mtimeMs } = fstatSync(file)
     closeSync(file)
     seen += 1
-    if ((mode & 0o777) !== 0o600) wrong.add(`mode ${mode.toString(8)}`)
+    if (process.platform !== 'win32' && (mode & 0o777) !== 0o600) wrong.add(`mode ${mode.toString(8)}`)
     try {
       const { pid, createdAt, starttime } = JSON.parse(text)
       if (!(pid > 0 && starttime > 0 && new Date(createdAt).toISOString() === createdAt)) wrong.add(text)

@@ -15,6 +15,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 use super::errors::{is_transient, is_unsupported, may_pass, os_error, patiently};
 use super::handles::{done, set, wide};
 use super::open::{find, open_to_delete};
+use super::paths::fits;
 
 /// Creates a directory and its missing parents.
 pub fn create_dir_all(path: &Path) -> io::Result<()> {
@@ -73,6 +74,7 @@ pub fn rename_noreplace(temporary: &Path, path: &Path) -> io::Result<()> {
 }
 
 fn move_file(from: &Path, to: &Path) -> io::Result<()> {
+    fits(to)?;
     let (from, to) = (wide(from)?, wide(to)?);
     // SAFETY: both are NUL-terminated and outlive the call, which only reads them.
     done(unsafe { MoveFileExW(from.as_ptr(), to.as_ptr(), 0) })

@@ -15,6 +15,7 @@ use super::super::FileKind;
 use super::errors::{os_error, patiently, reached};
 use super::facts::kind;
 use super::handles::query;
+use super::paths::fits;
 
 const SHARE_ALL: u32 = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
 
@@ -38,6 +39,7 @@ fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
 /// Creates `path`, with the access rights that its directory hands down, failing with
 /// `AlreadyExists` where something has that name.
 pub fn create_new(path: &Path) -> io::Result<File> {
+    fits(path)?;
     let mut options = File::options();
     options.read(true).write(true).create_new(true);
     patiently(|| options.share_mode(SHARE_ALL).custom_flags(FILE_FLAG_OPEN_REPARSE_POINT).open(path))

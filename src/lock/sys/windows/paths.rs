@@ -9,10 +9,10 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 use windows_sys::Wdk::System::SystemServices::RtlUpcaseUnicodeChar;
-use windows_sys::Win32::Foundation::INVALID_HANDLE_VALUE;
+use windows_sys::Win32::Foundation::{ERROR_FILENAME_EXCED_RANGE, INVALID_HANDLE_VALUE};
 use windows_sys::Win32::Storage::FileSystem::{FILE_CASE_SENSITIVE_INFO, FindClose, FindFirstFileW, WIN32_FIND_DATAW};
 
-use super::errors::is_unsupported;
+use super::errors::{is_unsupported, os_error};
 use super::handles::{query, wide};
 use super::open::find;
 
@@ -63,6 +63,13 @@ pub fn refusal(name: &OsStr) -> Option<&'static str> {
     };
     let is_device = DEVICES.contains(&&*stem) || is_port("COM") || is_port("LPT");
     is_device.then_some("it names a device, not a file")
+}
+
+/// Fails when the last name in `path` is too long. The system's own word for that is "not found" or "invalid".
+pub(super) fn fits(path: &Path) -> io::Result<()> {
+    const LONGEST: usize = 255;
+    let length = path.file_name().map_or(0, |name| name.encode_wide().count());
+    if length > LONGEST { Err(os_error(ERROR_FILENAME_EXCED_RANGE)) } else { Ok(()) }
 }
 
 /// The name under which the file called `name` is known best: its long name, where that is a short one.
@@ -178,6 +185,13 @@ mod tests {
         {
             assert_eq!(refusal(OsStr::new(good)), None, "{good:?}");
         }
+    }
+
+    #[test]
+    fn a_name_that_is_too_long_is_called_so() {
+        assert!(fits(&Path::new(r"C:\dir").join("\u{e4}".repeat(255))).is_ok());
+        let error = fits(&Path::new(r"C:\dir").join("a".repeat(256))).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(ERROR_FILENAME_EXCED_RANGE.cast_signed()));
     }
 
     #[test]

@@ -1,0 +1,34 @@
+// What the platform at hand cannot do, as reasons to skip a test: `false` where it can.
+
+import { existsSync, mkdtempSync, rmSync, symlinkSync, lstatSync, mkdirSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+export const onLinux = process.platform === 'linux'
+export const onWindows = process.platform === 'win32'
+/** Wine calls itself Windows; this program of its own gives it away. */
+export const onWine = onWindows && existsSync(join(process.env.SystemRoot ?? 'C:\\Windows', 'system32', 'winecfg.exe'))
+
+/** By what factor everything may take longer here than on a quiet machine. */
+export const patience = Number(process.env.LEASEHOLD_TEST_PATIENCE) || 1
+
+function whyNoLinks(type) {
+  const directory = mkdtempSync(join(tmpdir(), 'leasehold-links-'))
+  try {
+    mkdirSync(join(directory, 'to'))
+    symlinkSync(join(directory, type === 'file' ? 'missing' : 'to'), join(directory, 'link'), type)
+    return lstatSync(join(directory, 'link')).isSymbolicLink() ? false : 'a symbolic link is made, and is none (wine)'
+  } catch (error) {
+    return `symbolic links cannot be made here (${error.code})`
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+export const noFileLinks = onWindows && whyNoLinks('file')
+export const noDirectoryLinks = onWindows && whyNoLinks('dir')
+export const noSignals = onWindows && 'Windows has no signals that one process could send another'
+export const noFreezing = onWindows && 'Windows has no signal that stops a process'
+export const noProc = !onLinux && 'there is no /proc here'
+export const noUnixTools = onWindows && 'there are no mkfifo, sh and mount here'
+export const noModes = onWindows && 'files have no permission bits here'

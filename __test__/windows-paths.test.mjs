@@ -1,0 +1,124 @@
+// However a path is written on Windows, its file has one lock, under the name that Node shows.
+
+import assert from 'node:assert/strict'
+import { existsSync, mkdirSync, readdirSync, realpathSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { test } from 'node:test'
+import { child, holder, leasehold, scratch } from './support/index.mjs'
+import { onWindows, onWine } from './support/platform.mjs'
+
+const skip = !onWindows && 'this is about Windows'
+const { acquireFileLock, acquireSessionWriteLock, inspectLock, withFileLock } = leasehold
+
+/** Other ways to write `path`, which is a real one. */
+function spellings(path) {
+  return {
+    'in capitals': path.toUpperCase(),
+    'in small letters': path.toLowerCase(),
+    'with slashes': path.replaceAll('\\', '/'),
+    'with the long prefix': `\\\\?\\${path}`,
+    'as a device': `\\\\.\\${path}`,
+    'with a dot at the end': `${path}.`,
+    'with a space at the end': `${path} `,
+    'with a slash at the end': `${path}\\`,
+    'with dots in it': join(dirname(path)) + `\\.\\missing\\..\\${basename(path)}`,
+  }
+}
+
+test('the lock path is what Node makes of the path', { skip }, async (t) => {
+  const path = join(scratch(t), 'Session.jsonl')
+  const expected = `${join(realpathSync.native(dirname(path)), 'Session.jsonl')}.lock`
+  for (const given of [path, `\\\\?\\${path}`]) {
+    const lock = await acquireSessionWriteLock({ sessionFile: given })
+    assert.equal(lock.lockPath, expected)
+    assert.ok(existsSync(expected))
+    await lock.release()
+  }
+})
+
+test('tasks that write the path differently exclude each other, and nested calls re-enter', { skip }, async (t) => {
+  const path = join(scratch(t), 'Some File.json')
+  for (const [how, other] of Object.entries(spellings(path))) {
+    await withFileLock(path, async (outer) => {
+      const nested = await withFileLock(other, (inner) => inner.token)
+      assert.equal(nested, outer.token, how)
+    })
+    const held = await acquireFileLock(path)
+    await assert.rejects(acquireFileLock(other, { timeoutMs: 50 }), { code: 'file_lock_timeout' }, how)
+    assert.equal((await inspectLock(other)).owner.place, 'this-process', how)
+    await held.release()
+  }
+})
+
+test('processes that write the path differently exclude each other', { skip }, async (t) => {
+  const path = join(scratch(t), 'file.json')
+  for (const [how, other] of Object.entries(spellings(path))) {
+    const held = await holder(t, other)
+    await assert.rejects(acquireFileLock(path, { timeoutMs: 50 }), { code: 'file_lock_timeout' }, how)
+    await held.release()
+    await (await acquireFileLock(path)).release()
+  }
+})
+
+test('a path relative to a drive is taken from where one is there', { skip }, async (t) => {
+  const directory = scratch(t)
+  const one = child(
+    t,
+    async ({ leasehold, send, args: { drive } }) => {
+      const lock = await leasehold.acquireFileLock(`${drive}file`)
+      send({ lockPath: lock.lockPath })
+      await lock.release()
+    },
+    { args: { drive: directory.slice(0, 2) }, cwd: directory },
+  )
+  assert.equal((await one.next('lockPath')).lockPath, join(directory, 'file.lock'))
+  await one.exit
+})
+
+test('a short name leads to the lock of the long one', { skip }, async (t) => {
+  const directory = scratch(t)
+  mkdirSync(join(directory, 'a long name of a directory'))
+  const path = join(directory, 'a long name of a directory', 'a long name of a file.json')
+  writeFileSync(path, '')
+  const short = join(directory, 'ALONGN~1', 'ALONGN~1.JSO')
+  if (!existsSync(short)) return t.skip('this volume has no short names')
+  const lock = await acquireFileLock(short)
+  assert.equal(lock.lockPath, `${path}.lock`)
+  await lock.release()
+})
+
+test('streams, devices and names that most programs cannot reach are refused', { skip }, async (t) => {
+  const directory = scratch(t)
+  for (const [name, problem] of [
+    ['file:stream', /stream/], ['file::$DATA', /stream/], ['NUL', /device/], ['con', /device/], ['com1.txt', /device/],
+    ['a*b', /character/], ['a|b', /character/],
+  ]) {
+    for (const path of [join(directory, name), name]) {
+      const isClear = (error) => {
+        assert.ok(error instanceof TypeError && error.code === 'ERR_INVALID_ARG_VALUE', error.stack)
+        assert.match(error.message, problem)
+        return true
+      }
+      await assert.rejects(acquireFileLock(path), isClear, path)
+    }
+  }
+  const unreachable = `\\\\?\\${join(directory, 'file.')}`
+  await assert.rejects(acquireFileLock(unreachable), { code: 'ERR_INVALID_ARG_VALUE' })
+  assert.deepEqual(readdirSync(directory), [])
+})
+
+test('a path beyond the old limit of 260 characters is locked like any other', { skip }, async (t) => {
+  // Wine cannot tell the real path of a long directory: there only the file goes beyond the limit.
+  const deep = join(scratch(t), ...(onWine ? ['d'.repeat(180)] : Array(6).fill('d'.repeat(60))))
+  mkdirSync(deep, { recursive: true })
+  const path = join(deep, 'f'.repeat(100))
+  assert.ok(path.length > 260)
+  const held = await holder(t, path)
+  assert.equal(held.lockPath, `${path}.lock`)
+  const waiting = acquireFileLock(path, { timeoutMs: 60_000 })
+  held.kill()
+  const lock = await waiting
+  assert.equal(lock.recoveredFrom, 'owner-died')
+  await lock.release()
+  assert.deepEqual(readdirSync(deep), [])
+})
