@@ -5,7 +5,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { child, leasehold, scratch } from './support/index.mjs'
-import { noSignals, onWindows } from './support/platform.mjs'
+import { noSignals as skip, onWindows } from './support/platform.mjs'
 
 /** Runs `act` in a child that `lives`: without us, with us loaded and used, or while it holds locks of every kind. */
 async function ending(t, lives, act) {
@@ -95,7 +95,7 @@ describe('a process ends as it would have without us, and leaves no lock file', 
 
 describe('a signal', { concurrency: 3 }, () => {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT']) {
-    test(`${signal} from outside kills a holder by that signal, and its file is gone`, { skip: noSignals }, async (t) => {
+    test(`${signal} from outside kills a holder by that signal, and its file is gone`, { skip }, async (t) => {
       const path = join(scratch(t), 'file')
       const holding = child(
         t,
@@ -113,7 +113,7 @@ describe('a signal', { concurrency: 3 }, () => {
       assert.ok(!existsSync(`${path}.lock`))
     })
 
-    test(`${signal} with another listener releases the lock, and the process and the listener live on`, { skip: noSignals }, async (t) => {
+    test(`${signal} with another listener releases the lock, and process and listener live on`, { skip }, async (t) => {
       const path = join(scratch(t), 'file')
       const holding = child(
         t,
@@ -145,7 +145,7 @@ describe('a signal', { concurrency: 3 }, () => {
   }
 
   for (const when of ['before', 'after']) {
-    test(`a listener added with once() ${when} the first lock can still end the process in its own time`, { skip: noSignals }, async (t) => {
+    test(`a listener added with once() ${when} the first lock can end the process later`, { skip }, async (t) => {
       const path = join(scratch(t), 'file')
       const holding = child(
         t,

@@ -5,6 +5,7 @@ import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from '
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { child, holder, leasehold, scratch, sleep, until } from './support/index.mjs'
+import { patience } from './support/platform.mjs'
 
 const peerUrl = new URL('./support/javascript-lock.mjs', import.meta.url).href
 const SOON = 5000
@@ -86,7 +87,7 @@ describe('JavaScript peers', { concurrency: true }, () => {
     )
     await Promise.all(all.map((one) => one.next('ready')))
     for (const one of all) one.send({ start: true })
-    await sleep(4000)
+    await sleep(4000 * patience)
     for (const one of all) one.send({ stop: true })
     const answers = await Promise.all(all.map((one) => one.next('counted')))
     for (const one of all) one.send({ leave: true })

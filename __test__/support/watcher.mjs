@@ -5,12 +5,15 @@ import { onLinux } from './platform.mjs'
 
 const peerUrl = new URL('./javascript-lock.mjs', import.meta.url).href
 
+const EXPECTED = onLinux ? '^file(\\.lock)?$' : '^file(\\.lock(\\..*\\.tmp)?)?$'
+
 /**
  * Starts watching the lock file of `path`. `stop()` resolves to `{ looks, seen, wrong }`: how often it looked, how
  * often the lock file was there, and what was wrong with it. Files whose name `allowed` (the source of a regular
- * expression) matches may be in the directory; any other is wrong. Private names are seen where files need names.
+ * expression) matches may be in the directory; any other is wrong. Where there are no unnamed files, private names are
+ * seen.
  */
-export async function watcher(t, path, { allowed = onLinux ? '^file(\\.lock)?$' : '^file(\\.lock(\\..*\\.tmp)?)?$' } = {}) {
+export async function watcher(t, path, { allowed = EXPECTED } = {}) {
   const watching = child(t, watch, { args: { peerUrl, path, allowed } })
   await watching.next('ready')
   const stop = async () => {

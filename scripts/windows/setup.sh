@@ -25,7 +25,8 @@ done
 
 if ! command -v debootstrap >/dev/null || ! command -v x86_64-w64-mingw32-gcc >/dev/null; then
   step 'installing debootstrap and mingw'
-  { apt-get update -q && apt-get install -yq --no-install-recommends debootstrap gcc-mingw-w64-x86-64; } >"$dir/apt.log" 2>&1 ||
+  { apt-get update -q && apt-get install -yq --no-install-recommends debootstrap gcc-mingw-w64-x86-64; } \
+    >"$dir/apt.log" 2>&1 ||
     fail "apt-get failed, see $dir/apt.log"
 fi
 

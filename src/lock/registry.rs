@@ -21,7 +21,7 @@ use super::lease::{Hold, Lease, leftover_error};
 use super::loss::{Loss, LossReason};
 use super::post::Post;
 use super::sidecar::{Leftover, Sidecar};
-use super::sys::{FsClass, Instant};
+use super::sys::{self, FsClass, Instant};
 use super::target::Target;
 use super::terms::{Api, EnvId, HoldId, LeaseId, Sharing, Terms};
 use super::ticket::Ticket;
@@ -32,8 +32,8 @@ use super::verdict::Cause;
 const TURNS: u64 = 64;
 /// For how long they may.
 const TURN_TIME: Duration = Duration::from_millis(100);
-/// How long this process stands back for another one that waits.
-const COURTESY: Duration = Duration::from_millis(2);
+/// How long this process stands back for another one that waits: until that one has looked again.
+const COURTESY: Duration = Duration::from_millis(if sys::EVENTS { 2 } else { 30 });
 
 type Done = Box<dyn FnOnce(Result<(), LockError>) + Send>;
 /// A lock for a request that waited for it.

@@ -116,6 +116,9 @@ pub fn pid_namespace() -> Option<u64> {
     std::fs::metadata("/proc/self/ns/pid").ok().map(|meta| meta.ino())
 }
 
+/// Whether waiters are woken by file events, or have to look again and again.
+pub const EVENTS: bool = true;
+
 /// Wakes one thread by file events or by hand.
 ///
 /// Holds one inotify instance and one eventfd. Where inotify is exhausted (`max_user_instances`,

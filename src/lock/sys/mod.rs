@@ -31,7 +31,7 @@ pub use windows::*;
 #[cfg(not(target_os = "linux"))]
 mod polling;
 #[cfg(not(target_os = "linux"))]
-pub use polling::{WatchId, Watcher};
+pub use polling::{EVENTS, WatchId, Watcher};
 #[cfg(all(unix, not(target_os = "linux")))]
 mod portable;
 #[cfg(all(unix, not(target_os = "linux")))]

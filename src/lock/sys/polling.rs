@@ -8,6 +8,9 @@ use parking_lot::{Condvar, Mutex};
 
 use super::Instant;
 
+/// Whether waiters are woken by file events, or have to look again and again.
+pub const EVENTS: bool = false;
+
 /// Wakes one thread by hand.
 #[derive(Default)]
 pub struct Watcher {

@@ -42,11 +42,14 @@ pub(super) fn may_pass(error: &io::Error) -> bool {
     is_transient(error) || code(error) == ERROR_ACCESS_DENIED
 }
 
-/// Repeats what fails because of others, for 63 ms at most.
-pub(super) fn patiently<T>(mut action: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    for pause in [1, 2, 4, 8, 16, 32] {
+/// 63 ms in all: lock files are opened for moments only.
+pub(super) const PAUSES: [u64; 6] = [1, 2, 4, 8, 16, 32];
+
+/// Repeats what fails because of others, pausing for so many milliseconds.
+pub(super) fn patiently<T>(pauses: &[u64], mut action: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    for pause in pauses {
         match action() {
-            Err(error) if may_pass(&error) => std::thread::sleep(Duration::from_millis(pause)),
+            Err(error) if may_pass(&error) => std::thread::sleep(Duration::from_millis(*pause)),
             finished => return finished,
         }
     }
@@ -100,7 +103,7 @@ mod tests {
     /// What comes of an action that fails with these codes, one after the other, and how often it was tried.
     fn outcome(codes: &[WIN32_ERROR]) -> (Result<&'static str, WIN32_ERROR>, usize) {
         let tries = Cell::new(0);
-        let result = patiently(|| {
+        let result = patiently(&PAUSES, || {
             let failure = codes.get(tries.replace(tries.get() + 1));
             failure.map_or(Ok("done"), |&code| Err(os_error(code)))
         });

@@ -12,7 +12,7 @@ use windows_sys::Win32::Storage::FileSystem::{
     FILE_DISPOSITION_INFO_EX, GetVolumeInformationByHandleW, MoveFileExW,
 };
 
-use super::errors::{is_transient, is_unsupported, may_pass, os_error, patiently};
+use super::errors::{PAUSES, is_transient, is_unsupported, may_pass, os_error, patiently};
 use super::handles::{done, set, wide};
 use super::open::{find, open_to_delete};
 use super::paths::fits;
@@ -45,7 +45,7 @@ pub fn rename(temporary: &Path, path: &Path) -> io::Result<()> {
         renamed => return renamed,
     }
     if find(path).map_or(true, |file| has_posix_names(&file)) {
-        return patiently(|| std::fs::rename(temporary, path));
+        return patiently(&PAUSES, || std::fs::rename(temporary, path));
     }
     // An open file cannot be replaced there, only moved. Whoever is quick enough to take the free
     // name has it, and we fail with `AlreadyExists`.
@@ -59,7 +59,7 @@ pub fn rename(temporary: &Path, path: &Path) -> io::Result<()> {
 
 /// Gives the file named `temporary` the name `path` instead, never replacing anything.
 pub fn rename_noreplace(temporary: &Path, path: &Path) -> io::Result<()> {
-    patiently(|| {
+    patiently(&PAUSES, || {
         let error = match move_file(temporary, path) {
             Err(error) if may_pass(&error) => error,
             moved => return moved,
@@ -80,18 +80,20 @@ fn move_file(from: &Path, to: &Path) -> io::Result<()> {
     done(unsafe { MoveFileExW(from.as_ptr(), to.as_ptr(), 0) })
 }
 
-/// A free name beside `path`, which `sweep` knows as a private one.
+/// A free name beside `path`, which is swept like any private one: `<lock file>.<pid>-<time>-aside.tmp`, cut
+/// short where that would be too long a name.
 fn aside(path: &Path) -> PathBuf {
+    const ROOM: usize = 255 - ".4294967295-0123456789abcdef0-4294967295.tmp".len();
     let unique = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{}-{unique:x}-aside.tmp", std::process::id()));
-    name.into()
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = &name[..name.floor_char_boundary(ROOM)];
+    path.with_file_name(format!("{name}.{}-{unique:x}-aside.tmp", std::process::id()))
 }
 
 /// Removes a name, at once: also while others have the file open. `ResourceBusy` when they have it open
 /// in a way that forbids it.
 pub fn unlink(path: &Path) -> io::Result<()> {
-    patiently(|| remove(path))
+    patiently(&PAUSES, || remove(path))
         .map_err(|error| if is_transient(&error) { io::Error::new(ErrorKind::ResourceBusy, error) } else { error })
 }
 

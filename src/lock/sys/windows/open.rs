@@ -12,7 +12,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 };
 
 use super::super::FileKind;
-use super::errors::{os_error, patiently, reached};
+use super::errors::{PAUSES, os_error, patiently, reached};
 use super::facts::kind;
 use super::handles::query;
 use super::paths::fits;
@@ -42,7 +42,7 @@ pub fn create_new(path: &Path) -> io::Result<File> {
     fits(path)?;
     let mut options = File::options();
     options.read(true).write(true).create_new(true);
-    patiently(|| options.share_mode(SHARE_ALL).custom_flags(FILE_FLAG_OPEN_REPARSE_POINT).open(path))
+    patiently(&PAUSES, || options.share_mode(SHARE_ALL).custom_flags(FILE_FLAG_OPEN_REPARSE_POINT).open(path))
 }
 
 /// Opens `path` for appending, creating it where it is missing.
