@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { child, leasehold, scratch, until } from './support/index.mjs'
+import { patience } from './support/platform.mjs'
 
 /** Ways to lose a lock for good, each called in a child with the module and a path. */
 const leaks = {
@@ -124,7 +125,8 @@ test('row 3: a worker collects its own lost handles', async (t) => {
     const { Worker } = await import('node:worker_threads')
     const source = `const { workerData } = require('node:worker_threads')
       require(workerData.addon).acquireFileLock(workerData.path).then(() => setInterval(() => {}, 60_000))`
-    const addon = new URL(globalThis.test.addonUrl).pathname
+    const { fileURLToPath } = await import('node:url')
+    const addon = fileURLToPath(globalThis.test.addonUrl)
     new Worker(source, { eval: true, execArgv: [], workerData: { addon, path } })
     const { existsSync } = await import('node:fs')
     while (!existsSync(`${path}.lock`)) await new Promise((resolve) => setTimeout(resolve, 5))
@@ -186,6 +188,6 @@ test('a lock that anything can still reach is never taken for lost', async (t) =
 
 test('without a waiter nobody is asked to collect, and the lock stays', async (t) => {
   const { process, path } = await leaker(t, leaks['a handle that was dropped'])
-  await assert.rejects(process.next('code', { timeoutMs: 5000 }))
+  await assert.rejects(process.next('code', { timeoutMs: 5000 / patience }))
   assert.ok(existsSync(`${path}.lock`))
 })

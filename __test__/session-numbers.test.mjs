@@ -59,6 +59,7 @@ describe('the numbers of a session', { concurrency: 4 }, () => {
       t,
       async ({ leasehold, send, args: { root, pid, senseless } }) => {
         const { writeFileSync } = await import('node:fs')
+        const { join } = await import('node:path')
         const variable = (name) => `OPENCLAW_SESSION_WRITE_LOCK_${name}_MS`
         const outcomes = []
         const note = (what, promise) => outcomes.push(promise.then((value) => [what, value]))
@@ -77,7 +78,7 @@ describe('the numbers of a session', { concurrency: 4 }, () => {
 
         const maxHold = async (params) => {
           const handle = await leasehold.acquireSessionWriteLock({ sessionFile: `${root}/free`, ...params })
-          const { maxHoldMs } = leasehold.heldLocks().find((held) => held.targetPath === `${root}/free`)
+          const { maxHoldMs } = leasehold.heldLocks().find((held) => held.targetPath === join(root, 'free'))
           await handle.release()
           return maxHoldMs
         }

@@ -5,7 +5,7 @@ import { existsSync, readFileSync, statSync, utimesSync, unlinkSync, writeFileSy
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { leasehold, scratch, sleep } from './support/index.mjs'
-import { noProc, noUnixTools } from './support/platform.mjs'
+import { noProc, noUnixTools, patience } from './support/platform.mjs'
 import { bystander, deadPid, startTime, zombie } from './support/processes.mjs'
 
 const SECOND = 1000
@@ -136,7 +136,7 @@ describe('a lock that is not stale', { concurrency: 8 }, () => {
       test(`${api} waits for ${name}`, { skip }, async (t) => {
         const made = await record(t)
         const { path } = plant(t, typeof made === 'string' ? made : json(made), age)
-        await assertHeld(path, acquire, { stale: 5 * SECOND, ...options })
+        await assertHeld(path, acquire, { stale: 5 * SECOND * patience, ...options })
       })
     }
   }

@@ -4,6 +4,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { after } from './after.mjs'
+import { onWindows } from './platform.mjs'
 
 function stat(pid) {
   const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
@@ -42,7 +43,9 @@ export async function zombie(t) {
 
 /** A live process that has nothing to do with locks. */
 export function bystander(t) {
-  const other = spawn(process.execPath, ['--eval', 'setTimeout(() => {}, 600_000)'], { stdio: 'ignore' })
+  const inNode = [process.execPath, '--eval', 'setTimeout(() => {}, 600_000)']
+  const [command, ...args] = onWindows ? inNode : ['sleep', '600']
+  const other = spawn(command, args, { stdio: 'ignore' })
   after(t, () => void other.kill('SIGKILL'))
   return other.pid
 }
