@@ -168,7 +168,7 @@ pub fn sweep(directory: &Path, terms: &SweepTerms) -> Result<Vec<Swept>, LockErr
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(io("read", error)),
     };
-    let real = directory.canonicalize().map_err(|error| io("resolve", error))?;
+    let real = sys::real_path(directory).map_err(|error| io("resolve", error))?;
     let class = sys::fs_class(&real).map_err(|error| io("inspect", error))?;
     let mut swept = Vec::new();
     for entry in entries {

@@ -156,7 +156,7 @@ impl Target {
     /// As [`Target::split`].
     pub fn of_lock_file(lock_path: &Path) -> Result<Self, LockError> {
         let (directory, name) = Self::split(lock_path)?;
-        let real = directory.canonicalize().unwrap_or(directory);
+        let real = sys::real_path(&directory).unwrap_or(directory);
         let class = sys::fs_class(&real).unwrap_or(FsClass::Local);
         Ok(Self::guarded_by(real, &name, class))
     }
@@ -166,7 +166,7 @@ impl Target {
         let target = Path::new(name);
         let stem = target.extension().filter(|extension| *extension == "lock").and_then(|_| target.file_stem());
         let path = directory.join(stem.unwrap_or(name));
-        let lock_path = directory.join(name).into();
+        let lock_path = sys::one_spelling(directory.join(name));
         Self { path, directory, lock_path, class }
     }
 
