@@ -159,6 +159,10 @@ const COALESCE: Duration = Duration::from_millis(10);
 /// faster, and costs a descriptor each.
 const PREPARED: usize = 64;
 
+/// How much longer, for each lock that is waited for, nobody looks at one that no event tells of: a thousand of
+/// them must not keep a core busy.
+const SPARED: Duration = Duration::from_micros(200);
+
 impl Rounds {
     fn accept(&mut self, message: Message, watcher: Option<&Watcher>) {
         match message {
@@ -255,7 +259,9 @@ impl Rounds {
                 if self.contenders.len() >= PREPARED {
                     contender.slim_down();
                 }
-                self.contend(contender, Instant::now() + again);
+                let crowd = u32::try_from(self.contenders.len()).unwrap_or(u32::MAX);
+                let pause = if after.is_none() { again.max(SPARED * crowd) } else { again };
+                self.contend(contender, Instant::now() + pause);
             }
             Err(error) => {
                 registry::failed(contender.target(), error);
