@@ -83,7 +83,7 @@ pub struct Meta {
     pub len: u64,
     /// When its content last changed: a holder's heartbeat moves this.
     pub modified: SystemTime,
-    /// When it was last read or marked: a waiter moves this.
+    /// When it was last read (nobody's reading counts on Windows) or marked: a waiter moves this.
     pub accessed: SystemTime,
     /// Who may use it.
     pub access: Access,

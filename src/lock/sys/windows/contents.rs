@@ -3,7 +3,7 @@
 use std::fs::{File, FileTimes};
 use std::io::{self, ErrorKind};
 use std::os::windows::fs::FileExt as _;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// Reads up to `buffer.len()` bytes from the start of `file`.
 pub fn read_start(file: &File, buffer: &mut [u8]) -> io::Result<usize> {
@@ -40,7 +40,19 @@ pub fn touch(file: &File) -> io::Result<()> {
     file.set_modified(SystemTime::now())
 }
 
-/// Moves the access time to now and nothing else: the mark by which a waiter shows itself.
+/// Moves the access time to the next millisecond and nothing else: the mark by which a waiter shows itself.
+///
+/// Scanners and indexers read files, too, so a mark has a fraction of its own: `is_mark` knows it.
 pub fn mark(file: &File) -> io::Result<()> {
-    file.set_times(FileTimes::new().set_accessed(SystemTime::now()))
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let next = Duration::from_millis(u64::try_from(now.as_millis()).unwrap_or_default() + 1);
+    file.set_times(FileTimes::new().set_accessed(SystemTime::UNIX_EPOCH + next + Duration::from_nanos(MARK * 100)))
+}
+
+/// The ticks of 100 ns that a mark has beyond its millisecond.
+const MARK: u64 = 1234;
+
+/// Whether an access time, in ticks of 100 ns, is a waiter's mark and not that of somebody who read the file.
+pub(super) fn is_mark(ticks: i64) -> bool {
+    ticks.unsigned_abs() % 10_000 == MARK
 }

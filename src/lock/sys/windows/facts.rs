@@ -13,6 +13,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 };
 
 use super::super::{FileId, FileKind, Meta};
+use super::contents::is_mark;
 use super::errors::{is_unsupported, reached};
 use super::handles::{done, query};
 use super::open::find;
@@ -38,7 +39,8 @@ pub fn stat_file(file: &File) -> io::Result<Meta> {
         links: if standard.DeletePending { 0 } else { standard.NumberOfLinks.into() },
         len: standard.EndOfFile.try_into().unwrap_or(0),
         modified: time(basic.LastWriteTime),
-        accessed: time(basic.LastAccessTime),
+        // Whoever else read it is none of our business.
+        accessed: if is_mark(basic.LastAccessTime) { time(basic.LastAccessTime) } else { SystemTime::UNIX_EPOCH },
     })
 }
 

@@ -162,6 +162,11 @@ fn a_write_moves_the_modification_time_and_a_mark_only_the_access_time() {
     let marked = stat_file(&holder).unwrap();
     assert_eq!(marked.modified, beaten.modified);
     assert!(marked.accessed > marked.modified);
+    waiter
+        .set_times(std::fs::FileTimes::new().set_accessed(SystemTime::UNIX_EPOCH + Duration::from_secs(4_000_000_000)))
+        .unwrap();
+    let read = stat_file(&holder).unwrap();
+    assert!(read.accessed < read.modified, "somebody who reads it is no waiter");
 }
 
 #[test]
