@@ -3,6 +3,7 @@
 use std::os::windows::fs::OpenOptionsExt as _;
 
 use super::*;
+use crate::lock::terms::Scope;
 use crate::lock::{Target, inspect};
 
 fn lock_path(path: &Path) -> PathBuf {
@@ -27,7 +28,7 @@ fn all_ways_to_write_a_path_lead_to_one_lock() {
         format!("{text} "),
         format!(r"{}\sub\..\.\file", text.strip_suffix(r"\file").unwrap()),
     ] {
-        let again = Terms { chain: vec![hold.lease().id], ..at_once() };
+        let again = Terms { chain: vec![Scope { lease: hold.lease().id, hold: hold.id }], ..at_once() };
         let nested = acquire_blocking(Path::new(&same), again).unwrap_or_else(|error| panic!("{same}: {error}"));
         assert_eq!(nested.lease().id, hold.lease().id, "{same}");
     }

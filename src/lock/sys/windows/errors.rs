@@ -44,6 +44,8 @@ pub(super) fn may_pass(error: &io::Error) -> bool {
 
 /// 63 ms in all: lock files are opened for moments only.
 pub(super) const PAUSES: [u64; 6] = [1, 2, 4, 8, 16, 32];
+/// A second in all, in many steps: others may come and go all the time.
+pub(super) const LONG_PAUSES: [u64; 128] = [8; 128];
 
 /// Repeats what fails because of others, pausing for so many milliseconds.
 pub(super) fn patiently<T>(pauses: &[u64], mut action: impl FnMut() -> io::Result<T>) -> io::Result<T> {

@@ -41,7 +41,17 @@ pub fn stat_file(file: &File) -> io::Result<Meta> {
         modified: time(basic.LastWriteTime),
         // Whoever else read it is none of our business.
         accessed: if is_mark(basic.LastAccessTime) { time(basic.LastAccessTime) } else { SystemTime::UNIX_EPOCH },
+        access: Access,
     })
+}
+
+/// Who may use a file: whoever its directory says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access;
+
+/// A file that was created in a directory has the rights that this one hands down.
+pub fn set_access(_file: &File, _like: Option<Access>) -> io::Result<()> {
+    Ok(())
 }
 
 /// Which file it is on its volume. The volume is left out: the same path does not lead to another one

@@ -24,11 +24,13 @@ pub use clock::Instant;
 pub use contents::{mark, read_start, touch, write_at};
 pub use errno::errno;
 pub use errors::{is_symlink_error, is_transient, is_unsupported};
-pub use facts::{stat_file, stat_path};
+pub use facts::{Access, set_access, stat_file, stat_path};
 pub use locks::{try_guard, try_lock, unguard, unlock};
 pub use machine::{at_exit, boot_id, fs_class, machine_id, pid_namespace, spawn};
-pub use names::{create_dir_all, create_unnamed, link, link_unnamed, rename, rename_noreplace, unlink};
-pub use open::{create_new, open_append, open_lock_file, open_read};
+pub use names::{
+    create_dir_all, create_unnamed, link, link_unnamed, rename, rename_noreplace, replace, sync_directory, unlink,
+};
+pub use open::{create_new, open_append, open_lock_file, open_read, open_read_through};
 pub use paths::{full_name, one_spelling, real_path, refusal};
 pub use processes::process_life;
 

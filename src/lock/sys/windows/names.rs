@@ -12,13 +12,14 @@ use windows_sys::Win32::Storage::FileSystem::{
     FILE_DISPOSITION_INFO_EX, GetVolumeInformationByHandleW, MoveFileExW,
 };
 
-use super::errors::{PAUSES, is_transient, is_unsupported, may_pass, os_error, patiently};
+use super::super::NewDirectories;
+use super::errors::{LONG_PAUSES, PAUSES, is_transient, is_unsupported, may_pass, os_error, patiently};
 use super::handles::{done, set, wide};
 use super::open::{find, open_to_delete};
 use super::paths::fits;
 
-/// Creates a directory and its missing parents.
-pub fn create_dir_all(path: &Path) -> io::Result<()> {
+/// Creates a directory and its missing parents, with the access rights that theirs hands down.
+pub fn create_dir_all(path: &Path, _new: NewDirectories) -> io::Result<()> {
     std::fs::create_dir_all(path)
 }
 
@@ -55,6 +56,18 @@ pub fn rename(temporary: &Path, path: &Path) -> io::Result<()> {
     // What cannot be removed now will be swept later, like any other private name.
     let _ = if renamed.is_err() { move_file(&aside, path).or_else(|_| delete(&aside)) } else { delete(&aside) };
     renamed
+}
+
+/// As `rename`, for files that others only read: the name is never free in between, and whoever has the
+/// file open without sharing it (a virus scanner, say) is waited for, a second at most.
+#[expect(clippy::disallowed_methods, reason = "the seam is where names are replaced")]
+pub fn replace(temporary: &Path, path: &Path) -> io::Result<()> {
+    patiently(&LONG_PAUSES, || std::fs::rename(temporary, path))
+}
+
+/// Names are kept by the file system's journal here.
+pub fn sync_directory(_directory: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 /// Gives the file named `temporary` the name `path` instead, never replacing anything.

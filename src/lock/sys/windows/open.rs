@@ -50,6 +50,11 @@ pub fn open_append(path: &Path) -> io::Result<File> {
     File::options().append(true).create(true).share_mode(SHARE_ALL).open(path)
 }
 
+/// Opens a file for reading only, whatever links lead to it.
+pub fn open_read_through(path: &Path) -> io::Result<File> {
+    File::options().read(true).share_mode(SHARE_ALL).open(path)
+}
+
 /// Opens whatever `path` names, for its facts alone: that needs no right to read it.
 pub(super) fn find(path: &Path) -> io::Result<File> {
     File::options()

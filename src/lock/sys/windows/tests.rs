@@ -12,7 +12,7 @@ use windows_sys::Win32::Foundation::{
     ERROR_SHARING_VIOLATION, GetHandleInformation, HANDLE_FLAG_INHERIT,
 };
 
-use super::super::{FileKind, FsClass, OsLock};
+use super::super::{FileKind, FsClass, NewDirectories, OsLock};
 use super::errors::os_error;
 use super::facts::time;
 use super::locks::is_not_locked;
@@ -243,7 +243,7 @@ fn no_handle_is_inherited_by_child_processes() {
 fn paths_beyond_the_old_limit_work_like_any_other() {
     let directory = tempfile::tempdir().unwrap();
     let deep = (0..6).fold(real_path(directory.path()).unwrap(), |path, _| path.join("d".repeat(60)));
-    create_dir_all(&deep).unwrap();
+    create_dir_all(&deep, NewDirectories::Ordinary).unwrap();
     if !is_wine() {
         // Its GetFinalPathNameByHandleW knows short ones only.
         assert_eq!(real_path(&deep).unwrap(), deep);
