@@ -63,18 +63,15 @@ function overlaps(holds) {
  * Whether a peer other than `hold`'s own process had set about removing the lock file of `hold` before `time`: in a
  * takeover, or in the release of a lock that it had lost itself (it removes whatever stands there).
  */
-function removedByPeer(hold, time, { holds, removals }) {
-  const others = (mine) => removals.filter(({ member, file }) => file === mine.file && member !== mine.member)
-  const during = (removal, { since, out }) => removal.from <= out && removal.to >= since
-  return others(hold).some((removal) => {
-    if (!during(removal, hold) || removal.from > time) return false
+function removedByPeer(hold, time, logs, asked = new Set()) {
+  return logs.removals.some((removal) => {
+    const { member, file, from, to } = removal
+    const concerned = file === hold.file && member !== hold.member && !asked.has(removal)
+    if (!concerned || from > Math.min(time, hold.out) || to < hold.since) return false
     if (!removal.holding) return true
-    const own = holds.findLast(({ member, file, in: time }) => {
-      return member === removal.member && file === removal.file && time <= removal.from
-    })
-    if (!own?.intact) return true
-    const releasing = { since: own.since, out: removal.to }
-    return others(own).some((other) => !other.holding && during(other, releasing))
+    asked.add(removal)
+    const own = logs.holds.findLast((own) => own.member === member && own.file === file && own.in <= from)
+    return !own?.intact || removedByPeer({ ...own, out: to }, to, logs, asked)
   })
 }
 

@@ -27,7 +27,7 @@ export function describe(account) {
   const met = Object.entries(overlaps).filter(([, count]) => count > 0)
   lines.push(met.length === 0 ? 'never two in at once' : 'two in at once:')
   for (const [name, count] of met) {
-    lines.push(`  ${count} × ${BLAME[name].means}${BLAME[name].ours ? '  <- leasehold\'s fault' : ''}`)
+    lines.push(`  ${count} × ${BLAME[name].means}`)
   }
   if (losses > 0) lines.push(`leasehold was told of ${losses} losses, and wrote nothing in ${refrained} of these turns`)
   return lines

@@ -8,11 +8,11 @@ import { dirname, join, relative } from 'node:path'
 const CHANGES = [
   [
     'async function acquireSessionWriteLock(params) {',
-    '\treturn (await import("leasehold")).acquireSessionWriteLock(params);',
+    '\treturn (await import("leasehold/session-write-lock")).acquireSessionWriteLock(params);',
   ],
   [
     'async function acquireFileLock(filePath, options) {',
-    '\treturn (await import("leasehold")).acquireFileLock(filePath, options);',
+    '\treturn (await import("leasehold/file-lock")).acquireFileLock(filePath, options);',
   ],
 ]
 
