@@ -44,7 +44,8 @@ export function installPackages() {
   const { packages } = JSON.parse(wanted)
   const present = existsSync(stamp) ? JSON.parse(readFileSync(stamp, 'utf8')).packages : {}
   const complete = Object.entries(packages).every(
-    ([name, { version, optional }]) => name === '' || optional || present[name]?.version === version,
+    ([name, { version, optional }]) =>
+      name === '' || optional || (present[name]?.version === version && existsSync(join(root, name))),
   )
   if (complete) return
   const windows = process.platform === 'win32'
