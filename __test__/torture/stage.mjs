@@ -1,6 +1,7 @@
 // Where a step is played: a directory, a victim, and whoever else is needed.
 
 import { join } from 'node:path'
+import { until } from '../support/index.mjs'
 import { place } from './places.mjs'
 import { seasoned } from './puppet.mjs'
 import { asked } from './steps.mjs'
@@ -17,10 +18,16 @@ export async function play(scope, step, rules = []) {
     refuse: (rules) => trace(scope, stage.victim.pid, rules),
     asked: (count) => asked(stage.tracing, count, stage.victim),
   }
-  const { descriptors, threads } = await stage.victim.tell({ do: 'usage' })
+  // A new thread names itself, when it first runs.
+  let descriptors, threads
+  await until(async () => {
+    ;({ descriptors, threads } = await stage.victim.tell({ do: 'usage' }))
+    return !step.thread || threads[step.thread]
+  })
   stage.descriptors = descriptors
   await step.arrange?.(stage)
-  stage.tracing = await trace(scope, threads[step.thread] ?? stage.victim.pid, [...(step.rules ?? []), ...rules])
+  const thread = step.thread ? threads[step.thread] : stage.victim.pid
+  stage.tracing = await trace(scope, thread, [...(step.rules ?? []), ...rules])
   try {
     stage.answer = await step.act(stage)
   } catch (error) {
