@@ -25,6 +25,7 @@ mod unix {
     use std::sync::{Arc, Mutex};
     use std::time::Duration;
 
+    use leasehold::json_store::{self, Durability, StoreError};
     use leasehold::lock::contender::{Contender, Look, Pace};
     use leasehold::lock::registry::{self, Observer};
     use leasehold::lock::sidecar::Sidecar;
@@ -49,6 +50,8 @@ mod unix {
         Check { name: String },
         /// Gives back what it has under this name, however it came by it.
         Release { name: String },
+        /// Replaces a file as a whole.
+        Write { path: PathBuf, text: String },
         /// How many files it has open, and what its threads are.
         Usage,
     }
@@ -208,6 +211,13 @@ mod unix {
                 Some(Thing::Contender(..)) => json!({ "released": true }),
                 None => nothing(&name),
             },
+            Order::Write { path, text } => {
+                match json_store::write(&Target::resolve(&path)?, text.as_bytes(), Durability::Disk, &|| Ok(())) {
+                    Ok(()) => json!({ "written": true }),
+                    Err(StoreError::Lock(error)) => return Err(error),
+                    Err(error) => json!({ "message": error.to_string(), "code": error.code() }),
+                }
+            }
             Order::Usage => {
                 let names = |directory: &str| {
                     let entries = std::fs::read_dir(directory).expect("/proc").flatten();

@@ -4,18 +4,20 @@ import { join } from 'node:path'
 import { until } from '../support/index.mjs'
 import { place } from './places.mjs'
 import { seasoned } from './puppet.mjs'
-import { asked } from './steps.mjs'
+import { asked, content } from './steps.mjs'
 import { trace } from './strace.mjs'
 
 /** Sets the stage for `step`, and plays it while strace applies `rules` to the thread that does it. */
 export async function play(scope, step, rules = []) {
   const { directory } = place(scope)
   const stage = {
+    step,
     directory,
     path: join(directory, 'file'),
     victim: await seasoned(scope, directory),
     somebody: () => seasoned(scope, directory),
-    refuse: (rules) => trace(scope, stage.victim.pid, rules),
+    trace: (pid, rules) => trace(scope, pid, rules),
+    refuse: (rules) => stage.trace(stage.victim.pid, rules),
     asked: (count) => asked(stage.tracing, count, stage.victim),
   }
   // A new thread names itself, when it first runs.
@@ -26,6 +28,7 @@ export async function play(scope, step, rules = []) {
   })
   stage.descriptors = descriptors
   await step.arrange?.(stage)
+  stage.before = content(stage)
   const thread = step.thread ? threads[step.thread] : stage.victim.pid
   stage.tracing = await trace(scope, thread, [...(step.rules ?? []), ...rules])
   try {

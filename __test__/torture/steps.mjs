@@ -8,9 +8,11 @@
 // - `rules` say what the kernel is to refuse all the time, for the ways that are only taken then
 // - `fresh` is what somebody needs who comes afterwards, if it is more than one look
 //
+// - `writes` says that it is about a file that is replaced, not about its lock
+//
 // A `stage` has the `victim`, the `path` that it is about, and `somebody()` else: another puppet.
 
-import { writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { until } from '../support/index.mjs'
 import { deadPid } from '../support/processes.mjs'
 
@@ -29,6 +31,10 @@ const release = ({ victim }) => victim.tell({ do: 'release', name: 'lock' })
 
 const dead = deadPid()
 
+const OLD = '{"text":"old"}\n'
+/** Longer than a page. */
+export const NEW = `{"text":"${'new '.repeat(2000)}"}\n`
+
 /** Somebody else has the lock; `let go` of it however it may be. */
 async function heldBySomebody(stage, terms) {
   const other = await stage.somebody()
@@ -41,6 +47,8 @@ async function contending({ victim, path }) {
   await victim.tell({ do: 'contend', name: 'lock', terms: { path } })
   await victim.tell({ do: 'look', name: 'lock' })
 }
+
+const writeNew = (stage) => write(stage.victim, stage, NEW)
 
 const look = ({ victim }) => victim.tell({ do: 'look', name: 'lock' })
 
@@ -172,7 +180,34 @@ export const STEPS = [
     },
     settle: ({ other }) => other.tell({ do: 'release', name: 'lock' }),
   },
+  { name: 'create a JSON file', writes: true, act: writeNew },
+  { name: 'create a JSON file by a private name', writes: true, rules: NO_UNNAMED, act: writeNew },
+  {
+    name: 'replace a JSON file',
+    writes: true,
+    arrange: ({ path }) => writeFileSync(path, OLD),
+    act: writeNew,
+  },
+  {
+    name: 'replace a JSON file by a private name',
+    writes: true,
+    rules: NO_UNNAMED,
+    arrange: ({ path }) => writeFileSync(path, OLD),
+    act: writeNew,
+  },
 ]
+
+/** Has `who` replace the file. */
+export function write(who, { path }, text) {
+  return who.tell({ do: 'write', path, text })
+}
+
+/** What the file says: `old`, `new`, nothing, or something that nobody wrote. */
+export function content({ path }) {
+  if (!existsSync(path)) return 'nothing'
+  const text = readFileSync(path, 'utf8')
+  return { [OLD]: 'old', [NEW]: 'new' }[text] ?? `torn: ${text.slice(0, 40)}`
+}
 
 /** Waits until a thread has made so many calls, or makes no more: it may have been told that there is no need. */
 export async function asked(tracing, count, victim) {

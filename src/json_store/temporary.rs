@@ -90,7 +90,7 @@ pub fn sweep(target: &Target, slot: u32) {
     }
 }
 
-/// Tries the private names of `target` until `take` has got one.
+/// Tries the private names of `target` until `take` has got one. When others have them all, that is `EBUSY`.
 fn claim<T>(target: &Target, take: impl Fn(&Path) -> io::Result<Option<T>>) -> io::Result<(T, Temporary)> {
     for slot in 0..SLOTS {
         let path = name(target, slot);
@@ -107,7 +107,7 @@ fn claim<T>(target: &Target, take: impl Fn(&Path) -> io::Result<Option<T>>) -> i
             std::thread::sleep(Duration::from_millis(pause));
         }
     }
-    Err(ErrorKind::AlreadyExists.into())
+    Err(sys::busy())
 }
 
 /// Removes a leftover.

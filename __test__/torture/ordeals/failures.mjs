@@ -6,13 +6,16 @@ import { eventually, mix, parallel } from '../parallel.mjs'
 import { leftovers } from '../places.mjs'
 import { buildPuppet } from '../puppet.mjs'
 import { Scope } from '../scope.mjs'
-import { STEPS } from '../steps.mjs'
+import { NEW, STEPS, content, write } from '../steps.mjs'
 import { whyNoTampering } from '../../support/tamper.mjs'
 
 export const name = 'failures'
 export const title = 'Each system call of a step refused, once and for good'
 
 const ERRORS = { EPERM: 1, EINTR: 4, EIO: 5, EACCES: 13, EMFILE: 24, ENOSPC: 28, ENOLCK: 37, ESTALE: 116 }
+
+/** What is refused as if others had it (SMB says EACCES of a lock that is taken) may end so. */
+const EBUSY = 16
 
 /** A refused `close` is none: strace keeps the kernel from closing, which no kernel does. */
 const NEVER_FAILS = new Set(['close'])
@@ -47,6 +50,7 @@ export async function run({ seed, points, steps = STEPS.length }) {
       stuck: count('stuck'),
       'files kept open': count('leaked'),
       'left something': count('left'),
+      'torn files': count('torn'),
     }
   })
   return { rows, problems: outcomes.flatMap(({ problems }) => problems) }
@@ -54,6 +58,8 @@ export async function run({ seed, points, steps = STEPS.length }) {
 
 /** No signal interrupts for good: everybody tries again, and the runtimes do so without asking us. */
 const lasting = (error, { nth }) => (error === 'EINTR' ? `..${nth + 9}` : '+')
+
+const say = (answer) => JSON.stringify(answer)
 
 function refused({ step, call, error, forGood }) {
   return Scope.during(async (scope) => {
@@ -64,32 +70,17 @@ function refused({ step, call, error, forGood }) {
       if (problem) outcome.problems.push(`${step.name}, ${rule}: ${what}: ${problem}`)
     }
     const stage = await play(scope, step, [rule])
-    const { victim, answer, path } = stage
-    const lock = step.lock ?? 'lock'
-    const terms = (timeoutMs) => ({ path, timeoutMs, leaseMs: 30_000 })
+    const { victim, answer } = stage
     const next = await stage.somebody()
-    const say = (answer) => JSON.stringify(answer)
 
-    if (answer.held || answer.released) is('fine')
+    if (answer.held || answer.released || answer.written) is('fine')
     else if (answer.stuck) is('stuck', 'no answer')
     else if (answer.code?.endsWith('timeout') || answer.held === false) is('timeout')
-    else if (answer.message?.includes(stage.directory) && (answer.code || answer.errno === ERRORS[error])) is('error')
+    else if (answer.message?.includes(stage.directory) && (answer.code || [ERRORS[error], EBUSY].includes(answer.errno))) is('error')
     else is('unclear', say(answer))
 
     await step.settle?.(stage)
-    if (answer.held) {
-      const intruder = await next.tell({ do: 'acquire', name: 'lock', terms: terms(0) })
-      if (intruder.held) is('double', say(intruder))
-    }
-    await stage.tracing.stop()
-    const released = await victim.tell({ do: 'release', name: lock })
-    if (answer.held && !released.released) is('stuck', `its lock is not given back: ${say(released)}`)
-    for (const [who, one] of [['the victim', victim], ['somebody else', next]]) {
-      const again = await one.tell({ do: 'acquire', name: 'again', terms: terms(10_000) })
-      if (!again.held) is('stuck', `${who} does not get in afterwards: ${say(again)}`)
-      const back = await one.tell({ do: 'release', name: 'again' })
-      if (again.held && !back.released) is('stuck', `${who} cannot release afterwards: ${say(back)}`)
-    }
+    await (step.writes ? keepsWhole : excludes)(stage, answer, next, is)
     let left
     if (!(await eventually(() => (left = leftovers(stage.directory)).length === 0))) is('left', left)
     let usage
@@ -97,4 +88,35 @@ function refused({ step, call, error, forGood }) {
     if (!(await eventually(isAsBefore))) is('leaked', `${usage.descriptors} instead of ${stage.descriptors}`)
     return outcome
   })
+}
+
+/** Whether the victim has the lock for itself, and can give it back, and everybody gets in afterwards. */
+async function excludes(stage, answer, next, is) {
+  const terms = (timeoutMs) => ({ path: stage.path, timeoutMs, leaseMs: 30_000 })
+  if (answer.held) {
+    const intruder = await next.tell({ do: 'acquire', name: 'lock', terms: terms(0) })
+    if (intruder.held) is('double', say(intruder))
+  }
+  await stage.tracing.stop()
+  const released = await stage.victim.tell({ do: 'release', name: stage.step.lock ?? 'lock' })
+  if (answer.held && !released.released) is('stuck', `its lock is not given back: ${say(released)}`)
+  for (const [who, one] of [['the victim', stage.victim], ['somebody else', next]]) {
+    const again = await one.tell({ do: 'acquire', name: 'again', terms: terms(10_000) })
+    if (!again.held) is('stuck', `${who} does not get in afterwards: ${say(again)}`)
+    const back = await one.tell({ do: 'release', name: 'again' })
+    if (again.held && !back.released) is('stuck', `${who} cannot release afterwards: ${say(back)}`)
+  }
+}
+
+/** Whether the file says what the answer promises, and everybody can write afterwards. */
+async function keepsWhole(stage, answer, next, is) {
+  const found = content(stage)
+  // What was refused last may have been to sync the directory: the new content is there, and may not last.
+  const expected = answer.written ? ['new'] : [stage.before, 'new']
+  if (!expected.includes(found)) is('torn', `${found} after ${say(answer)}`)
+  await stage.tracing.stop()
+  for (const [who, one] of [['the victim', stage.victim], ['somebody else', next]]) {
+    const again = await write(one, stage, NEW)
+    if (!again.written || content(stage) !== 'new') is('stuck', `${who} cannot write afterwards: ${say(again)}`)
+  }
 }

@@ -5,8 +5,7 @@ import { mix, parallel } from '../parallel.mjs'
 import { leftovers } from '../places.mjs'
 import { buildPuppet } from '../puppet.mjs'
 import { Scope } from '../scope.mjs'
-import { STEPS } from '../steps.mjs'
-import { trace } from '../strace.mjs'
+import { NEW, STEPS, content, write } from '../steps.mjs'
 import { whyNoTampering } from '../../support/tamper.mjs'
 
 export const name = 'kills'
@@ -40,6 +39,7 @@ export async function run({ seed, points, steps = STEPS.length }) {
       kills: mine.filter(({ reached }) => reached).length,
       'blocked the next': mine.filter(({ blocked }) => blocked).length,
       'left something': mine.filter(({ left }) => left).length,
+      'torn files': mine.filter(({ torn }) => torn).length,
     }
   })
   const problems = outcomes.flatMap(({ problems }) => problems)
@@ -62,20 +62,35 @@ function killed(step, { name, nth }) {
     }
     await step.settle?.(stage)
     const next = await stage.somebody()
-    const { timeoutMs = 0, staleMs } = step.fresh ?? {}
-    // It finds the same kernel.
-    const same = step.rules && !step.thread ? await trace(scope, next.pid, step.rules) : undefined
-    const answer = await next.tell({ do: 'acquire', name: 'lock', terms: { path: stage.path, timeoutMs, staleMs } })
-    await same?.stop()
-    outcome.blocked = answer.held !== true
-    if (outcome.blocked) say(`the next one does not get in: ${JSON.stringify(answer)}`)
-    const released = await next.tell({ do: 'release', name: 'lock' })
-    if (!outcome.blocked && !released.released) say(`its lock is not given back: ${JSON.stringify(released)}`)
+    await (step.writes ? canWrite : getsIn)(step, stage, next, outcome, say)
     const left = leftovers(stage.directory)
     outcome.left = left.length > 0
     if (outcome.left) say(`left behind: ${left}`)
     return outcome
   })
+}
+
+/** Whether the next one can replace the file, which is not torn. */
+async function canWrite(step, stage, next, outcome, say) {
+  const found = content(stage)
+  outcome.torn = ![stage.before, 'new'].includes(found)
+  if (outcome.torn) say(found)
+  const answer = await write(next, stage, NEW)
+  outcome.blocked = !answer.written || content(stage) !== 'new'
+  if (outcome.blocked) say(`the next one cannot write: ${JSON.stringify(answer)}`)
+}
+
+/** Whether the next one gets the lock. */
+async function getsIn(step, stage, next, outcome, say) {
+  const { timeoutMs = 0, staleMs } = step.fresh ?? {}
+  // It finds the same kernel.
+  const same = step.rules && !step.thread ? await stage.trace(next.pid, step.rules) : undefined
+  const answer = await next.tell({ do: 'acquire', name: 'lock', terms: { path: stage.path, timeoutMs, staleMs } })
+  await same?.stop()
+  outcome.blocked = answer.held !== true
+  if (outcome.blocked) say(`the next one does not get in: ${JSON.stringify(answer)}`)
+  const released = await next.tell({ do: 'release', name: 'lock' })
+  if (!outcome.blocked && !released.released) say(`its lock is not given back: ${JSON.stringify(released)}`)
 }
 
 /** Whether `promise` settles soon: what another thread does is not always done when the victim answers. */

@@ -340,6 +340,12 @@ pub fn spawn<T: Send + 'static>(
     }
 }
 
+/// What the system would say of something that others use just now.
+#[must_use]
+pub fn busy() -> io::Error {
+    io::Error::from_raw_os_error(libc::EBUSY)
+}
+
 /// Runs `hook` when the process ends through `exit`, however Node got there.
 pub fn at_exit(hook: extern "C" fn()) {
     // SAFETY: `hook` is a plain function that lives as long as the process (the addon is retained

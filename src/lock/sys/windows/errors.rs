@@ -58,6 +58,12 @@ pub(super) fn patiently<T>(pauses: &[u64], mut action: impl FnMut() -> io::Resul
     action()
 }
 
+/// What the system would say of something that others use just now.
+#[must_use]
+pub fn busy() -> io::Error {
+    os_error(ERROR_BUSY)
+}
+
 /// Whether `error` says that a symbolic link stands at the path.
 #[must_use]
 pub fn is_symlink_error(error: &io::Error) -> bool {

@@ -23,7 +23,7 @@ mod tests;
 pub use clock::Instant;
 pub use contents::{mark, read_start, touch, write_at};
 pub use errno::errno;
-pub use errors::{is_symlink_error, is_transient, is_unsupported};
+pub use errors::{busy, is_symlink_error, is_transient, is_unsupported};
 pub use facts::{Access, set_access, stat_file, stat_path};
 pub use locks::{try_guard, try_lock, unguard, unlock};
 pub use machine::{at_exit, boot_id, fs_class, machine_id, pid_namespace, spawn};
