@@ -700,6 +700,21 @@ export function resolveSessionWriteLockOptions(
   params?: { env?: Record<string, string | undefined> | undefined; maxHoldMsFallback?: number | undefined },
 ): { timeoutMs: number; staleMs: number; maxHoldMs: number }
 
+/**
+ * The `staleMs` of these alone.
+ *
+ * @example
+ * ```js
+ * import { resolveSessionWriteLockStaleMs } from 'leasehold'
+ *
+ * const staleMs = resolveSessionWriteLockStaleMs({ session: { writeLock: { staleMs: 60_000 } } })
+ * ```
+ */
+export function resolveSessionWriteLockStaleMs(
+  config?: SessionWriteLockAcquireTimeoutConfig,
+  env?: Record<string, string | undefined>,
+): number
+
 // For test suites
 
 /**

@@ -29,6 +29,7 @@ const {
   resolveSessionLockMaxHoldFromTimeout,
   resolveSessionWriteLockAcquireTimeoutMs,
   resolveSessionWriteLockOptions,
+  resolveSessionWriteLockStaleMs,
 } = require('./lib/session-policy.js')
 const {
   __testing,
@@ -77,6 +78,7 @@ module.exports = {
   resolveSessionLockMaxHoldFromTimeout,
   resolveSessionWriteLockAcquireTimeoutMs,
   resolveSessionWriteLockOptions,
+  resolveSessionWriteLockStaleMs,
   saveJsonFile,
   updateJsonFile,
   withFileLock,

@@ -8,6 +8,7 @@ const {
   resolveSessionLockMaxHoldFromTimeout,
   resolveSessionWriteLockAcquireTimeoutMs,
   resolveSessionWriteLockOptions,
+  resolveSessionWriteLockStaleMs,
 } = leasehold
 
 test('a hold may last for the timeout and a grace, within bounds', () => {
@@ -55,6 +56,9 @@ test('the environment comes before the configuration, and that before the defaul
   assert.equal(resolveSessionWriteLockAcquireTimeoutMs(config, none), 90_000)
   assert.equal(resolveSessionWriteLockAcquireTimeoutMs(config, env), 120_000)
   assert.equal(resolveSessionWriteLockAcquireTimeoutMs(undefined, none), 60_000)
+  assert.equal(resolveSessionWriteLockStaleMs(config, none), 45_000)
+  assert.equal(resolveSessionWriteLockStaleMs(config, env), 60_000)
+  assert.equal(resolveSessionWriteLockStaleMs(undefined, none), 1_800_000)
 })
 
 test('senseless settings are passed over', () => {

@@ -28,6 +28,10 @@ function resolveSessionWriteLockOptions(config, { env, maxHoldMsFallback } = {})
   }
 }
 
+function resolveSessionWriteLockStaleMs(config, env) {
+  return resolveSessionWriteLockOptions(config, { env }).staleMs
+}
+
 function configured(config, name) {
   const value = config?.session?.writeLock?.[name]
   return Number.isSafeInteger(value) ? positive(value) : undefined
@@ -37,4 +41,5 @@ module.exports = {
   resolveSessionLockMaxHoldFromTimeout,
   resolveSessionWriteLockAcquireTimeoutMs,
   resolveSessionWriteLockOptions,
+  resolveSessionWriteLockStaleMs,
 }

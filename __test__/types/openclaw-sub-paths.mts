@@ -22,6 +22,8 @@ import {
   resolveSessionLockMaxHoldFromTimeout,
   resolveSessionWriteLockAcquireTimeoutMs,
   resolveSessionWriteLockOptions,
+  resolveSessionWriteLockStaleMs,
+  testing,
   type SessionLockInspection,
   type SessionWriteLockAcquireTimeoutConfig,
 } from 'leasehold/session-write-lock'
@@ -78,7 +80,7 @@ const fake: SessionLockInspection = {
 resetSessionWriteLockStateForTest()
 for (const signal of __testing.cleanupSignals) __testing.handleTerminationSignal(signal)
 __testing.releaseAllLocksSync()
-const released: number = await __testing.runLockWatchdogCheck(Date.now())
+const released: number = await testing.runLockWatchdogCheck(Date.now())
 
 const config: SessionWriteLockAcquireTimeoutConfig = { session: { writeLock: { acquireTimeoutMs: 1 } } }
 const wait: number = resolveSessionWriteLockAcquireTimeoutMs(config, process.env)
@@ -86,6 +88,7 @@ const all: { timeoutMs: number; staleMs: number; maxHoldMs: number } = resolveSe
   env: process.env,
   maxHoldMsFallback: 1,
 })
+const stale: number = resolveSessionWriteLockStaleMs(config, process.env)
 
 // @ts-expect-error the names are those of the module, not of the package
 import { heldLocks } from 'leasehold/file-lock'
@@ -95,4 +98,4 @@ const incomplete: FileLockOptions = { stale: 1 }
 await cleanStaleLockFiles({ sessionFile: 'a' })
 
 export { acquirer, all, budget, count, fake, heldLocks, incomplete, isBusy, lines }
-export { reclaimed, released, standIn, timeout, wait }
+export { reclaimed, released, stale, standIn, timeout, wait }

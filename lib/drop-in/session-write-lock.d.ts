@@ -7,6 +7,7 @@
 
 export {
   __testing,
+  __testing as testing,
   acquireSessionWriteLock,
   cleanStaleLockFiles,
   drainSessionWriteLockStateForTest,
@@ -14,5 +15,6 @@ export {
   resolveSessionLockMaxHoldFromTimeout,
   resolveSessionWriteLockAcquireTimeoutMs,
   resolveSessionWriteLockOptions,
+  resolveSessionWriteLockStaleMs,
 } from '../../index.js'
 export type { SessionLockInspection, SessionWriteLockAcquireTimeoutConfig } from '../../index.js'
