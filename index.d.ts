@@ -580,8 +580,9 @@ export type SessionLockInspection = {
  *
  * @param params.sessionsDir - the directory; a missing one is an empty one
  * @param params.staleMs - from what age a lock of OpenClaw's JavaScript counts as stale although its process lives;
- *   what makes no sense counts as absent. By default the environment variable `OPENCLAW_SESSION_WRITE_LOCK_STALE_MS`,
- *   or 1800000
+ *   what makes no sense counts as absent. By default what {@link resolveSessionWriteLockStaleMs} says
+ * @param params.config - the configuration that this default is taken from
+ * @param params.env - the environment that it is taken from instead of that of the process
  * @param params.removeStale - `false` only looks
  * @param params.nowMs - the time to judge by
  * @param params.log - its `warn` is told of each removal
@@ -600,6 +601,8 @@ export type SessionLockInspection = {
 export function cleanStaleLockFiles(params: {
   sessionsDir: string
   staleMs?: number | undefined
+  config?: SessionWriteLockAcquireTimeoutConfig | undefined
+  env?: Record<string, string | undefined> | undefined
   removeStale?: boolean | undefined
   nowMs?: number | undefined
   log?: { warn?: ((message: string) => void) | undefined; info?: ((message: string) => void) | undefined } | undefined

@@ -211,6 +211,21 @@ test('without staleMs, or with a senseless one, the environment counts, and then
   assert.deepEqual(told, [false, true, false])
 })
 
+test('without staleMs, the configuration and the environment that are given count', async (t) => {
+  const sessionsDir = scratch(t)
+  plant(sessionsDir, 'a', { pid: bystander(t), createdAt: ago(45_000) })
+  const isStale = async (params) => {
+    const { locks } = await cleanStaleLockFiles({ sessionsDir, nowMs: NOW, removeStale: false, ...params })
+    return locks[0].stale
+  }
+  const config = { session: { writeLock: { staleMs: 30_000 } } }
+  const env = { OPENCLAW_SESSION_WRITE_LOCK_STALE_MS: '60000' }
+  assert.equal(await isStale({ config, env: {} }), true)
+  assert.equal(await isStale({ config, env }), false)
+  assert.equal(await isStale({ config, env, staleMs: 40_000 }), true)
+  assert.equal(await isStale({ env: {} }), false)
+})
+
 test('a wrong parameter is refused before anything happens', async () => {
   for (const params of [undefined, null, 1, {}, { sessionsDir: 1 }, { sessionsDir: '.', nowMs: 'now' }]) {
     await assert.rejects(cleanStaleLockFiles(params), { name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' })

@@ -5,14 +5,13 @@ const { join, resolve } = require('node:path')
 const { answer, environment } = require('./environment.js')
 const { invalidArgument } = require('./errors.js')
 const openclaw = require('./openclaw.js')
-
-const STALE_MS = 1_800_000
+const { resolveSessionWriteLockStaleMs } = require('./session-policy.js')
 
 async function cleanStaleLockFiles(params) {
   if (params === null || typeof params !== 'object') throw invalidArgument('params must be an object')
   if (typeof params.sessionsDir !== 'string') throw invalidArgument('params.sessionsDir must be a string')
   const directory = resolve(params.sessionsDir)
-  const staleMs = openclaw.positive(params.staleMs) ?? openclaw.fromEnvironment('staleMs') ?? STALE_MS
+  const staleMs = openclaw.positive(params.staleMs) ?? resolveSessionWriteLockStaleMs(params.config, params.env)
   const nowMs = params.nowMs ?? Date.now()
   if (!Number.isFinite(nowMs)) throw invalidArgument('params.nowMs must be a finite number')
   const removeStale = params.removeStale !== false

@@ -89,6 +89,7 @@ const all: { timeoutMs: number; staleMs: number; maxHoldMs: number } = resolveSe
   maxHoldMsFallback: 1,
 })
 const stale: number = resolveSessionWriteLockStaleMs(config, process.env)
+await cleanStaleLockFiles({ sessionsDir: 'a', config, env: process.env })
 
 // @ts-expect-error the names are those of the module, not of the package
 import { heldLocks } from 'leasehold/file-lock'
