@@ -571,6 +571,9 @@ export type SessionLockInspection = {
   removed: boolean
 }
 
+/** Tells the command line of a process, for OpenClaw's own {@link cleanStaleLockFiles}. */
+export type SessionLockOwnerProcessArgsReader = (pid: number) => string[] | null
+
 /**
  * Looks at every session lock file of a directory (`*.jsonl.lock`), and removes those that are stale.
  *
@@ -585,6 +588,7 @@ export type SessionLockInspection = {
  * @param params.env - the environment that it is taken from instead of that of the process
  * @param params.removeStale - `false` only looks
  * @param params.nowMs - the time to judge by
+ * @param params.readOwnerProcessArgs - never called: what lives is left alone, whatever its command line says
  * @param params.log - its `warn` is told of each removal
  * @returns all lock files by name, and those of them that were removed
  * @throws TypeError - a parameter is wrong
@@ -605,6 +609,7 @@ export function cleanStaleLockFiles(params: {
   env?: Record<string, string | undefined> | undefined
   removeStale?: boolean | undefined
   nowMs?: number | undefined
+  readOwnerProcessArgs?: SessionLockOwnerProcessArgsReader | undefined
   log?: { warn?: ((message: string) => void) | undefined; info?: ((message: string) => void) | undefined } | undefined
 }): Promise<{ locks: SessionLockInspection[]; cleaned: SessionLockInspection[] }>
 

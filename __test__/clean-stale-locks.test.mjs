@@ -226,6 +226,14 @@ test('without staleMs, the configuration and the environment that are given coun
   assert.equal(await isStale({ env: {} }), false)
 })
 
+test('what lives is left alone, whatever its command line says', async (t) => {
+  const sessionsDir = scratch(t)
+  plant(sessionsDir, 'a', { pid: bystander(t), createdAt: ago(1000) })
+  const { locks } = await cleanStaleLockFiles({ sessionsDir, readOwnerProcessArgs: () => ['python', 'worker.py'] })
+  assert.deepEqual(named(locks).a.staleReasons, [])
+  assert.deepEqual(readdirSync(sessionsDir), ['a.jsonl.lock'])
+})
+
 test('a wrong parameter is refused before anything happens', async () => {
   for (const params of [undefined, null, 1, {}, { sessionsDir: 1 }, { sessionsDir: '.', nowMs: 'now' }]) {
     await assert.rejects(cleanStaleLockFiles(params), { name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' })

@@ -50,7 +50,7 @@ const modules = {
       'resolveSessionWriteLockStaleMs',
       'testing',
     ],
-    types: ['SessionLockInspection', 'SessionWriteLockAcquireTimeoutConfig'],
+    types: ['SessionLockInspection', 'SessionLockOwnerProcessArgsReader', 'SessionWriteLockAcquireTimeoutConfig'],
   },
 }
 

@@ -1,4 +1,4 @@
-// Call sites of OpenClaw 2026.3 and 2026.9 with one line changed: where they import from.
+// Call sites of OpenClaw 2026.3 to 2026.9 with one line changed: where they import from.
 
 import {
   FILE_LOCK_STALE_ERROR_CODE,
@@ -25,6 +25,7 @@ import {
   resolveSessionWriteLockStaleMs,
   testing,
   type SessionLockInspection,
+  type SessionLockOwnerProcessArgsReader,
   type SessionWriteLockAcquireTimeoutConfig,
 } from 'leasehold/session-write-lock'
 
@@ -88,6 +89,8 @@ const all: { timeoutMs: number; staleMs: number; maxHoldMs: number } = resolveSe
   env: process.env,
   maxHoldMsFallback: 1,
 })
+const readOwnerProcessArgs: SessionLockOwnerProcessArgsReader = (pid) => (pid === 1 ? ['openclaw'] : null)
+await cleanStaleLockFiles({ sessionsDir: 'a', readOwnerProcessArgs })
 const stale: number = resolveSessionWriteLockStaleMs(config, process.env)
 await cleanStaleLockFiles({ sessionsDir: 'a', config, env: process.env })
 

@@ -17,4 +17,8 @@ export {
   resolveSessionWriteLockOptions,
   resolveSessionWriteLockStaleMs,
 } from '../../index.js'
-export type { SessionLockInspection, SessionWriteLockAcquireTimeoutConfig } from '../../index.js'
+export type {
+  SessionLockInspection,
+  SessionLockOwnerProcessArgsReader,
+  SessionWriteLockAcquireTimeoutConfig,
+} from '../../index.js'
