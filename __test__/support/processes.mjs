@@ -36,15 +36,15 @@ export function deadPid() {
 
 /** A process that ended and whose parent never asks for its exit status. */
 export async function zombie(t) {
-  const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 600'], { stdio: ['ignore', 'pipe', 'ignore'] })
+  const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep infinity'], { stdio: ['ignore', 'pipe', 'ignore'] })
   after(t, () => void parent.kill('SIGKILL'))
   for await (const line of createInterface({ input: parent.stdout })) return Number(line)
 }
 
 /** A live process that has nothing to do with locks. */
 export function bystander(t) {
-  const inNode = [process.execPath, '--eval', 'setTimeout(() => {}, 600_000)']
-  const [command, ...args] = onWindows ? inNode : ['sleep', '600']
+  const inNode = [process.execPath, '--eval', 'setInterval(() => {}, 600_000)']
+  const [command, ...args] = onWindows ? inNode : ['sleep', 'infinity']
   const other = spawn(command, args, { stdio: 'ignore' })
   after(t, () => void other.kill('SIGKILL'))
   return other.pid

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { holder } from '../support/index.mjs'
-import { bystander, deadPid, startTime } from '../support/processes.mjs'
+import { bystander, deadPid, startTime, stateOf } from '../support/processes.mjs'
 
 const MINUTE = 60_000
 
@@ -33,12 +33,19 @@ async function crashed(scope) {
  * reason that leasehold gives for taking it.
  */
 export async function staleRecords(scope) {
-  const dead = deadPid()
+  let dead = deadPid()
   const alive = bystander(scope)
   const remains = await crashed(scope)
   const write = (contents) => (lockPath) => writeFileSync(lockPath, contents())
   return {
-    'dead pid': { from: 'dead-pid', plant: write(() => record({ pid: dead })) },
+    'dead pid': {
+      from: 'dead-pid',
+      plant: write(() => {
+        // Pids are used again.
+        while (stateOf(dead) !== undefined) dead = deadPid()
+        return record({ pid: dead })
+      }),
+    },
     'recycled pid': {
       from: 'recycled-pid',
       plant: write(() => record({ pid: alive, starttime: startTime(alive) - 1 })),
