@@ -82,6 +82,29 @@ test('a rejection that is handled within the grace changes nothing', async (t) =
   assert.equal((await process.next('ended')).ended, true)
 })
 
+test('a rejection that is handled as soon as a blocked event loop allows changes nothing', async (t) => {
+  const process = gateway(
+    t,
+    `const { stat } = await import('node:fs/promises')
+     process.on('unhandledRejection', () => {})
+     const block = () => {
+       const end = performance.now() + 1000
+       while (performance.now() < end);
+     }
+     leasehold.withFileLock(args.path, async (lock) => {
+       const early = Promise.reject(new Error('awaited after the files'))
+       await new Promise((resolve) => setTimeout(resolve, 10))
+       setImmediate(block)
+       for (let files = 0; files < 5; files++) await stat(process.execPath)
+       await early.catch(() => {})
+       await new Promise((resolve) => setTimeout(resolve, 1000))
+       lock.assertHeld()
+     }).then(() => send({ ended: true }), (error) => send({ ended: error.code }))`,
+    { path: join(scratch(t), 'file') },
+  )
+  assert.equal((await process.next('ended')).ended, true)
+})
+
 test('a rejection outside every lock, or after the work ended, releases nothing', async (t) => {
   const path = join(scratch(t), 'file')
   const process = gateway(

@@ -8,8 +8,12 @@ const origins = require('./origins.js')
 const { environment } = require('./environment.js')
 const { holdsIn } = require('./scope.js')
 
-/** For how long a rejection may still be handled after all. */
-const GRACE_MS = 500
+/**
+ * For how long a rejection may still be handled after all. In steps, so that what the event loop was kept from doing
+ * while it was blocked, or the process stopped, still counts as done in time.
+ */
+const GRACE_STEPS = 5
+const STEP_MS = 100
 /** Marks the listeners of all copies of this module: none of them is a reason for another one to stay. */
 const OURS = Symbol.for('leasehold.rejections')
 
@@ -85,15 +89,18 @@ function suspect(reason, promise, scopes) {
   const isRunning = () => watched.has(holds.at(-1))
   if (!isRunning()) return
   const grace = { reason, promise }
-  grace.timer = setTimeout(() => {
+  const wait = (steps) => {
+    grace.timer = setTimeout(() => (steps > 1 ? wait(steps - 1) : end()), STEP_MS).unref()
+  }
+  const end = () => {
     forgive(grace)
     if (!isRunning()) return
     // The outer calls of the chain wait for the inner one, so they are as stuck as it is.
     for (const hold of holds) {
       if (watched.has(hold)) environment.limit(watched.get(hold), hold, 0, 'unhandled-rejection')
     }
-  }, GRACE_MS)
-  grace.timer.unref()
+  }
+  wait(GRACE_STEPS)
   if (graces.size === 0) process.on('rejectionHandled', onHandled)
   graces.add(grace)
 }
