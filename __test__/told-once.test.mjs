@@ -191,6 +191,36 @@ describe('a lock that was lost', { concurrency: 3 }, () => {
   })
 })
 
+test('a loss reaches the listeners of a signal, even if the release function alone was kept', async (t) => {
+  const process = child(
+    t,
+    async ({ leasehold, send, args: { path } }) => {
+      const { setTimeout: sleep } = await import('node:timers/promises')
+      const listeners = {
+        direct: (signal, tell) => signal.addEventListener('abort', tell),
+        combined: (signal, tell) =>
+          AbortSignal.any([signal, new AbortController().signal]).addEventListener('abort', tell),
+      }
+      const told = {}
+      globalThis.releases = []
+      for (const [name, listen] of Object.entries(listeners)) {
+        const { release, signal } = await leasehold.acquireFileLock(path + name)
+        listen(signal, ({ target }) => (told[name] = typeof target.reason.acquiredAt))
+        globalThis.releases.push(release)
+      }
+      for (let round = 0; round < 3; round++) {
+        await sleep(20)
+        globalThis.gc()
+      }
+      leasehold.releaseAllLocksSync()
+      await sleep(100)
+      send({ told })
+    },
+    { args: { path: join(scratch(t), 'file') }, nodeArgs: ['--expose-gc'] },
+  )
+  assert.deepEqual(await process.next('told'), { told: { direct: 'string', combined: 'string' } })
+})
+
 test('a listener that throws, and a warning that is switched off, keep nobody else from being told', async (t) => {
   const path = join(scratch(t), 'file')
   const process = child(

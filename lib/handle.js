@@ -32,9 +32,10 @@ class FileLockHandle {
       refuse?.()
       released = giveBack(lease)
     }
-    // Properties of their own, so that `const { release } = …` and `{ ...handle }` work.
+    // Properties of their own, so that `const { release } = …` and `{ ...handle }` work. Who keeps nothing else
+    // keeps the handle all the same: listeners of its signal are still to be told of a loss.
     this.release = async () => {
-      releaseOnce()
+      this.#releaseOnce()
       await released
     }
     this.#releaseOnce = releaseOnce
