@@ -111,6 +111,33 @@ test('in a worker, a reset concerns its own locks only', async (t) => {
   await own.release()
 })
 
+test('locks go on while a test suite has replaced the timers', async (t) => {
+  const process = child(
+    t,
+    async ({ leasehold, send, args: { path } }) => {
+      const { mock } = await import('node:test')
+      const { setTimeout: real } = await import('node:timers')
+      const { acquireFileLock, withFileLock } = leasehold
+      const sleep = (ms) => new Promise((resolve) => real(resolve, ms))
+      globalThis.process.on('unhandledRejection', () => {})
+      setInterval(() => {}, 60_000)
+      mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'setImmediate', 'Date'] })
+      for (let turn = 0; turn < 5; turn++) await withFileLock(path, () => sleep(5))
+      const lock = await acquireFileLock(path)
+      const waiting = acquireFileLock(path)
+      real(lock.release, 50)
+      await (await waiting).release()
+      const failed = withFileLock(path, ({ signal }) => {
+        void Promise.reject(new Error('nobody handles this'))
+        return new Promise((resolve) => signal.addEventListener('abort', resolve))
+      })
+      send({ reason: await failed.catch(({ reason }) => reason) })
+    },
+    { args: { path: join(scratch(t), 'file') } },
+  )
+  assert.deepEqual(await process.next('reason'), { reason: 'unhandled-rejection' })
+})
+
 test('runLockWatchdogCheck takes away what is held too long at a given time, and counts it', async (t) => {
   const directory = scratch(t)
   const at = (name) => ({ sessionFile: join(directory, name) })

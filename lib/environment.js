@@ -1,6 +1,8 @@
 'use strict'
 // This JavaScript thread's side of the native mailbox: promises by number, and news of leases.
 
+// Before test suites replace them.
+const { setInterval } = require('node:timers')
 const { Environment, Lease } = require('../binding.js')
 const { toError } = require('./errors.js')
 const { tellLeak, tellLoss, warn } = require('./losses.js')

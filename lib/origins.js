@@ -4,6 +4,8 @@
 // Where Node does not know that any more when it reports a rejection, it has to be noted. That costs every promise
 // half a microsecond, so it is only done while a lock is held by a process that survives rejections.
 
+// Before test suites replace them.
+const { setImmediate } = require('node:timers')
 const { inspect } = require('node:util')
 const { promiseHooks } = require('node:v8')
 const { chain, reportsOrigins } = require('./scope.js')

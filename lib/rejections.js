@@ -4,6 +4,8 @@
 //
 // What Node does about such rejections depends on who listens, so we only ever listen beside others.
 
+// Before test suites replace them.
+const { clearTimeout, setTimeout } = require('node:timers')
 const origins = require('./origins.js')
 const { environment } = require('./environment.js')
 const { holdsIn } = require('./scope.js')
