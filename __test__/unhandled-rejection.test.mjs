@@ -82,6 +82,31 @@ test('a rejection that is handled within the grace changes nothing', async (t) =
   assert.equal((await process.next('ended')).ended, true)
 })
 
+test('nor does one of anything that is no error, where Node reports an error in place of it', async (t) => {
+  const process = gateway(
+    t,
+    `process.on('uncaughtException', () => {})
+     const reasons = [new Error('one'), 'a text', undefined, null, Symbol('one'), { code: 1 }, new DOMException('one')]
+     const works = reasons.map((reason, index) => leasehold.withFileLock(args.path + index, async (lock) => {
+       const late = Promise.reject(reason)
+       await new Promise((resolve) => setTimeout(resolve, 50))
+       await late.catch(() => {})
+       await new Promise((resolve) => setTimeout(resolve, 1000))
+       lock.assertHeld()
+     }))
+     // Nobody handles this one, and what others handle is no excuse for it.
+     works.push(leasehold.withFileLock(args.path, async ({ signal }) => {
+       await new Promise((resolve) => setTimeout(resolve, 200))
+       void Promise.reject('nobody handles this')
+       await new Promise((resolve) => signal.addEventListener('abort', resolve))
+     }))
+     const endings = works.map((work) => work.then(() => 'well', (error) => error.reason ?? error))
+     send({ ended: await Promise.all(endings) })`,
+    { path: join(scratch(t), 'file') },
+  )
+  assert.deepEqual((await process.next('ended')).ended, [...Array(7).fill('well'), 'unhandled-rejection'])
+})
+
 test('a rejection that is handled as soon as a blocked event loop allows changes nothing', async (t) => {
   const process = gateway(
     t,

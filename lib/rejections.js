@@ -6,6 +6,7 @@
 
 // Before test suites replace them.
 const { clearTimeout, setTimeout } = require('node:timers')
+const { isNativeError } = require('node:util/types')
 const origins = require('./origins.js')
 const { environment } = require('./environment.js')
 const { holdsIn } = require('./scope.js')
@@ -118,10 +119,15 @@ function onHandled(promise) {
   for (const grace of graces) if (grace.promise === promise) forgive(grace)
   // Some were reported without their promise. To ask this one for its reason is to handle it, which somebody does.
   Reflect.apply(Promise.prototype.then, promise, [undefined, (reason) => {
-    for (const grace of graces) if (grace.promise === undefined && Object.is(grace.reason, reason)) forgive(grace)
+    for (const grace of graces) if (grace.promise === undefined && wasReported(reason, grace.reason)) forgive(grace)
   }])
 }
 onHandled[OURS] = true
+
+/** Whether `error` may have reported `reason`. Node makes an error of what is none, which does not tell what it was. */
+function wasReported(reason, error) {
+  return Object.is(reason, error) || (error?.code === 'ERR_UNHANDLED_REJECTION' && !isNativeError(reason))
+}
 
 /** Node warns of a rejection that was handled late, but not where somebody listens for such. */
 function warnAsNode() {
