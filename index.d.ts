@@ -338,7 +338,7 @@ export type RecoveryCause =
  * The lock lives as long as the handle can be reached, at most: when the garbage collector finds that nothing refers
  * to it any more, nor to its `release` or its `signal`, the lock is given back. While somebody waits for the lock, the
  * collector is asked to look. A lock for as long as the process lives has to be kept somewhere: a variable that no
- * function uses any more keeps nothing.
+ * function uses any more keeps nothing, nor does a signal that `AbortSignal.any` made of its `signal`.
  */
 export class FileLockHandle {
   private constructor()
