@@ -5,22 +5,23 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-
 use super::contender::{Contender, Look, Pace};
 use super::error::LockError;
 use super::inspect::{self, Owner};
 use super::lease::{Hold, Lease};
 use super::post::Post;
 use super::registry::{Entry, Phase, deliver, table};
+use super::sync::{Mutex, global, mpsc};
 use super::sys::{self, FsClass};
 use super::target::Target;
 use super::terms::{Sharing, Terms};
 use super::ticket::{Acquired, Settle, Ticket};
 use super::watchdog::PATIENCE;
 
-/// Requests for directories that are being resolved, in the order they were made.
-static RESOLVING: Mutex<Option<HashMap<PathBuf, Vec<Arc<Ticket>>>>> = Mutex::new(None);
+global! {
+    /// Requests for directories that are being resolved, in the order they were made.
+    static RESOLVING: Mutex<Option<HashMap<PathBuf, Vec<Arc<Ticket>>>>> = Mutex::new(None);
+}
 
 /// Asks for the lock of `path`. Never waits: a lock that is not free now is delivered to `settle`.
 ///
@@ -70,7 +71,7 @@ pub fn acquire(path: &Path, terms: Terms, settle: Settle) -> Result<Acquired, Lo
 ///
 /// Any [`LockError`].
 pub fn acquire_blocking(path: &Path, terms: Terms) -> Result<Hold, LockError> {
-    let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+    let (sender, receiver) = mpsc::sync_channel(1);
     let settle = Box::new(move |settled| {
         // The receiver waits for as long as this closure exists.
         let _ = sender.send(settled);
@@ -135,7 +136,7 @@ fn resolve_all(directory: &Path) {
 }
 
 /// Enters a request for a resolved target: joins, takes, queues or refuses.
-fn enter(target: &Arc<Target>, ticket: &Arc<Ticket>, pace: Pace) -> Result<Option<Hold>, LockError> {
+pub(super) fn enter(target: &Arc<Target>, ticket: &Arc<Ticket>, pace: Pace) -> Result<Option<Hold>, LockError> {
     let terms = &ticket.terms;
     // A ticket is entered once, so this cannot be refused.
     let _ = ticket.target.set(target.clone());

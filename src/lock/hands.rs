@@ -1,10 +1,9 @@
 //! Work that must not be done where it is asked for: one thread, one job after the other.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
-use parking_lot::{Condvar, Mutex};
-
+use super::sync::{AtomicBool, Condvar, Mutex};
 use super::sys;
 
 type Job = Box<dyn FnOnce() + Send>;

@@ -5,14 +5,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
-
-use parking_lot::{Condvar, Mutex};
 
 use super::lease::{Lease, Tended};
 use super::post::Post;
 use super::registry;
+use super::sync::{AtomicBool, Condvar, Mutex};
 use super::sys::{self, Instant};
 use super::terms::LeaseId;
 

@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
-
-use parking_lot::Mutex;
 
 use super::error::LockError;
 use super::identity::Identity;
@@ -14,6 +12,7 @@ use super::loss::{Loss, LossReason};
 use super::record::beat_interval;
 use super::registry;
 use super::sidecar::{Leftover, Sidecar};
+use super::sync::{AtomicBool, Mutex};
 use super::sys::{Instant, WatchId, Watcher};
 use super::target::Target;
 use super::terms::{Api, EnvId, HoldId, LeaseId, Sharing, Terms};

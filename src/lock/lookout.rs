@@ -7,15 +7,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Not as _;
 use std::path::Path;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
-
-use parking_lot::Mutex;
 
 use super::contender::{Contender, Look};
 use super::lease::Lease;
 use super::post::Post;
 use super::registry;
+use super::sync::{Mutex, OnceLock};
 use super::sys::{self, Instant, WatchId, Watcher};
 use super::ticket::Ticket;
 

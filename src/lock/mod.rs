@@ -18,7 +18,7 @@
 //!   [`registry`] is the process-wide table of leases and queues; [`lease`] the ownership itself,
 //!   with its [`watchdog`] and, when it is taken away, its [`loss`].
 //! * [`heart`], [`lookout`] and [`hands`] are the background threads; [`post`] says which ones serve
-//!   which file system.
+//!   which file system. All threads meet through `sync`, so that tests can schedule them.
 
 pub mod acquire;
 pub mod contender;
@@ -37,6 +37,7 @@ pub mod reclaim;
 pub mod record;
 pub mod registry;
 pub mod sidecar;
+mod sync;
 pub mod sys;
 pub mod target;
 pub mod terms;

@@ -6,13 +6,11 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::Path;
-use std::sync::OnceLock;
-
-use parking_lot::Mutex;
 
 use super::hands::Hands;
 use super::heart::Heart;
 use super::lookout::Lookout;
+use super::sync::{Mutex, OnceLock, global};
 use super::sys::FsClass;
 
 /// A heart, a lookout, hands and writers. Their threads start when they are first needed.
@@ -45,8 +43,8 @@ impl Post {
     /// The threads that serve `class`.
     #[must_use]
     pub fn of(class: FsClass) -> &'static Self {
-        static LOCAL: OnceLock<Post> = OnceLock::new();
-        static REMOTE: Mutex<Option<HashMap<u64, &'static Post>>> = Mutex::new(None);
+        global! { static LOCAL: OnceLock<Post> = OnceLock::new(); }
+        global! { static REMOTE: Mutex<Option<HashMap<u64, &'static Post>>> = Mutex::new(None); }
         match class {
             FsClass::Local => LOCAL.get_or_init(Self::default),
             FsClass::Remote { device } => {

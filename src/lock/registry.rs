@@ -8,10 +8,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
-
-use parking_lot::{Mutex, MutexGuard};
 
 use super::acquire::{joins, timeout};
 use super::contender::{Contender, Pace};
@@ -21,6 +19,7 @@ use super::lease::{Hold, Lease, leftover_error};
 use super::loss::{Loss, LossReason};
 use super::post::Post;
 use super::sidecar::{Leftover, Sidecar};
+use super::sync::{AtomicBool, MappedMutexGuard, Mutex, MutexGuard, global};
 use super::sys::{self, FsClass, Instant};
 use super::target::Target;
 use super::terms::{Api, EnvId, HoldId, LeaseId, Sharing, Terms};
@@ -77,15 +76,19 @@ pub(super) enum Phase {
     Moving,
 }
 
-static TABLE: Mutex<Option<Table>> = Mutex::new(None);
-/// Set when the process is past the point where a new lease would be released again.
-static ENDING: AtomicBool = AtomicBool::new(false);
+global! { static TABLE: Mutex<Option<Table>> = Mutex::new(None); }
+global! {
+    /// Set when the process is past the point where a new lease would be released again.
+    static ENDING: AtomicBool = AtomicBool::new(false);
+}
+global! {
+    /// How many session leases were held too long since the last `check_overdue`. Locked while one is taken away,
+    /// and before the table.
+    static OVERDUE: Mutex<usize> = Mutex::new(0);
+}
 static IDS: AtomicU64 = AtomicU64::new(1);
-/// How many session leases were held too long since the last `check_overdue`. Locked while one is taken away,
-/// and before the table.
-static OVERDUE: Mutex<usize> = Mutex::new(0);
 
-pub(super) fn table() -> parking_lot::MappedMutexGuard<'static, Table> {
+pub(super) fn table() -> MappedMutexGuard<'static, Table> {
     MutexGuard::map(TABLE.lock(), |table| table.get_or_insert_default())
 }
 
@@ -528,6 +531,7 @@ pub fn reset(env: Option<EnvId>, api: Api) {
 
 /// Takes away the session leases that are held for longer than they may be by `now`. How many the watchdog has taken
 /// away since the last call, those included.
+#[must_use]
 pub fn check_overdue(now: SystemTime) -> usize {
     for lease in held() {
         let is_overdue = lease.max_hold.is_some_and(|limit| super::sys::age(now, lease.began_at) > limit);

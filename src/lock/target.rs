@@ -6,9 +6,8 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use super::error::LockError;
+use super::sync::{Mutex, global};
 use super::sys::{self, FsClass, NewDirectories};
 
 /// A protected file and where its lock file stands.
@@ -25,11 +24,13 @@ pub struct Target {
     pub class: FsClass,
 }
 
-/// Directories found to be local, with whether their path holds no symbolic link.
-///
-/// The first request for a directory is resolved on a thread of its own, because only touching it
-/// tells whether touching it hangs; later ones are then served where they are made.
-static LOCAL: Mutex<Option<HashMap<PathBuf, Plain>>> = Mutex::new(None);
+global! {
+    /// Directories found to be local, with whether their path holds no symbolic link.
+    ///
+    /// The first request for a directory is resolved on a thread of its own, because only touching it
+    /// tells whether touching it hangs; later ones are then served where they are made.
+    static LOCAL: Mutex<Option<HashMap<PathBuf, Plain>>> = Mutex::new(None);
+}
 
 /// More directories than this are not remembered: the table starts anew.
 const REMEMBERED: usize = 4096;

@@ -1,10 +1,8 @@
 //! A request that waits.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
-
-use parking_lot::Mutex;
 
 use super::acquire::{owner_on_disk, timeout};
 use super::error::LockError;
@@ -12,6 +10,7 @@ use super::inspect::Owner;
 use super::lease::Hold;
 use super::post::Post;
 use super::registry::{Phase, table, unique_id};
+use super::sync::{Mutex, OnceLock};
 use super::sys::{FsClass, Instant};
 use super::target::Target;
 use super::terms::Terms;

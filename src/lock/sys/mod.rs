@@ -9,11 +9,13 @@
 use std::time::{Duration, SystemTime};
 
 #[cfg(unix)]
+#[cfg_attr(all(test, shuttle), expect(dead_code, reason = "threads are started by shuttle"))]
 mod unix;
 #[cfg(unix)]
 pub use unix::*;
 
 #[cfg(target_os = "linux")]
+#[cfg_attr(all(test, shuttle), expect(dead_code, reason = "shuttle cannot wait for events of the kernel"))]
 mod linux;
 #[cfg(target_os = "linux")]
 pub use linux::*;
@@ -28,14 +30,18 @@ mod windows;
 #[cfg(windows)]
 pub use windows::*;
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(not(target_os = "linux"), all(test, shuttle)))]
 mod polling;
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(not(target_os = "linux"), all(test, shuttle)))]
 pub use polling::{EVENTS, WatchId, Watcher};
 #[cfg(all(unix, not(target_os = "linux")))]
 mod portable;
 #[cfg(all(unix, not(target_os = "linux")))]
 pub use portable::process_life;
+
+// Threads and time are the scheduler's there.
+#[cfg(all(test, shuttle))]
+pub use super::sync::scheduled::{Instant, spawn};
 
 /// What makes a file the same file, whatever it is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

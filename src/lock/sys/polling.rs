@@ -4,8 +4,7 @@ use std::fs::File;
 use std::io;
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
-
+use super::super::sync::{Condvar, Mutex};
 use super::Instant;
 
 /// Whether waiters are woken by file events, or have to look again and again.

@@ -15,6 +15,7 @@ use fs4::FileExt;
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_OMIT};
 
 /// A moment on a clock that stands still while the machine sleeps.
+#[cfg(not(all(test, shuttle)))]
 pub use std::time::Instant;
 
 use super::{FileId, FileKind, Meta, NewDirectories, OsLock};

@@ -1,0 +1,333 @@
+//! `parking_lot`'s locks and conditions, std's cells and clock, and threads, as shuttle schedules them.
+//!
+//! Time is made up: it stands still while threads run, and a thread of its own moves it on to when the first of those
+//! who sleep wants to be woken, whenever the scheduler lets it. So a deadline may pass at any moment, and no sleeper is
+//! woken before those who sleep less.
+
+#![expect(clippy::missing_errors_doc, reason = "they are those of what is stood in for")]
+
+use std::collections::BTreeMap;
+use std::io;
+use std::ops::Add;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use parking_lot::lock_api;
+use shuttle::future::batch_semaphore::{BatchSemaphore, Fairness};
+use shuttle::rand::Rng as _;
+
+/// A lock, as `parking_lot` has it.
+pub type Mutex<T> = lock_api::Mutex<RawMutex, T>;
+/// Its guard.
+pub type MutexGuard<'a, T> = lock_api::MutexGuard<'a, RawMutex, T>;
+/// A guard of a part of what it holds.
+pub type MappedMutexGuard<'a, T> = lock_api::MappedMutexGuard<'a, RawMutex, T>;
+
+/// One permit. Who gets it next is the scheduler's choice.
+pub struct RawMutex(BatchSemaphore);
+
+// SAFETY: a semaphore with one permit lets one in at a time.
+unsafe impl lock_api::RawMutex for RawMutex {
+    const INIT: Self = Self(BatchSemaphore::const_new(1, Fairness::Unfair));
+
+    type Guard = lock_api::GuardNoSend;
+
+    fn lock(&self) -> Self::Guard {
+        // Nobody closes it.
+        let _ = self.0.acquire_blocking(1);
+        Self::Guard::new()
+    }
+
+    fn try_lock(&self) -> Option<Self::Guard> {
+        self.0.try_acquire(1).is_ok().then(Self::Guard::new)
+    }
+
+    unsafe fn unlock(&self, _guard: Self::Guard) {
+        self.0.release(1);
+    }
+
+    fn is_locked(&self) -> bool {
+        self.0.available_permits() == 0
+    }
+}
+
+// SAFETY: as above. Who has the lock may be stopped for longer than anybody waits.
+unsafe impl lock_api::RawMutexTimed for RawMutex {
+    type Duration = Duration;
+    type Instant = Instant;
+
+    fn try_lock_for(&self, _timeout: Duration) -> Option<Self::Guard> {
+        lock_api::RawMutex::try_lock(self)
+    }
+
+    fn try_lock_until(&self, _timeout: Instant) -> Option<Self::Guard> {
+        lock_api::RawMutex::try_lock(self)
+    }
+}
+
+/// Somebody who sleeps.
+struct Sleeper {
+    call: BatchSemaphore,
+    is_called: AtomicBool,
+}
+
+impl Sleeper {
+    fn new() -> Arc<Self> {
+        Arc::new(Self { call: BatchSemaphore::new(0, Fairness::Unfair), is_called: AtomicBool::new(false) })
+    }
+
+    fn sleep(&self) {
+        world().at_work.fetch_sub(1, Ordering::SeqCst);
+        let _ = self.call.acquire_blocking(1);
+    }
+
+    /// `false` when somebody called it before.
+    fn wake(&self) -> bool {
+        let wakes = !self.is_called.swap(true, Ordering::SeqCst);
+        if wakes {
+            world().at_work.fetch_add(1, Ordering::SeqCst);
+            self.call.release(1);
+        }
+        wakes
+    }
+}
+
+/// A condition, as `parking_lot` has it.
+#[derive(Default)]
+pub struct Condvar(parking_lot::Mutex<Vec<Arc<Sleeper>>>);
+
+/// How a wait ended.
+pub struct WaitTimeoutResult(bool);
+
+impl WaitTimeoutResult {
+    /// Whether time was over.
+    pub fn timed_out(&self) -> bool {
+        self.0
+    }
+}
+
+impl Condvar {
+    /// Sleeps until called.
+    pub fn wait<T>(&self, guard: &mut MutexGuard<'_, T>) {
+        self.sleep(guard, &Sleeper::new());
+    }
+
+    /// Sleeps until called, or until `timeout` is over.
+    pub fn wait_for<T>(&self, guard: &mut MutexGuard<'_, T>, timeout: Duration) -> WaitTimeoutResult {
+        let sleeper = Sleeper::new();
+        let bell = world().set_bell(timeout, &sleeper);
+        self.sleep(guard, &sleeper);
+        // It is still there if somebody called before it rang.
+        WaitTimeoutResult(world().bells.lock().remove(&bell).is_none())
+    }
+
+    fn sleep<T>(&self, guard: &mut MutexGuard<'_, T>, sleeper: &Arc<Sleeper>) {
+        self.0.lock().push(sleeper.clone());
+        MutexGuard::unlocked(guard, || sleeper.sleep());
+        self.0.lock().retain(|other| !Arc::ptr_eq(other, sleeper));
+    }
+
+    /// Wakes one who sleeps.
+    pub fn notify_one(&self) {
+        anybody_else();
+        let sleepers = self.0.lock().clone();
+        let _ = sleepers.iter().any(|sleeper| sleeper.wake());
+    }
+
+    /// Wakes all who sleep.
+    pub fn notify_all(&self) {
+        anybody_else();
+        for sleeper in self.0.lock().clone() {
+            sleeper.wake();
+        }
+    }
+}
+
+/// A cell that is filled once, as std has it.
+pub struct OnceLock<T> {
+    value: std::sync::OnceLock<T>,
+    filling: Mutex<()>,
+    filled: Condvar,
+}
+
+impl<T> Default for OnceLock<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> OnceLock<T> {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self { value: std::sync::OnceLock::new(), filling: Mutex::new(()), filled: Condvar::default() }
+    }
+
+    /// What is in it.
+    pub fn get(&self) -> Option<&T> {
+        anybody_else();
+        self.value.get()
+    }
+
+    /// Fills it.
+    pub fn set(&self, value: T) -> Result<(), T> {
+        let _filling = self.filling.lock();
+        let set = self.value.set(value);
+        self.filled.notify_all();
+        set
+    }
+
+    /// What is in it, or put into it now.
+    pub fn get_or_init(&self, value: impl FnOnce() -> T) -> &T {
+        if self.get().is_none() {
+            let _filling = self.filling.lock();
+            self.value.get_or_init(value);
+            self.filled.notify_all();
+        }
+        self.wait()
+    }
+
+    /// What is in it, once there is something.
+    pub fn wait(&self) -> &T {
+        let mut filling = self.filling.lock();
+        loop {
+            match self.value.get() {
+                Some(value) => break value,
+                None => self.filled.wait(&mut filling),
+            }
+        }
+    }
+}
+
+/// A moment of the time that is made up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Instant(Duration);
+
+impl Instant {
+    /// This moment.
+    #[must_use]
+    pub fn now() -> Self {
+        // Not zero: there are moments before it.
+        Self(Duration::from_hours(1) + Duration::from_nanos(world().passed.load(Ordering::SeqCst)))
+    }
+
+    /// The time since then.
+    #[must_use]
+    pub fn elapsed(self) -> Duration {
+        Self::now().duration_since(self)
+    }
+
+    /// The time from `earlier` on; zero when that was later.
+    #[must_use]
+    pub fn duration_since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// As `duration_since`.
+    #[must_use]
+    pub fn saturating_duration_since(self, earlier: Self) -> Duration {
+        self.duration_since(earlier)
+    }
+
+    /// The moment after `duration`, unless it is too far away to be named.
+    #[must_use]
+    pub fn checked_add(self, duration: Duration) -> Option<Self> {
+        self.0.checked_add(duration).map(Self)
+    }
+
+    /// The moment `duration` before, unless that was before there was a clock.
+    #[must_use]
+    pub fn checked_sub(self, duration: Duration) -> Option<Self> {
+        self.0.checked_sub(duration).map(Self)
+    }
+}
+
+impl Add<Duration> for Instant {
+    type Output = Self;
+
+    fn add(self, duration: Duration) -> Self {
+        Self(self.0 + duration)
+    }
+}
+
+/// Starts a background thread. An execution does not wait for its end.
+pub fn spawn(_name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    world().at_work.fetch_add(1, Ordering::SeqCst);
+    // Threads of shuttle have to end; only what it takes for a future need not.
+    drop(shuttle::future::spawn(async {
+        body();
+        world().at_work.fetch_sub(1, Ordering::SeqCst);
+    }));
+    Ok(())
+}
+
+/// A point at which any thread may run next.
+fn anybody_else() {
+    shuttle::thread::sleep(Duration::ZERO);
+}
+
+/// The time, who sleeps, and who works. No use of it but `bells_set` is a point where others may run.
+struct World {
+    passed: AtomicU64,
+    bells: parking_lot::Mutex<BTreeMap<(Duration, usize), Arc<Sleeper>>>,
+    /// One permit for each bell that was set.
+    bells_set: BatchSemaphore,
+    count: AtomicUsize,
+    is_over: AtomicBool,
+    /// How many background threads do not sleep.
+    at_work: AtomicIsize,
+}
+
+shuttle::lazy_static! {
+    static ref WORLD: World = World {
+        passed: AtomicU64::new(0),
+        bells: parking_lot::Mutex::default(),
+        bells_set: BatchSemaphore::new(0, Fairness::Unfair),
+        count: AtomicUsize::new(0),
+        is_over: AtomicBool::new(false),
+        at_work: AtomicIsize::new(0),
+    };
+}
+
+fn world() -> &'static World {
+    &WORLD
+}
+
+impl World {
+    fn set_bell(&'static self, after: Duration, sleeper: &Arc<Sleeper>) -> (Duration, usize) {
+        let at = Duration::from_nanos(self.passed.load(Ordering::SeqCst)).saturating_add(after);
+        let number = self.count.fetch_add(1, Ordering::SeqCst);
+        self.bells.lock().insert((at, number), sleeper.clone());
+        self.bells_set.release(1);
+        if number == 0 {
+            drop(shuttle::future::spawn(async { self.run() }));
+        }
+        (at, number)
+    }
+
+    /// Time passes.
+    fn run(&self) {
+        // Now threads get little done in a moment, now much.
+        let slowness = [1, 3, 20][shuttle::rand::thread_rng().gen_range(0..3)];
+        loop {
+            let _ = self.bells_set.acquire_blocking(1);
+            (0..slowness).for_each(|_| shuttle::thread::yield_now());
+            if self.is_over.load(Ordering::SeqCst) {
+                return;
+            }
+            let first = self.bells.lock().pop_first();
+            if let Some(((at, _), sleeper)) = first.filter(|(_, sleeper)| !sleeper.is_called.load(Ordering::SeqCst)) {
+                self.passed.fetch_max(u64::try_from(at.as_nanos()).unwrap_or(u64::MAX), Ordering::SeqCst);
+                sleeper.wake();
+            }
+        }
+    }
+}
+
+/// Stops time, and lets background threads work until all of them sleep.
+pub fn end() {
+    world().is_over.store(true, Ordering::SeqCst);
+    while world().at_work.load(Ordering::SeqCst) > 0 {
+        shuttle::thread::yield_now();
+    }
+}
