@@ -1,8 +1,7 @@
 //! The registry and its queue: against a reference that is a list, and under threads that get in each other's way.
 //!
-//! They are tested as they are, not under a scheduler of our own (loom, shuttle): the threads behind them sleep in the
-//! kernel and never end, which such schedulers cannot bear, and what would have to be replaced for them is what is to
-//! be tested.
+//! Here they are tested as they are, with real locks, real time and threads that sleep in the kernel. `shuttle_tests` puts
+//! the same threads in orders that the kernel seldom chooses, with stand-ins for all of these.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
