@@ -571,14 +571,19 @@ pub fn release_at_end() {
 /// without waiting for a thread that may never run again.
 pub fn release_at_exit() {
     let Some(mut table) = TABLE.try_lock_for(Duration::from_millis(200)) else { return };
-    let leases = table.get_or_insert_default().locks.drain();
-    for (_, entry) in leases {
+    table.get_or_insert_default().locks.retain(|_, entry| {
+        // Nobody is served any more.
+        entry.queue.clear();
         // Remote file systems may hang, and nothing may hang an exit: the kernel frees those.
-        if let Phase::Held(lease) = entry.phase
+        if let Phase::Held(lease) = &entry.phase
             && lease.target.class == FsClass::Local
             && let Some(sidecar) = lease.end_at_exit()
         {
             let _ = sidecar.release();
+            return false;
         }
-    }
+        // What another thread is busy with stays in its hands, and so must the entry: it would take that of
+        // whoever came next for its own.
+        true
+    });
 }

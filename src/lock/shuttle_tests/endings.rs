@@ -243,3 +243,28 @@ fn whoever_waits_for_a_lease_whose_file_is_removed_has_its_turn() {
         assert!(told.times() <= 1);
     });
 }
+
+#[test]
+fn an_exit_leaves_nothing_whatever_other_threads_are_doing() {
+    explore(|place| {
+        let mut threads: Vec<_> = (0..3)
+            .map(|env| {
+                let place = place.clone();
+                spawn(move || {
+                    let asked = place.ask(alone(env));
+                    // Nobody waits any more when all ends; what comes too late for that is given up.
+                    if asked.ticket.is_none() {
+                        let hold = asked.had();
+                        place.release(hold);
+                    }
+                })
+            })
+            .collect();
+        threads.push(spawn(registry::release_at_end));
+        join(threads);
+        // The heart finds out when it looks next.
+        eventually(|| !place.lock_path.exists() && place.leases_left() == 0);
+        // Nor does anybody look after a queue then.
+        registry::table().locks.clear();
+    });
+}
