@@ -281,11 +281,10 @@ test('a lock is never removed from under somebody who takes it meanwhile', async
       await cleanStaleLockFiles({ sessionsDir, staleMs: 1 })
     }
   })()
-  for (const worker of workers) {
-    const { lost, held } = await worker.next('held')
+  const reports = await Promise.all(workers.map((worker) => worker.next('held'))).finally(() => (done = true))
+  await sweeping
+  for (const { lost, held } of reports) {
     assert.equal(lost, 0)
     assert.ok(held > 0)
   }
-  done = true
-  await sweeping
 })
