@@ -188,14 +188,19 @@ test('handleTerminationSignal releases everything, and kills a process in which 
       async ({ leasehold, send, next, args: { path, signal } }) => {
         const { existsSync } = await import('node:fs')
         const { __testing } = leasehold
+        const never = next('never')
         globalThis.kept = await leasehold.acquireSessionWriteLock({ sessionFile: path })
-        const other = () => assert.fail('no signal was sent')
+        const other = () => process.exit(7)
         process.on(signal, other)
         __testing.handleTerminationSignal(signal)
+        // Signals arrive in order: had that one been sent, it would have been heard by now.
+        const heard = new Promise((resolve) => process.once('SIGUSR2', resolve))
+        process.kill(process.pid, 'SIGUSR2')
+        await heard
         send({ gone: !existsSync(`${path}.lock`), listens: process.listeners(signal).includes(other) })
         process.off(signal, other)
         __testing.handleTerminationSignal(signal)
-        await next('never')
+        await never
       },
       { args: { path, signal } },
     )
