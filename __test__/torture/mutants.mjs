@@ -10,7 +10,7 @@ import { root } from '../../scripts/prepare.mjs'
 import { place } from './places.mjs'
 import { Scope } from './scope.mjs'
 
-/** `[the ordeal, what is broken, where, what stands there, what stands there instead]` */
+/** `[the ordeal, what is broken, where, what stands there, what stands there instead, the step if it is one]` */
 const MUTANTS = [
   [
     'storm',
@@ -35,24 +35,19 @@ const MUTANTS = [
   ],
   [
     'kills',
-    'a free kernel lock proves nothing',
+    'a dead holder is waited for like a frozen one',
     'src/lock/verdict.rs',
     'let lock_proves_death = seen.os_lock == OsLock::Acquired && record.leasehold.os_lock;',
-    'let lock_proves_death = seen.os_lock == OsLock::Unsupported && record.leasehold.os_lock;',
+    'let lock_proves_death = false; if seen.os_lock == OsLock::Acquired { return until_expired; }',
+    'take over from a killed holder',
   ],
   [
     'failures',
-    'a failed look keeps its file and the lock on it',
-    'src/lock/contender.rs',
-    'self.try_look(terms, watcher).inspect_err(|_| self.forget(watcher))',
-    'self.try_look(terms, watcher)',
-  ],
-  [
-    'failures',
-    'a lock file that was not removed is forgotten',
-    'src/lock/sidecar.rs',
-    'Post::of(self.target().class).heart.keep_trying(move || self.retry());',
-    'Post::of(self.target().class).heart.keep_trying(move || self.retry() || true);',
+    'a refused write of a JSON file counts as done',
+    'src/json_store.rs',
+    'file.write_all(self.bytes).map_err(StoreError::io("write", path))?;',
+    'let _ = file.write_all(self.bytes);',
+    'replace a JSON file',
   ],
   [
     'namespaces',
@@ -61,13 +56,6 @@ const MUTANTS = [
     'if seen.os_lock == OsLock::Busy {\n',
     'if owner_is_gone(record.pid, record.starttime, &life).is_some() { return Verdict::Adopt(Cause::OwnerDied); }\n' +
       '    if seen.os_lock == OsLock::Busy {\n',
-  ],
-  [
-    'freezes',
-    'a thawed holder removes whatever has the name',
-    'src/lock/sidecar.rs',
-    'match self.standing_at_release()? {',
-    'match self.standing_at_release().map(|_| Standing::Ours)? {',
   ],
   [
     'freezes',
@@ -110,7 +98,7 @@ const PARTS = ['Cargo.toml', 'Cargo.lock', 'build.rs', 'package.json', 'package-
 const FOLDERS = ['src', 'lib', 'scripts', '__test__', 'bench']
 
 /** How the ordeal ends in a copy with one thing changed: `{ status, said }`. */
-function endure(directory, [ordeal, , file, before, after], env) {
+function endure(directory, [ordeal, , file, before, after, step], env) {
   const path = join(directory, file)
   const text = readFileSync(path, 'utf8')
   if (text.split(before).length !== 2) throw new Error(`${file} does not say once: ${before}`)
@@ -118,7 +106,7 @@ function endure(directory, [ordeal, , file, before, after], env) {
   try {
     const stdio = ['ignore', 'ignore', 'inherit']
     execFileSync(process.execPath, ['scripts/prepare.mjs'], { cwd: directory, env, stdio })
-    const args = ['__test__/torture/torture.mjs', '--size', 'mutants', '--only', ordeal]
+    const args = ['__test__/torture/torture.mjs', '--size', 'mutants', '--only', ordeal, ...(step ? ['--step', step] : [])]
     return spawnSync(process.execPath, args, { cwd: directory, env, encoding: 'utf8', maxBuffer: 1 << 26 })
   } finally {
     writeFileSync(path, text)

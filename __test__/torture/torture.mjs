@@ -1,6 +1,6 @@
 // Everything that is meant to break leasehold, one after the other, each with a table. See docs/reliability.md.
 //
-//   npm run torture -- [--quick] [--seed N] [--only NAME,…] [--json FILE]
+//   npm run torture -- [--quick] [--seed N] [--only NAME,…] [--step NAME] [--json FILE]
 //   npm run torture -- --history FILE    what is wrong with a history that was kept
 
 import { writeFileSync } from 'node:fs'
@@ -17,6 +17,7 @@ const { values: options } = parseArgs({
     size: { type: 'string' },
     seed: { type: 'string' },
     only: { type: 'string' },
+    step: { type: 'string' },
     json: { type: 'string' },
     history: { type: 'string' },
   },
@@ -38,7 +39,7 @@ const report = { seed, ordeals: {} }
 for (const name of names) {
   const { title, run } = ORDEALS[name]
   const began = performance.now()
-  const { rows, problems, skip } = await run({ seed, ...size[name] })
+  const { rows, problems, skip } = await run({ seed, ...size[name], step: options.step })
   const seconds = ((performance.now() - began) / 1000).toFixed(0)
   report.ordeals[name] = { title, rows, problems, skip, seconds }
   if (skip) console.log(`\n${title}\n\nskipped: ${skip}`)

@@ -20,12 +20,12 @@ const EBUSY = 16
 /** A refused `close` is none: strace keeps the kernel from closing, which no kernel does. */
 const NEVER_FAILS = new Set(['close'])
 
-export async function run({ seed, points, steps = STEPS.length }) {
+export async function run({ seed, points, steps = STEPS.length, step }) {
   const skip = await whyNoTampering()
   if (skip) return { rows: [], problems: [], skip }
   buildPuppet()
   const some = new Set(mix(STEPS, seed).slice(0, steps))
-  const played = STEPS.filter((step) => some.has(step))
+  const played = STEPS.filter((one) => (step ? one.name === step : some.has(one)))
   const known = await parallel(played, (step) => Scope.during((scope) => callsOf(scope, step)))
   const all = played.flatMap((step, index) =>
     known[index]

@@ -50,8 +50,8 @@ export const SIZES = {
   },
   mutants: {
     storm: { rounds: 50, rivals: false },
-    kills: { points: 40 },
-    failures: { points: 120 },
+    kills: {},
+    failures: {},
     namespaces: { kills: 6 },
     freezes: { freezes: 25 },
     clocks: { steps: 40 },

@@ -16,12 +16,12 @@ const TRIES = 3
 /** The share of calls that may never be met again. */
 const MISSED = 0.1
 
-export async function run({ seed, points, steps = STEPS.length }) {
+export async function run({ seed, points, steps = STEPS.length, step }) {
   const skip = await whyNoTampering()
   if (skip) return { rows: [], problems: [], skip }
   buildPuppet()
   const some = new Set(mix(STEPS, seed).slice(0, steps))
-  const played = STEPS.filter((step) => some.has(step))
+  const played = STEPS.filter((one) => (step ? one.name === step : some.has(one)))
   const known = await parallel(played, (step) => Scope.during((scope) => callsOf(scope, step)))
   const all = played.flatMap((step, index) => [...known[index]].map((call) => ({ step, call })))
   const chosen = points === undefined ? all : mix(all, seed).slice(0, points)
