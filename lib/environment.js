@@ -3,7 +3,7 @@
 
 // Before test suites replace them.
 const { setInterval } = require('node:timers')
-const { Environment, Lease } = require('../binding.js')
+const { Environment, Lease } = require('./addon.js')
 const { toError } = require('./errors.js')
 const { tellLeak, tellLoss, warn } = require('./losses.js')
 

@@ -7,17 +7,9 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { copyFileSync, existsSync, readFileSync, renameSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import platform from '../lib/platform.js'
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)))
-
-/** The platform's name in the file that `binding.js` looks for. */
-function platform() {
-  const { platform, arch } = process
-  if (platform === 'win32') return `win32-${arch}-msvc`
-  if (platform !== 'linux') return `${platform}-${arch}`
-  const { glibcVersionRuntime } = process.report.getReport().header
-  return `linux-${arch}-${glibcVersionRuntime ? 'gnu' : 'musl'}`
-}
 
 const LIBRARY = { win32: 'leasehold.dll', darwin: 'libleasehold.dylib' }[process.platform] ?? 'libleasehold.so'
 
@@ -29,7 +21,7 @@ export function build() {
   execFileSync('cargo', ['build', '--release', '--lib', '--locked', '--quiet'], { cwd: root, stdio: 'inherit' })
   const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target')
   const built = join(target, 'release', LIBRARY)
-  const addon = join(root, `leasehold.${platform()}.node`)
+  const addon = join(root, `leasehold.${platform.platformName()}.node`)
   if (!existsSync(addon) || !readFileSync(built).equals(readFileSync(addon))) {
     // Never written over: a running process has the old one mapped.
     copyFileSync(built, `${addon}.new`)

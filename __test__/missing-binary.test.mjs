@@ -1,0 +1,90 @@
+// Where the native addon is missing or does not load, the error says what is missing and what can be done.
+
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import platform from '../lib/platform.js'
+import { scratch } from './support/index.mjs'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const { version, engines, napi } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+const name = platform.platformName()
+
+/** A project with this package in it, as npm leaves it where the package with the binary was left out. */
+function project(t) {
+  const directory = scratch(t)
+  const leasehold = join(directory, 'node_modules', 'leasehold')
+  for (const each of ['package.json', 'index.js', 'binding.js', 'lib']) {
+    cpSync(join(root, each), join(leasehold, each), { recursive: true })
+  }
+  return { directory, leasehold }
+}
+
+/** Loads it in a process of its own; `before` runs there first. */
+function load({ directory }, how, before = '') {
+  const report = '({ message, code, cause }) => console.log(JSON.stringify({ message, code, cause: !!cause }))'
+  const loading = { require: "require('leasehold')", import: "await import('leasehold')" }[how]
+  const body = `${before}; (async () => { ${loading} })().then(() => console.log('loaded'), ${report})`
+  const { stdout, stderr } = spawnSync(process.execPath, ['-e', body], {
+    cwd: directory,
+    encoding: 'utf8',
+    env: { ...process.env, NODE_OPTIONS: '', NAPI_RS_NATIVE_LIBRARY_PATH: '' },
+  })
+  assert.equal(stderr, '')
+  return stdout === 'loaded\n' ? 'loaded' : JSON.parse(stdout)
+}
+
+for (const how of ['require', 'import']) {
+  test(`${how} says which package is missing, how it is installed, and how it is built`, (t) => {
+    const { message, code, cause } = load(project(t), how)
+    assert.equal(code, 'addon_unavailable')
+    assert.ok(cause)
+    assert.match(message, new RegExp(`^leasehold cannot load its native .* leasehold-${name}@${version}, is not`))
+    assert.ok(message.includes(`npm install leasehold-${name}@${version}`))
+    assert.ok(message.includes('--omit=optional'))
+    assert.ok(message.includes('node scripts/prepare.mjs'))
+  })
+}
+
+test('a platform that there is no package for is told so, and how to build one', (t) => {
+  const { message } = load(project(t), 'require', "Object.defineProperty(process, 'platform', { value: 'sunos' })")
+  assert.match(message, new RegExp(`no package has a binary for sunos-${process.arch}\\b`))
+  assert.ok(message.includes('node scripts/prepare.mjs'))
+  assert.doesNotMatch(message, /npm install leasehold-/)
+})
+
+test('a binary that does not load is not called missing, and the reason is given', (t) => {
+  const { directory, leasehold } = project(t)
+  const binary = join(directory, 'node_modules', `leasehold-${name}`)
+  mkdirSync(binary)
+  cpSync(join(root, 'npm', name, 'package.json'), join(binary, 'package.json'))
+  writeFileSync(join(binary, `leasehold.${name}.node`), 'no addon')
+  const { message } = load({ directory, leasehold }, 'require')
+  assert.match(message, new RegExp(`leasehold-${name} is there and cannot be loaded: [^]*leasehold\\.${name}\\.node`))
+  assert.doesNotMatch(message, /not installed/)
+})
+
+test('the package with the binary is all that was missing', (t) => {
+  const { directory, leasehold } = project(t)
+  const binary = join(directory, 'node_modules', `leasehold-${name}`)
+  mkdirSync(binary)
+  cpSync(join(root, 'npm', name, 'package.json'), join(binary, 'package.json'))
+  cpSync(join(root, `leasehold.${name}.node`), join(binary, `leasehold.${name}.node`))
+  assert.equal(load({ directory, leasehold }, 'require'), 'loaded')
+})
+
+test('there is a package for each platform that binaries are built for, and each fits only there', () => {
+  assert.deepEqual(readdirSync(join(root, 'npm')).sort(), platform.SUPPORTED)
+  assert.equal(napi.targets.length, platform.SUPPORTED.length)
+  for (const each of platform.SUPPORTED) {
+    const [os, cpu, abi] = each.split('-')
+    const libc = { gnu: ['glibc'], musl: ['musl'] }[abi]
+    const manifest = JSON.parse(readFileSync(join(root, 'npm', each, 'package.json'), 'utf8'))
+    const main = `leasehold.${each}.node`
+    const expected = { name: `leasehold-${each}`, version, main, files: [main], os: [os], cpu: [cpu], libc, engines }
+    for (const [field, value] of Object.entries(expected)) assert.deepEqual(manifest[field], value, `${each}: ${field}`)
+  }
+})
