@@ -5,6 +5,7 @@ import { existsSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { child, holder, leasehold, scratch, sleep, until } from './support/index.mjs'
+import { noFaketime } from './support/platform.mjs'
 import { stateOf } from './support/processes.mjs'
 
 const library = [
@@ -13,7 +14,7 @@ const library = [
   '/usr/lib/faketime/libfaketime.so.1',
   '/usr/lib64/faketime/libfaketime.so.1',
 ].find((path) => existsSync(path))
-const skip = library ? false : 'libfaketime is not installed'
+const skip = noFaketime || (library ? false : 'libfaketime is not installed')
 
 const HOUR = 3_600_000
 const leaseMs = 900

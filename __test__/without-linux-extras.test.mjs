@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { child, scratch, sleep, until } from './support/index.mjs'
 import { contenders } from './support/contenders.mjs'
+import { notAsGlibc } from './support/platform.mjs'
 import { deadPid } from './support/processes.mjs'
 import { tamper, whyNoTampering } from './support/tamper.mjs'
 import { watcher } from './support/watcher.mjs'
@@ -98,7 +99,7 @@ describe('without what Linux offers', { skip, concurrency: 2 }, () => {
     })
   }
 
-  test('a file system without unnamed files is served by private names', async (t) => {
+  test('a file system without unnamed files is served by private names', { skip: notAsGlibc }, async (t) => {
     for (const error of ['EOPNOTSUPP', 'EISDIR', 'EINVAL']) {
       const path = join(scratch(t), 'new', 'file')
       const one = child(

@@ -3,6 +3,7 @@
 import { existsSync, mkdtempSync, rmSync, symlinkSync, lstatSync, mkdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import platform from '../../lib/platform.js'
 
 export const onLinux = process.platform === 'linux'
 export const onWindows = process.platform === 'win32'
@@ -27,6 +28,9 @@ function whyNoLinks(type) {
 
 export const noFileLinks = onWindows && whyNoLinks('file')
 export const noDirectoryLinks = onWindows && whyNoLinks('dir')
+const onMusl = platform.platformName().endsWith('-musl')
+export const noFaketime = onMusl && 'libfaketime is built for glibc and does not load with musl'
+export const notAsGlibc = onMusl && 'the rules count calls of glibc; musl calls open for openat, and fcntl after it'
 export const noSignals = onWindows && 'Windows has no signals that one process could send another'
 export const noFreezing = onWindows && 'Windows has no signal that stops a process'
 export const noProc = !onLinux && 'there is no /proc here'

@@ -2,6 +2,7 @@
 
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { noFaketime } from '../../support/platform.mjs'
 import { pause, strife } from './strife.mjs'
 
 export const name = 'clocks'
@@ -14,6 +15,7 @@ const library = PLACES.map((where) => join(where, 'faketime', 'libfaketimeMT.so.
 const STEPS = [-31_536_000, -86_400, -3600, -60, -1, 0, 1, 60, 3600, 86_400, 31_536_000]
 
 export async function run({ seed, steps }) {
+  if (noFaketime) return { rows: [], problems: [], skip: noFaketime }
   if (!library) return { rows: [], problems: [], skip: 'libfaketime is not installed (apt install faketime)' }
   const rows = []
   const problems = []
