@@ -1,10 +1,12 @@
 // Processes as a lock record may name them: dead, undead, and when a live one started.
 
 import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { setTimeout } from 'node:timers/promises'
 import { after } from './after.mjs'
-import { onWindows } from './platform.mjs'
+import { noProc, onWindows } from './platform.mjs'
 
 function stat(pid) {
   const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
@@ -36,9 +38,16 @@ export function deadPid() {
 
 /** A process that ended and whose parent never asks for its exit status. */
 export async function zombie(t) {
-  const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep infinity'], { stdio: ['ignore', 'pipe', 'ignore'] })
+  // It ends when the shell that would ask is gone: not before its parent is `sleep`, which never does.
+  const parent = spawn('sh', ['-c', 'cat <&3 & echo $!; exec sleep infinity'], {
+    stdio: ['ignore', 'pipe', 'ignore', 'pipe'],
+  })
   after(t, () => void parent.kill('SIGKILL'))
-  for await (const line of createInterface({ input: parent.stdout })) return Number(line)
+  const [line] = await once(createInterface({ input: parent.stdout }), 'line')
+  while (!noProc && readFileSync(`/proc/${parent.pid}/comm`, 'utf8') !== 'sleep\n') await setTimeout(1)
+  parent.stdio[3].end()
+  while (!noProc && stateOf(line) !== 'Z') await setTimeout(1)
+  return Number(line)
 }
 
 /** A live process that has nothing to do with locks. */
