@@ -67,7 +67,7 @@ const MUTANTS = [
   [
     'clocks',
     'tokens come from the clock alone',
-    'src/lock/contender.rs',
+    'src/lock/contender/taking.rs',
     'Cause::Released => clock_token(SystemTime::now()).max(seen.contents.token() + 1),',
     'Cause::Released => clock_token(SystemTime::now()),',
   ],

@@ -1,16 +1,17 @@
 //! Trying to get a lock file: look at it, judge it, take it or say when to look again.
 
+mod taking;
+
 use std::fs::File;
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::draft::{Draft, Published};
+use super::draft::Draft;
 use super::error::LockError;
-use super::guard::{Guard, is_reclaimed_by_javascript};
 use super::identity::Identity;
 use super::inspect::{Owner, read_contents};
-use super::record::{Contents, MAX_LEN, NativeRecord, TOKEN_STRIDE, clock_token, next_token, token_after_release};
+use super::record::Contents;
 use super::sidecar::Sidecar;
 use super::sys::{self, FileId, FileKind, FsClass, Instant, Meta, OsLock, WatchId, Watcher};
 use super::target::Target;
@@ -32,9 +33,6 @@ const WATCHED_GAP: Duration = Duration::from_secs(1);
 const BURST: u32 = 6;
 /// How often the file may change under a single look before the look is put off.
 const ROUNDS: usize = 16;
-
-/// In as many nanoseconds nobody takes and gives up a lock between the writing and the naming of ours.
-const QUICK: u64 = 40_000;
 
 /// One process's attempt to get one lock file.
 pub struct Contender {
@@ -179,53 +177,6 @@ impl Contender {
         }
     }
 
-    /// Puts a new lock file at the path, unless there is one.
-    fn publish(&mut self, terms: &Terms) -> Result<Option<Sidecar>, LockError> {
-        let token = |now| token_after_release(self.last_token, now);
-        let prepared = match self.draft.take() {
-            Some(mut draft) => draft.renew(&terms.claim, token).map(|()| draft),
-            None => Draft::new(&self.target, &terms.claim, token),
-        };
-        let draft = match prepared {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                // The directory vanished: make it again, as for a first request.
-                self.target.forget();
-                sys::create_dir_all(&self.target.directory, terms.new_directories)
-                    .and_then(|()| Draft::new(&self.target, &terms.claim, token))
-            }
-            prepared => prepared,
-        }
-        .map_err(|error| self.io("create", error))?;
-        match draft.publish(&self.target, &terms.claim).map_err(|error| self.io("create", error))? {
-            Ok(published) => {
-                let mut sidecar = Sidecar::new(self.target.clone(), None, published, terms.keep_file);
-                // The record was written before the lock was ours. Where others can have come and gone
-                // in between, its token has to be moved past theirs.
-                let now = SystemTime::now();
-                let gap = clock_token(now).saturating_sub(sidecar.token());
-                if gap >= TOKEN_STRIDE {
-                    // Long enough to have been superseded in, too.
-                    if !sidecar.date_token_anew(now) {
-                        self.contended = true;
-                        return Ok(None);
-                    }
-                } else if self.contended {
-                    sidecar.date_token(now);
-                    sidecar.write_token();
-                } else if gap > QUICK {
-                    // Without a write: the heart does that, should the lease last.
-                    sidecar.date_token(now);
-                }
-                Ok(Some(sidecar))
-            }
-            Err(draft) => {
-                self.contended = true;
-                self.draft = draft.is_traceless().then_some(draft);
-                Ok(None)
-            }
-        }
-    }
-
     /// Opens the lock file that stands at the path; `false` when there is none.
     pub(super) fn open(&mut self) -> Result<bool, LockError> {
         self.seen = self.try_open()?;
@@ -282,21 +233,6 @@ impl Contender {
         Ok(Some((seen.sighting(os_lock), meta)))
     }
 
-    /// Takes over the lock file that was just examined.
-    pub(super) fn take(
-        &mut self,
-        terms: &Terms,
-        cause: Cause,
-        os_lock: OsLock,
-        meta: &Meta,
-    ) -> Result<Outcome, LockError> {
-        if meta.len <= MAX_LEN as u64 {
-            self.adopt(terms, cause, os_lock, meta)
-        } else {
-            self.supersede(terms, cause, os_lock, meta)
-        }
-    }
-
     /// Looks at the file that is open in `seen`, and acts on the verdict.
     fn judge(&mut self, terms: &Terms, watcher: Option<&Watcher>) -> Result<Outcome, LockError> {
         let target = self.target.clone();
@@ -335,85 +271,6 @@ impl Contender {
                 Ok(Outcome::Done(self.again(recheck)))
             }
         }
-    }
-
-    /// Writes our record over the old one, under the old file's operating-system lock and guard.
-    fn adopt(&mut self, terms: &Terms, cause: Cause, os_lock: OsLock, meta: &Meta) -> Result<Outcome, LockError> {
-        let target = self.target.clone();
-        let io = |action, error| LockError::io(action, &target.lock_path, error);
-        let Some(seen) = self.seen.as_mut() else { return Ok(Outcome::Moved) };
-        let Some(guard) = Guard::take(&target, &seen.file).map_err(|error| io("guard", error))? else {
-            return self.stand_back(os_lock);
-        };
-        let still_there = |id: FileId| sys::stat_path(&target.lock_path).is_ok_and(|meta| meta.id == id);
-        // Where there are no operating-system locks, somebody else may have adopted it meanwhile.
-        let now = read_contents(&seen.file, meta).map_err(|error| io("read", error))?;
-        if now != seen.contents || !still_there(seen.id) {
-            return Ok(Outcome::Moved);
-        }
-        if cause != Cause::Released && is_reclaimed_by_javascript(&target, seen.unmoved) {
-            guard.release(&seen.file).map_err(|error| io("unlock", error))?;
-            return self.stand_back(os_lock);
-        }
-        let token = match cause {
-            // Its last owner wrote down what it had handed out.
-            Cause::Released => clock_token(SystemTime::now()).max(seen.contents.token() + 1),
-            _ => next_token(self.last_token, SystemTime::now()),
-        };
-        let us = Identity::of_this_process();
-        let record = NativeRecord::new(us, &terms.claim, token, os_lock == OsLock::Acquired, SystemTime::now());
-        let bytes = record.render(usize::try_from(meta.len).unwrap_or(MAX_LEN));
-        sys::write_at(&seen.file, &bytes, 0).map_err(|error| io("write", error))?;
-        if !still_there(seen.id) {
-            return Ok(Outcome::Moved);
-        }
-        let Some(Seen { file, id, .. }) = self.seen.take() else { return Ok(Outcome::Moved) };
-        guard.release(&file).map_err(|error| io("unlock", error))?;
-        let published = Published { file, record: Box::new(record), len: bytes.len(), has_other_name: false };
-        let sidecar = Sidecar::new(target, Some(id), published, terms.keep_file);
-        Ok(Outcome::Done(Look::Taken { sidecar, from: Some(cause).filter(|cause| *cause != Cause::Released) }))
-    }
-
-    /// Puts a complete new file in the place of one whose operating-system lock we cannot have.
-    ///
-    /// The guard keeps every other change of the name away: a thawed holder cannot release, another
-    /// waiter can neither adopt nor supersede between our last look and the rename.
-    fn supersede(&mut self, terms: &Terms, cause: Cause, os_lock: OsLock, meta: &Meta) -> Result<Outcome, LockError> {
-        let target = self.target.clone();
-        let io = |action, error| LockError::io(action, &target.lock_path, error);
-        let Some(seen) = self.seen.as_ref() else { return Ok(Outcome::Moved) };
-        let Some(guard) = Guard::take(&target, &seen.file).map_err(|error| io("guard", error))? else {
-            return self.stand_back(os_lock);
-        };
-        let unchanged = match sys::stat_path(&target.lock_path) {
-            Ok(now) => now.id == meta.id && now.modified == meta.modified,
-            Err(_) => false,
-        };
-        // The holder may have died since: then whoever has its lock next owns the file.
-        let lock_still = sys::try_lock(&seen.file).map_err(|error| io("lock", error))?;
-        if !unchanged || lock_still != os_lock {
-            return Ok(Outcome::Moved);
-        }
-        if is_reclaimed_by_javascript(&target, seen.unmoved) {
-            guard.release(&seen.file).map_err(|error| io("unlock", error))?;
-            return self.stand_back(os_lock);
-        }
-        let published = Draft::named(&target, &terms.claim, |now| next_token(self.last_token, now))
-            .and_then(|draft| draft.replace(&target))
-            .map_err(|error| io("replace", error))?;
-        // A byte lock goes with the old file's descriptor.
-        self.seen = None;
-        drop(guard);
-        let sidecar = Sidecar::new(target, None, published, terms.keep_file);
-        Ok(Outcome::Done(Look::Taken { sidecar, from: Some(cause) }))
-    }
-
-    /// Somebody else is changing the name this moment: let them.
-    fn stand_back(&mut self, os_lock: OsLock) -> Result<Outcome, LockError> {
-        if let (OsLock::Acquired, Some(seen)) = (os_lock, &self.seen) {
-            sys::unlock(&seen.file).map_err(|error| self.io("unlock", error))?;
-        }
-        Ok(Outcome::Done(self.again(Some(Duration::from_millis(2)))))
     }
 
     fn again(&mut self, recheck: Option<Duration>) -> Look {

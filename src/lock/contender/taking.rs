@@ -1,0 +1,168 @@
+//! The ways to a lock file: a new one where there is none, the old one with our record, a new one in its place.
+
+use std::io::ErrorKind;
+use std::time::{Duration, SystemTime};
+
+use super::{Contender, Look, Outcome, Seen};
+use crate::lock::draft::{Draft, Published};
+use crate::lock::error::LockError;
+use crate::lock::guard::{Guard, is_reclaimed_by_javascript};
+use crate::lock::identity::Identity;
+use crate::lock::inspect::read_contents;
+use crate::lock::record::{MAX_LEN, NativeRecord, TOKEN_STRIDE, clock_token, next_token, token_after_release};
+use crate::lock::sidecar::Sidecar;
+use crate::lock::sys::{self, FileId, Meta, OsLock};
+use crate::lock::terms::Terms;
+use crate::lock::verdict::Cause;
+
+/// In as many nanoseconds nobody takes and gives up a lock between the writing and the naming of ours.
+const QUICK: u64 = 40_000;
+
+impl Contender {
+    /// Puts a new lock file at the path, unless there is one.
+    pub(super) fn publish(&mut self, terms: &Terms) -> Result<Option<Sidecar>, LockError> {
+        let token = |now| token_after_release(self.last_token, now);
+        let prepared = match self.draft.take() {
+            Some(mut draft) => draft.renew(&terms.claim, token).map(|()| draft),
+            None => Draft::new(&self.target, &terms.claim, token),
+        };
+        let draft = match prepared {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                // The directory vanished: make it again, as for a first request.
+                self.target.forget();
+                sys::create_dir_all(&self.target.directory, terms.new_directories)
+                    .and_then(|()| Draft::new(&self.target, &terms.claim, token))
+            }
+            prepared => prepared,
+        }
+        .map_err(|error| self.io("create", error))?;
+        match draft.publish(&self.target, &terms.claim).map_err(|error| self.io("create", error))? {
+            Ok(published) => {
+                let mut sidecar = Sidecar::new(self.target.clone(), None, published, terms.keep_file);
+                // The record was written before the lock was ours. Where others can have come and gone
+                // in between, its token has to be moved past theirs.
+                let now = SystemTime::now();
+                let gap = clock_token(now).saturating_sub(sidecar.token());
+                if gap >= TOKEN_STRIDE {
+                    // Long enough to have been superseded in, too.
+                    if !sidecar.date_token_anew(now) {
+                        self.contended = true;
+                        return Ok(None);
+                    }
+                } else if self.contended {
+                    sidecar.date_token(now);
+                    sidecar.write_token();
+                } else if gap > QUICK {
+                    // Without a write: the heart does that, should the lease last.
+                    sidecar.date_token(now);
+                }
+                Ok(Some(sidecar))
+            }
+            Err(draft) => {
+                self.contended = true;
+                self.draft = draft.is_traceless().then_some(draft);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Takes over the lock file that was just examined.
+    pub(in crate::lock) fn take(
+        &mut self,
+        terms: &Terms,
+        cause: Cause,
+        os_lock: OsLock,
+        meta: &Meta,
+    ) -> Result<Outcome, LockError> {
+        if meta.len <= MAX_LEN as u64 {
+            self.adopt(terms, cause, os_lock, meta)
+        } else {
+            self.supersede(terms, cause, os_lock, meta)
+        }
+    }
+
+    /// Writes our record over the old one, under the old file's operating-system lock and guard.
+    fn adopt(&mut self, terms: &Terms, cause: Cause, os_lock: OsLock, meta: &Meta) -> Result<Outcome, LockError> {
+        let target = self.target.clone();
+        let io = |action, error| LockError::io(action, &target.lock_path, error);
+        let Some(seen) = self.seen.as_mut() else { return Ok(Outcome::Moved) };
+        let Some(guard) = Guard::take(&target, &seen.file).map_err(|error| io("guard", error))? else {
+            return self.stand_back(os_lock);
+        };
+        let still_there = |id: FileId| sys::stat_path(&target.lock_path).is_ok_and(|meta| meta.id == id);
+        // Where there are no operating-system locks, somebody else may have adopted it meanwhile.
+        let now = read_contents(&seen.file, meta).map_err(|error| io("read", error))?;
+        if now != seen.contents || !still_there(seen.id) {
+            return Ok(Outcome::Moved);
+        }
+        if cause != Cause::Released && is_reclaimed_by_javascript(&target, seen.unmoved) {
+            guard.release(&seen.file).map_err(|error| io("unlock", error))?;
+            return self.stand_back(os_lock);
+        }
+        let token = match cause {
+            // Its last owner wrote down what it had handed out.
+            Cause::Released => clock_token(SystemTime::now()).max(seen.contents.token() + 1),
+            _ => next_token(self.last_token, SystemTime::now()),
+        };
+        let us = Identity::of_this_process();
+        let record = NativeRecord::new(us, &terms.claim, token, os_lock == OsLock::Acquired, SystemTime::now());
+        let bytes = record.render(usize::try_from(meta.len).unwrap_or(MAX_LEN));
+        sys::write_at(&seen.file, &bytes, 0).map_err(|error| io("write", error))?;
+        if !still_there(seen.id) {
+            return Ok(Outcome::Moved);
+        }
+        let Some(Seen { file, id, .. }) = self.seen.take() else { return Ok(Outcome::Moved) };
+        guard.release(&file).map_err(|error| io("unlock", error))?;
+        let published = Published { file, record: Box::new(record), len: bytes.len(), has_other_name: false };
+        let sidecar = Sidecar::new(target, Some(id), published, terms.keep_file);
+        Ok(Outcome::Done(Look::Taken { sidecar, from: Some(cause).filter(|cause| *cause != Cause::Released) }))
+    }
+
+    /// Puts a complete new file in the place of one whose operating-system lock we cannot have.
+    ///
+    /// The guard keeps every other change of the name away: a thawed holder cannot release, another
+    /// waiter can neither adopt nor supersede between our last look and the rename.
+    pub(super) fn supersede(
+        &mut self,
+        terms: &Terms,
+        cause: Cause,
+        os_lock: OsLock,
+        meta: &Meta,
+    ) -> Result<Outcome, LockError> {
+        let target = self.target.clone();
+        let io = |action, error| LockError::io(action, &target.lock_path, error);
+        let Some(seen) = self.seen.as_ref() else { return Ok(Outcome::Moved) };
+        let Some(guard) = Guard::take(&target, &seen.file).map_err(|error| io("guard", error))? else {
+            return self.stand_back(os_lock);
+        };
+        let unchanged = match sys::stat_path(&target.lock_path) {
+            Ok(now) => now.id == meta.id && now.modified == meta.modified,
+            Err(_) => false,
+        };
+        // The holder may have died since: then whoever has its lock next owns the file.
+        let lock_still = sys::try_lock(&seen.file).map_err(|error| io("lock", error))?;
+        if !unchanged || lock_still != os_lock {
+            return Ok(Outcome::Moved);
+        }
+        if is_reclaimed_by_javascript(&target, seen.unmoved) {
+            guard.release(&seen.file).map_err(|error| io("unlock", error))?;
+            return self.stand_back(os_lock);
+        }
+        let published = Draft::named(&target, &terms.claim, |now| next_token(self.last_token, now))
+            .and_then(|draft| draft.replace(&target))
+            .map_err(|error| io("replace", error))?;
+        // A byte lock goes with the old file's descriptor.
+        self.seen = None;
+        drop(guard);
+        let sidecar = Sidecar::new(target, None, published, terms.keep_file);
+        Ok(Outcome::Done(Look::Taken { sidecar, from: Some(cause) }))
+    }
+
+    /// Somebody else is changing the name this moment: let them.
+    fn stand_back(&mut self, os_lock: OsLock) -> Result<Outcome, LockError> {
+        if let (OsLock::Acquired, Some(seen)) = (os_lock, &self.seen) {
+            sys::unlock(&seen.file).map_err(|error| self.io("unlock", error))?;
+        }
+        Ok(Outcome::Done(self.again(Some(Duration::from_millis(2)))))
+    }
+}
