@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::endings;
 use super::lease::{Lease, Tended};
 use super::post::Post;
 use super::registry;
@@ -117,7 +118,7 @@ impl Heart {
                 registry::suspect(&lease);
                 self.put_back(lease, due);
             }
-            Tended::Lose(reason) => registry::lose(&lease, reason),
+            Tended::Lose(reason) => endings::lose(&lease, reason),
             Tended::Over => self.forget(lease.id),
         }
     }

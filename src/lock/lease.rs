@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
+use super::endings;
 use super::error::LockError;
 use super::identity::Identity;
 use super::inspect::{Owner, Place};
@@ -334,7 +335,7 @@ impl Hold {
     /// and the removal is tried again in the background.
     pub fn release(&self, done: impl FnOnce(Result<(), LockError>) + Send + 'static) {
         if self.open.swap(false, Ordering::AcqRel) {
-            let goes_on = registry::give_up(&self.lease, self.id, Box::new(done));
+            let goes_on = endings::give_up(&self.lease, self.id, Box::new(done));
             self.left.store(goes_on, Ordering::Release);
         } else {
             done(Ok(()));
@@ -391,7 +392,7 @@ impl Hold {
         };
         let standing = standing.map_err(|error| LockError::io("inspect", &self.lease.target.lock_path, error))?;
         let Some(reason) = LossReason::seen(standing) else { return Ok(()) };
-        registry::lose(&self.lease, reason);
+        endings::lose(&self.lease, reason);
         Err(self.loss().map_or_else(|| self.released(), LockError::from))
     }
 }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use proptest::prelude::*;
 
+use super::endings;
 use super::loss::LossReason;
 use super::registry;
 use super::terms::{EnvId, Sharing};
@@ -166,14 +167,14 @@ impl World {
             Act::Lose if !self.reference.holders.is_empty() => {
                 let id = self.reference.holders[0].id;
                 let lease = self.lease(id).unwrap();
-                registry::lose(&lease, LossReason::Forced);
+                endings::lose(&lease, LossReason::Forced);
                 for holder in std::mem::take(&mut self.reference.holders) {
                     assert!(self.take(holder.id).loss().is_some(), "everybody who shared it is told");
                 }
                 self.reference.lose();
             }
             Act::Close { env } => {
-                registry::close(self.envs[env]);
+                endings::close(self.envs[env]);
                 // The numbers of environments are not used again.
                 self.envs[env] = registry::unique_id();
                 self.reference.close(env);
@@ -305,8 +306,8 @@ fn ask_and_use(path: &std::path::Path, env: EnvId, inside: &AtomicU64, dice: &mu
     };
     assert!(receiver.try_recv().is_err(), "a request has one outcome");
     match dice.roll(8) {
-        0 => registry::lose(hold.lease(), LossReason::Forced),
-        1 => registry::close(env),
+        0 => endings::lose(hold.lease(), LossReason::Forced),
+        1 => endings::close(env),
         _ => {
             inside.store(hold.lease().id, Ordering::SeqCst);
             std::thread::yield_now();

@@ -1,4 +1,4 @@
-//! One JavaScript thread: the calls it can make, and the mailbox that answers them.
+//! One JavaScript thread: the calls it can make.
 //!
 //! Answers are collected and fetched with one call, on the environment's own thread, by the
 //! function given to the constructor. That function is weak: it keeps no process alive.
@@ -11,170 +11,34 @@
     reason = "JavaScript calls these, and napi hands it values"
 )]
 
-use std::cell::Cell;
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use napi::Status;
-use napi::bindgen_prelude::{Buffer, Either3, Env, Function, Result, Unknown};
-use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use napi::bindgen_prelude::{Either3, Env, Function, Result, Unknown};
 use napi_derive::napi;
-use parking_lot::Mutex;
 
 use super::handle::Lease;
+use super::mailbox::{Letter, Mail, Mailbox};
 use super::options::{file_terms, session_terms, type_error};
-use super::report::{Fault, HeldReport, InspectionReport, LossReport, SweptReport, js_number};
-use crate::json_store::StoreError;
-use crate::lock::error::LockError;
-use crate::lock::inspect::{Inspection, inspect};
-use crate::lock::reclaim::{Reclaimed, SweepTerms, Swept, reclaim_definitely_stale, sweep};
-use crate::lock::registry::{self, Observer, unique_id};
+use super::report::{Fault, HeldReport, js_number};
+use crate::lock::inspect::inspect;
+use crate::lock::reclaim::{SweepTerms, reclaim_definitely_stale, sweep};
+use crate::lock::registry::{self, unique_id};
 use crate::lock::sys::{self, NewDirectories};
 use crate::lock::terms::{Api, EnvId, OwnPid, Scope};
-use crate::lock::{Acquired, Hold, Loss, LossReason, Terms, Ticket, acquire, acquire_blocking};
-
-type Wake = ThreadsafeFunction<(), (), (), Status, false, true>;
-
-/// What can lie in a mailbox.
-pub(super) enum Mail {
-    /// A request for a lock was settled.
-    Settled(u64, std::result::Result<Hold, LockError>),
-    /// Something that was started is done.
-    Done(u64, std::result::Result<(), LockError>),
-    /// An inspection is done.
-    Inspected(u64, std::result::Result<Inspection, LockError>),
-    /// A directory was swept.
-    Swept(u64, std::result::Result<Vec<Swept>, LockError>),
-    /// A lock file was reclaimed, or not.
-    Reclaimed(u64, std::result::Result<Reclaimed, LockError>),
-    /// A file was read.
-    Read(u64, std::result::Result<Option<Vec<u8>>, StoreError>),
-    /// A file was written.
-    Written(u64, std::result::Result<(), StoreError>),
-    /// A lease was taken away.
-    Lost(Arc<Loss>),
-    /// Somebody waits for one of our leases, which may have lost its owner.
-    Suspected,
-    /// A handle was collected that had not been released.
-    Leaked(Arc<crate::lock::lease::Lease>),
-    /// A lock file could not be removed yet.
-    NotRemoved(String, String),
-}
-
-/// The mailbox of one environment.
-pub(super) struct Mailbox {
-    env: EnvId,
-    mail: Mutex<Vec<Mail>>,
-    closed: AtomicBool,
-    wake: Wake,
-}
+use crate::lock::{Acquired, LossReason, Terms, Ticket, acquire, acquire_blocking, endings};
 
 /// Guards the registration of `release_at_exit`.
 static AT_EXIT: std::sync::Once = std::sync::Once::new();
-
-thread_local! {
-    /// The environment that will look into its mailbox by itself in a moment; 0 for none.
-    #[cfg_attr(
-        all(windows, target_env = "gnu"),
-        expect(clippy::missing_const_for_thread_local, reason = "it is const; the lint sees what the macro makes of it")
-    )]
-    static QUIET: Cell<EnvId> = const { Cell::new(0) };
-}
-
-impl Mailbox {
-    /// Puts a letter in and wakes the environment, unless it is about to look anyway. Letters to a
-    /// closed mailbox are dropped, and with them any lock they bring.
-    pub(super) fn post(&self, letter: Mail) {
-        if self.closed.load(Ordering::Acquire) {
-            return;
-        }
-        // Whoever waits for a settled request looks after its own calls; nobody waits for other news.
-        let is_fetched = QUIET.get() == self.env && matches!(letter, Mail::Settled(..));
-        let was_empty = {
-            let mut mail = self.mail.lock();
-            mail.push(letter);
-            mail.len() == 1
-        };
-        if was_empty && !is_fetched {
-            // Fails only when the environment is ending, and `close` empties the box.
-            let _ = self.wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
-        }
-    }
-
-    /// Runs something on the environment's own thread, whose caller fetches what it waits for
-    /// afterwards.
-    pub(super) fn quietly<T>(&self, act: impl FnOnce() -> T) -> T {
-        QUIET.set(self.env);
-        let result = act();
-        QUIET.set(0);
-        result
-    }
-
-    fn close(&self) {
-        self.closed.store(true, Ordering::Release);
-        let letters = std::mem::take(&mut *self.mail.lock());
-        registry::close(self.env);
-        drop(letters);
-    }
-}
-
-impl Observer for Mailbox {
-    fn lost(&self, loss: &Arc<Loss>) {
-        self.post(Mail::Lost(loss.clone()));
-    }
-
-    fn suspected(&self) {
-        self.post(Mail::Suspected);
-    }
-
-    fn not_removed(&self, error: &LockError) {
-        self.post(Mail::NotRemoved(error.code().unwrap_or_default().to_owned(), error.to_string()));
-    }
-}
-
-/// A letter, as JavaScript reads it. Exactly one of the fields after `id` says what it is about.
-#[napi(object, object_from_js = false)]
-pub struct Letter {
-    /// The number of the request it answers; 0 for none.
-    pub id: f64,
-    /// The lock asked for.
-    pub lease: Option<Lease>,
-    /// What went wrong with the request.
-    pub fault: Option<Fault>,
-    /// What an inspection found.
-    pub inspection: Option<InspectionReport>,
-    /// What a sweep found and did.
-    pub swept: Option<Vec<SweptReport>>,
-    /// What became of a lock file that was to be reclaimed.
-    #[napi(ts_type = "'missing' | 'removed' | 'retained'")]
-    pub reclaimed: Option<&'static str>,
-    /// What stands in the file that was to be read; absent when there is none.
-    pub contents: Option<Buffer>,
-    /// A lease that was taken away.
-    pub loss: Option<LossReport>,
-    /// A lease whose handle was collected without a release.
-    pub leaked: Option<HeldReport>,
-    /// A problem worth a warning, with its code.
-    pub warning: Option<Warning>,
-}
-
-/// Something to warn about.
-#[napi(object, object_from_js = false)]
-pub struct Warning {
-    /// Its stable code.
-    pub code: String,
-    /// Its text.
-    pub message: String,
-}
 
 /// One JavaScript thread's way into the engine.
 #[napi]
 pub struct Environment {
     id: EnvId,
     pub(super) mailbox: Arc<Mailbox>,
-    waiting: std::collections::HashMap<u64, Arc<Ticket>>,
+    waiting: HashMap<u64, Arc<Ticket>>,
 }
 
 #[napi]
@@ -191,10 +55,10 @@ impl Environment {
         AT_EXIT.call_once(|| sys::at_exit(release_at_exit));
         let wake = wake.build_threadsafe_function::<()>().weak::<true>().build()?;
         let id = unique_id();
-        let mailbox = Arc::new(Mailbox { env: id, mail: Mutex::default(), closed: AtomicBool::new(false), wake });
+        let mailbox = Arc::new(Mailbox::new(id, wake));
         registry::observe(id, mailbox.clone());
         env.add_env_cleanup_hook(mailbox.clone(), |mailbox| mailbox.close())?;
-        Ok(Self { id, mailbox, waiting: std::collections::HashMap::new() })
+        Ok(Self { id, mailbox, waiting: HashMap::new() })
     }
 
     /// Asks for a lock: the lease, why not, or the number under which the mailbox will answer.
@@ -268,11 +132,17 @@ impl Environment {
     /// Empties the mailbox.
     #[napi(catch_unwind)]
     pub fn fetch(&mut self, env: Env) -> Vec<Letter> {
-        let letters = std::mem::take(&mut *self.mailbox.mail.lock());
+        let letters = self.mailbox.empty();
         if letters.iter().any(|letter| matches!(letter, Mail::Suspected)) {
             collect_garbage(env);
         }
-        letters.into_iter().filter_map(|letter| self.open(letter)).collect()
+        let open = |letter| {
+            if let Mail::Settled(id, _) = letter {
+                self.waiting.remove(&id);
+            }
+            Letter::new(letter, &self.mailbox)
+        };
+        letters.into_iter().filter_map(open).collect()
     }
 
     /// Gives the work of a hold no longer than `grace_ms`; then the lease is taken away, unless other work shares
@@ -287,7 +157,7 @@ impl Environment {
     ) {
         let reason = if reason == "aborted" { LossReason::Aborted } else { LossReason::UnhandledRejection };
         let grace = Duration::try_from_secs_f64(grace_ms / 1000.0).unwrap_or(Duration::MAX);
-        registry::limit(number(lease), number(hold), grace, reason);
+        endings::limit(number(lease), number(hold), grace, reason);
     }
 
     /// Looks at a lock without asking for it; the mailbox answers under the number returned.
@@ -343,7 +213,7 @@ impl Environment {
     #[napi(catch_unwind)]
     pub fn release_all(&self, whole_process: bool) -> u32 {
         let scope = (!whole_process).then_some(self.id);
-        registry::release_all(scope).try_into().unwrap_or(u32::MAX)
+        endings::release_all(scope).try_into().unwrap_or(u32::MAX)
     }
 
     /// Takes the leases of one kind of function away, those of the whole process or of this environment
@@ -351,7 +221,7 @@ impl Environment {
     #[napi(catch_unwind)]
     pub fn reset(&self, whole_process: bool, session: bool) {
         let scope = (!whole_process).then_some(self.id);
-        registry::reset(scope, if session { Api::Session } else { Api::File });
+        endings::reset(scope, if session { Api::Session } else { Api::File });
     }
 
     /// Takes away the session leases that are held for longer than they may be at this time, in milliseconds since
@@ -360,14 +230,14 @@ impl Environment {
     pub fn check_overdue(&self, now_ms: f64) -> u32 {
         let since = Duration::try_from_secs_f64(now_ms / 1000.0).unwrap_or(Duration::ZERO);
         let now = SystemTime::UNIX_EPOCH.checked_add(since).unwrap_or(SystemTime::UNIX_EPOCH);
-        registry::check_overdue(now).try_into().unwrap_or(u32::MAX)
+        endings::check_overdue(now).try_into().unwrap_or(u32::MAX)
     }
 
     /// Removes the lock files of all leases because the process, or this environment, is ending.
     #[napi(catch_unwind)]
     pub fn release_at_exit(&self, whole_process: bool) {
         if whole_process {
-            registry::release_at_exit();
+            endings::release_at_exit();
         } else {
             self.mailbox.close();
         }
@@ -395,61 +265,6 @@ impl Environment {
             chain: scopes(chain),
             own_pid: if own_pid_claimed { OwnPid::Claimed } else { OwnPid::Unclaimed },
             ..terms
-        })
-    }
-
-    fn open(&mut self, letter: Mail) -> Option<Letter> {
-        let empty = Letter {
-            id: 0.0,
-            lease: None,
-            fault: None,
-            inspection: None,
-            swept: None,
-            reclaimed: None,
-            contents: None,
-            loss: None,
-            leaked: None,
-            warning: None,
-        };
-        Some(match letter {
-            Mail::Settled(id, settled) => {
-                self.waiting.remove(&id);
-                let (lease, fault) = match settled {
-                    Ok(hold) => (Some(Lease::new(hold, self.mailbox.clone())), None),
-                    Err(error) => (None, Some(Fault::from(&error))),
-                };
-                Letter { id: js_number(id), lease, fault, ..empty }
-            }
-            Mail::Done(id, done) => {
-                Letter { id: js_number(id), fault: done.err().map(|error| Fault::from(&error)), ..empty }
-            }
-            Mail::Inspected(id, Ok(inspection)) => {
-                Letter { id: js_number(id), inspection: Some(InspectionReport::from(&inspection)), ..empty }
-            }
-            Mail::Swept(id, Ok(swept)) => {
-                let swept = swept.into_iter().map(SweptReport::from).collect();
-                Letter { id: js_number(id), swept: Some(swept), ..empty }
-            }
-            Mail::Reclaimed(id, Ok(reclaimed)) => {
-                Letter { id: js_number(id), reclaimed: Some(reclaimed.name()), ..empty }
-            }
-            Mail::Inspected(id, Err(error)) | Mail::Swept(id, Err(error)) | Mail::Reclaimed(id, Err(error)) => {
-                Letter { id: js_number(id), fault: Some(Fault::from(&error)), ..empty }
-            }
-            Mail::Read(id, read) => {
-                let (contents, fault) = match read {
-                    Ok(bytes) => (bytes.map(Buffer::from), None),
-                    Err(error) => (None, Some(Fault::from(&error))),
-                };
-                Letter { id: js_number(id), contents, fault, ..empty }
-            }
-            Mail::Written(id, written) => {
-                Letter { id: js_number(id), fault: written.err().map(|error| Fault::from(&error)), ..empty }
-            }
-            Mail::Lost(loss) => Letter { loss: Some(LossReport::from(&*loss)), ..empty },
-            Mail::NotRemoved(code, message) => Letter { warning: Some(Warning { code, message }), ..empty },
-            Mail::Leaked(lease) => Letter { leaked: Some(HeldReport::new(&lease, self.id)), ..empty },
-            Mail::Suspected => return None,
         })
     }
 }
@@ -490,5 +305,5 @@ fn text_of(env: Env, text: Unknown<'_>, name: &str) -> Result<String> {
 
 extern "C" fn release_at_exit() {
     // A panic must not cross into the C runtime.
-    let _ = std::panic::catch_unwind(registry::release_at_end);
+    let _ = std::panic::catch_unwind(endings::release_at_end);
 }

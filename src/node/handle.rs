@@ -11,7 +11,7 @@ use napi::bindgen_prelude::{BigInt, Either, Either3, Null, Uint8Array};
 use napi_derive::napi;
 use parking_lot::Mutex;
 
-use super::environment::{Mail, Mailbox};
+use super::mailbox::{Mail, Mailbox};
 use super::report::{Fault, js_number};
 use crate::lock::Hold;
 use crate::lock::error::LockError;

@@ -12,8 +12,9 @@ use std::sync::Arc;
 use napi::bindgen_prelude::{Buffer, Either, Either3, Null};
 use napi_derive::napi;
 
-use super::environment::{Environment, Mail, Mailbox};
+use super::environment::Environment;
 use super::handle::Lease;
+use super::mailbox::{Mail, Mailbox};
 use super::report::{Fault, js_number};
 use crate::json_store::errand::{self, Purpose};
 use crate::json_store::{Durability, Links, StoreError, read, write};

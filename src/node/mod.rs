@@ -1,6 +1,7 @@
 //! The Node.js surface. Options come in, handles and faults go out; nothing is decided here.
 //!
-//! * [`environment`]: one JavaScript thread, the calls it can make, and its mailbox.
+//! * [`environment`]: one JavaScript thread, the calls it can make.
+//! * [`mailbox`]: what answers them, and brings the news.
 //! * [`json_store`]: files that are read and replaced as a whole.
 //! * [`handle`]: the class instance that owns a lease, and gives it back when it is collected.
 //! * [`options`]: from JavaScript options to [`crate::lock::Terms`], refusing what makes no sense.
@@ -9,5 +10,6 @@
 pub mod environment;
 pub mod handle;
 pub mod json_store;
+pub mod mailbox;
 pub mod options;
 pub mod report;

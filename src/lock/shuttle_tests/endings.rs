@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::record::Claim;
 use super::super::sys::{self, Instant};
 use super::super::terms::Api;
-use super::super::{LossReason, Terms, registry};
+use super::super::{LossReason, Terms, endings, registry};
 use super::place::{Told, alone, dawdle, eventually, explore, join, roll, shared, spawn};
 
 #[test]
@@ -16,7 +16,7 @@ fn a_lease_is_released_or_taken_away() {
         let hold = place.ask(alone(0)).had();
         let next = place.ask(alone(1));
         let lease = hold.lease().clone();
-        let thief = spawn(move || registry::lose(&lease, LossReason::Forced));
+        let thief = spawn(move || endings::lose(&lease, LossReason::Forced));
         let lease = hold.lease().clone();
         place.release(hold);
         let hold = next.had();
@@ -35,7 +35,7 @@ fn everybody_who_shares_a_lease_is_told_once_that_it_was_taken_away() {
         let lease = holds[0].lease().clone();
         let thieves = [0, 1].map(|_| {
             let lease = lease.clone();
-            spawn(move || registry::lose(&lease, LossReason::Forced))
+            spawn(move || endings::lose(&lease, LossReason::Forced))
         });
         join(thieves);
         assert!(told.iter().all(|told| told.times() == 1));
@@ -58,7 +58,7 @@ fn who_joins_a_lease_that_is_taken_away_is_told_or_has_the_next() {
             eventually(|| joined.is_held() || joined.loss().is_some());
             other.release(joined);
         });
-        registry::lose(&lease, LossReason::Forced);
+        endings::lose(&lease, LossReason::Forced);
         place.release(hold);
         join([joiner]);
         assert!(told.times() <= 1);
@@ -85,7 +85,7 @@ fn a_lease_is_not_held_for_longer_than_it_may_be() {
             assert_eq!((loss.reason, loss.held_for), (LossReason::MaxHold, max_hold));
             place.release(holder);
             eventually(|| told.times() == 1);
-            eventually(|| registry::check_overdue(std::time::SystemTime::now()) == 1);
+            eventually(|| endings::check_overdue(std::time::SystemTime::now()) == 1);
         } else {
             place.release(holder);
             join([waiter]);
@@ -110,7 +110,7 @@ fn work_that_was_given_little_time_loses_its_lease_when_nobody_else_has_more() {
         let aborter = spawn(move || {
             let grace = Duration::from_millis(700);
             dawdle();
-            registry::limit(lease.id, hold, grace, LossReason::Aborted);
+            endings::limit(lease.id, hold, grace, LossReason::Aborted);
             put_off(&limited_until, Instant::now() + grace);
         });
         let (other, shared_until) = (place.clone(), due.clone());
@@ -146,7 +146,7 @@ fn an_environment_ends_whatever_its_tasks_are_doing() {
                 })
             })
             .collect();
-        threads.push(spawn(|| registry::close(1)));
+        threads.push(spawn(|| endings::close(1)));
         join(threads);
     });
 }
@@ -157,7 +157,7 @@ fn what_others_share_outlives_an_environment() {
         let stays = place.ask(shared(0)).had();
         let goes = place.ask(shared(1)).had();
         let waiting = place.ask(alone(1));
-        let closer = spawn(|| registry::close(1));
+        let closer = spawn(|| endings::close(1));
         let other = place.clone();
         let releaser = spawn(move || other.release(goes));
         shuttle::thread::yield_now();
@@ -183,7 +183,7 @@ fn leases_are_taken_away_from_all_at_once() {
             })
             .collect();
         threads.push(spawn(|| {
-            registry::release_all(None);
+            endings::release_all(None);
         }));
         join(threads);
     });
@@ -204,9 +204,9 @@ fn whatever_threads_do_to_each_other_nobody_is_forgotten() {
                     };
                     let hold = outcome.unwrap();
                     match roll(8) {
-                        0 => registry::lose(hold.lease(), LossReason::Forced),
-                        1 => registry::close(env),
-                        2 => registry::limit(hold.lease().id, hold.id, Duration::ZERO, LossReason::Aborted),
+                        0 => endings::lose(hold.lease(), LossReason::Forced),
+                        1 => endings::close(env),
+                        2 => endings::limit(hold.lease().id, hold.id, Duration::ZERO, LossReason::Aborted),
                         _ => {}
                     }
                     place.release(hold);
@@ -260,7 +260,7 @@ fn an_exit_leaves_nothing_whatever_other_threads_are_doing() {
                 })
             })
             .collect();
-        threads.push(spawn(registry::release_at_end));
+        threads.push(spawn(endings::release_at_end));
         join(threads);
         // The heart finds out when it looks next.
         eventually(|| !place.lock_path.exists() && place.leases_left() == 0);

@@ -1,0 +1,183 @@
+//! The ways a lease ends: it is given up, taken away, past its limit, or its environment or process is.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime};
+
+use super::handover::Done;
+use super::lease::Lease;
+use super::loss::LossReason;
+use super::post::Post;
+use super::registry::{Phase, find, held, table, table_within, tell};
+use super::sync::{AtomicBool, Mutex, global};
+use super::sys::{FsClass, Instant, age};
+use super::terms::{Api, EnvId, HoldId, LeaseId};
+
+global! {
+    /// Set when the process is past the point where a new lease would be released again.
+    static ENDING: AtomicBool = AtomicBool::new(false);
+}
+global! {
+    /// How many session leases were held too long since the last `check_overdue`. Locked while one is taken away,
+    /// and before the table.
+    static OVERDUE: Mutex<usize> = Mutex::new(0);
+}
+
+/// Releases one handle of a lease; the last one ends it. Whether others go on holding it.
+pub(super) fn give_up(lease: &Arc<Lease>, hold: HoldId, done: Done) -> bool {
+    let mut table = table();
+    if !lease.unshare(hold) {
+        let goes_on = !lease.is_over();
+        drop(table);
+        // Those who are left may all be past their time.
+        hurry_to_limit(lease);
+        done(Ok(()));
+        return goes_on;
+    }
+    let moved = table.move_on(lease, Lease::end);
+    drop(table);
+    match moved {
+        Some(moved) => moved.finish(lease, done),
+        None => done(Ok(())),
+    }
+    false
+}
+
+/// Takes a lease away from its holder and tells it.
+pub(super) fn lose(lease: &Arc<Lease>, reason: LossReason) {
+    let is_counted = reason == LossReason::MaxHold && lease.api == Api::Session;
+    let mut overdue = is_counted.then(|| OVERDUE.lock());
+    let mut loss = None;
+    let mut table = table();
+    let moved = table.move_on_if(lease, reason.leaves_file(), |lease| {
+        let (sidecar, told) = lease.lose(reason)?;
+        loss = Some(told);
+        Some(sidecar)
+    });
+    drop(table);
+    if let Some(moved) = moved {
+        moved.finish(lease, Box::new(|_| {}));
+    }
+    if let Some(loss) = loss {
+        if let Some(overdue) = &mut overdue {
+            **overdue += 1;
+        }
+        tell(lease, &loss);
+    }
+}
+
+/// Gives the work that holds `lease` by `hold` no longer than `grace`: then the lease is taken away, unless
+/// others share it whose time is not over.
+pub fn limit(lease: LeaseId, hold: HoldId, grace: Duration, reason: LossReason) {
+    if let Some(lease) = find(lease)
+        && let Some(at) = Instant::now().checked_add(grace)
+    {
+        lease.limit(hold, at, reason);
+        hurry_to_limit(&lease);
+    }
+}
+
+fn hurry_to_limit(lease: &Lease) {
+    if let Some((at, _)) = lease.work_limit() {
+        Post::of(lease.target.class).heart.hurry(lease.id, at);
+    }
+}
+
+/// Ends an environment: its leases are released, its requests dropped.
+pub fn close(env: EnvId) {
+    let waiting: Vec<_> = {
+        let mut table = table();
+        table.observers.remove(&env);
+        let queued = table.locks.values().flat_map(|entry| entry.queue.values());
+        queued.filter(|ticket| ticket.terms.env == env).cloned().collect()
+    };
+    for ticket in waiting {
+        ticket.cancel();
+    }
+    for lease in held() {
+        // What others share stays theirs.
+        if lease.envs().contains(&env) && lease.desert(env) {
+            lose(&lease, LossReason::Forced);
+        }
+    }
+}
+
+/// Takes away every lease of `env` (`None`: of all), and says how many there were. Their holders
+/// are told as of any other loss.
+#[expect(clippy::must_use_candidate, reason = "it is called for what it does")]
+pub fn release_all(env: Option<EnvId>) -> usize {
+    let leases: Vec<_> = held().into_iter().filter(|lease| env.is_none_or(|env| lease.envs().contains(&env))).collect();
+    for lease in &leases {
+        lose(lease, LossReason::Forced);
+    }
+    leases.len()
+}
+
+/// Takes away every lease of `env` (`None`: of all) that functions of this kind acquired, and tells whoever waits
+/// for such a lock that its time is over. For test suites, which must not see the locks of the last one.
+pub fn reset(env: Option<EnvId>, api: Api) {
+    let waiting: Vec<_> = {
+        let table = table();
+        let queued = table.locks.values().flat_map(|entry| entry.queue.values());
+        queued
+            .filter(|ticket| ticket.terms.api == api && env.is_none_or(|env| ticket.terms.env == env))
+            .cloned()
+            .collect()
+    };
+    for ticket in waiting {
+        ticket.expire();
+    }
+    for lease in held() {
+        if lease.api == api && env.is_none_or(|env| lease.envs().contains(&env)) {
+            lose(&lease, LossReason::Forced);
+        }
+    }
+    if api == Api::Session {
+        *OVERDUE.lock() = 0;
+    }
+}
+
+/// Takes away the session leases that are held for longer than they may be by `now`. How many the watchdog has taken
+/// away since the last call, those included.
+#[must_use]
+pub fn check_overdue(now: SystemTime) -> usize {
+    for lease in held() {
+        let is_overdue = lease.max_hold.is_some_and(|limit| age(now, lease.began_at) > limit);
+        if lease.api == Api::Session && is_overdue {
+            lose(&lease, LossReason::MaxHold);
+        }
+    }
+    std::mem::take(&mut *OVERDUE.lock())
+}
+
+/// Whether nothing can be acquired any more.
+pub(super) fn is_ending() -> bool {
+    ENDING.load(Ordering::Acquire)
+}
+
+/// As `release_at_exit`, when nothing can be acquired any more.
+pub fn release_at_end() {
+    ENDING.store(true, Ordering::Release);
+    release_at_exit();
+}
+
+/// What an ending process does: removes the lock files of all leases that can be reached
+/// without waiting for a thread that may never run again.
+pub fn release_at_exit() {
+    let Some(mut table) = table_within(Duration::from_millis(200)) else { return };
+    table.locks.retain(|_, entry| {
+        // Nobody is served any more.
+        entry.queue.clear();
+        // Remote file systems may hang, and nothing may hang an exit: the kernel frees those.
+        if let Phase::Held(lease) = &entry.phase
+            && lease.target.class == FsClass::Local
+            && let Some(sidecar) = lease.end_at_exit()
+        {
+            let _ = sidecar.release();
+            return false;
+        }
+        // What another thread is busy with stays in its hands, and so must the entry: it would take that of
+        // whoever came next for its own.
+        true
+    });
+}

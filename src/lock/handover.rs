@@ -1,0 +1,188 @@
+//! What becomes of a lock file when its lease ends: the next task of this process has it, or it is released.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::contender::{Contender, Pace};
+use super::error::LockError;
+use super::lease::{Lease, leftover_error};
+use super::loss::LossReason;
+use super::post::Post;
+use super::registry::{Delivery, Entry, Phase, Table, deliver, observers, table, tell};
+use super::sidecar::{Leftover, Sidecar};
+use super::sys::{self, FsClass};
+use super::target::Target;
+
+/// How many tasks of this process may follow each other before another process that waits gets a
+/// chance.
+const TURNS: u64 = 64;
+/// For how long they may.
+const TURN_TIME: Duration = Duration::from_millis(100);
+/// How long this process stands back for another one that waits: until that one has looked again.
+const COURTESY: Duration = Duration::from_millis(if sys::EVENTS { 2 } else { 30 });
+
+/// What to do when the lock file is released, or somebody else's.
+pub(super) type Done = Box<dyn FnOnce(Result<(), LockError>) + Send>;
+
+/// What is left to do after a lease ended, outside the table's lock.
+pub(super) enum Moved {
+    /// The next task of this process has it.
+    HandedOver(Vec<Delivery>),
+    /// The lock file is to be released, then the queue served.
+    Release(Sidecar),
+    /// This process has had it for long: the next task may only have it if no other process waits.
+    Yield(Sidecar),
+    /// The lock file is not ours any more: only the queue is to be served.
+    Gone(Sidecar),
+}
+
+impl Table {
+    pub(super) fn move_on(&mut self, lease: &Arc<Lease>, end: impl FnOnce(&Lease) -> Option<Sidecar>) -> Option<Moved> {
+        self.move_on_if(lease, true, end)
+    }
+
+    pub(super) fn move_on_if(
+        &mut self,
+        lease: &Arc<Lease>,
+        leaves_file: bool,
+        end: impl FnOnce(&Lease) -> Option<Sidecar>,
+    ) -> Option<Moved> {
+        let entry = self.locks.get_mut(&lease.target.lock_path)?;
+        if !matches!(&entry.phase, Phase::Held(held) if Arc::ptr_eq(held, lease)) {
+            return None;
+        }
+        let may_hand_over = leaves_file && lease.has_tokens_left();
+        let greedy = entry.is_greedy();
+        let next = if may_hand_over && !greedy { entry.next() } else { None };
+        let mut sidecar = end(lease)?;
+        Post::of(lease.target.class).heart.forget(lease.id);
+        Some(match next {
+            Some(ticket) => {
+                sidecar.hand_over(&ticket.terms.claim, ticket.terms.keep_file);
+                entry.turns += 1;
+                let (hold, mut locks) = entry.begin(sidecar, &ticket.terms, None);
+                locks.insert(0, (ticket, hold));
+                Moved::HandedOver(locks)
+            }
+            None => {
+                entry.phase = Phase::Moving;
+                match leaves_file {
+                    true if may_hand_over && greedy && !entry.queue.is_empty() => Moved::Yield(sidecar),
+                    true => Moved::Release(sidecar),
+                    false => Moved::Gone(sidecar),
+                }
+            }
+        })
+    }
+}
+
+impl Entry {
+    /// Whether tasks of this process have had the lock file for so long that others should be asked.
+    fn is_greedy(&self) -> bool {
+        self.turns + 1 >= TURNS || self.since.elapsed() >= TURN_TIME
+    }
+}
+
+impl Moved {
+    pub(super) fn finish(self, lease: &Arc<Lease>, done: Done) {
+        let target = lease.target.clone();
+        match self {
+            Self::HandedOver(locks) => {
+                deliver(locks);
+                done(Ok(()));
+            }
+            Self::Release(sidecar) => {
+                let lease = lease.clone();
+                where_it_may_take_time(target.class, move || release(&lease, sidecar, Duration::ZERO, done));
+            }
+            Self::Yield(sidecar) => {
+                let lease = lease.clone();
+                where_it_may_take_time(target.class, move || {
+                    if sidecar.has_foreign_interest() {
+                        release(&lease, sidecar, COURTESY, done);
+                    } else {
+                        carry_on(&target, sidecar);
+                        done(Ok(()));
+                    }
+                });
+            }
+            Self::Gone(sidecar) => {
+                drop(sidecar);
+                serve_queue(&target, Duration::ZERO);
+                done(Ok(()));
+            }
+        }
+    }
+}
+
+/// Does something here and now, or on a thread of its own where the file system may hang.
+fn where_it_may_take_time(class: FsClass, job: impl FnOnce() + Send + 'static) {
+    match class {
+        FsClass::Local => job(),
+        remote @ FsClass::Remote { .. } => Post::of(remote).hands.run(job),
+    }
+}
+
+/// Releases the lock file of a lease that ended, and serves the queue after `pause`.
+fn release(lease: &Arc<Lease>, sidecar: Sidecar, pause: Duration, done: Done) {
+    let released = sidecar.release();
+    serve_queue(&lease.target, pause);
+    done(match released {
+        Ok(standing) => {
+            if let Some(reason) = LossReason::seen(standing) {
+                tell(lease, &lease.lost_before(reason));
+            }
+            Ok(())
+        }
+        // Somebody takes it over this very moment: it is theirs, or will be removed a little later.
+        Err(leftover) if leftover.error.kind() == std::io::ErrorKind::ResourceBusy => {
+            leftover.clear_away();
+            Ok(())
+        }
+        Err(leftover) => Err(report(lease, leftover)),
+    });
+}
+
+/// Nobody else waits: the next task of this process has the lock file, as after a fresh acquire.
+fn carry_on(target: &Arc<Target>, mut sidecar: Sidecar) {
+    let mut table = table();
+    let next = table.locks.get_mut(&target.lock_path).and_then(Entry::next);
+    match next {
+        Some(ticket) => {
+            sidecar.hand_over(&ticket.terms.claim, ticket.terms.keep_file);
+            let (hold, mut locks) = table.settle_in(target, sidecar, &ticket.terms, None);
+            drop(table);
+            locks.insert(0, (ticket, hold));
+            deliver(locks);
+        }
+        None => {
+            drop(table);
+            discard(target, sidecar);
+        }
+    }
+}
+
+/// Releases a lock file that nobody turned out to want.
+pub(super) fn discard(target: &Arc<Target>, sidecar: Sidecar) {
+    if let Err(leftover) = sidecar.release() {
+        leftover.clear_away();
+    }
+    serve_queue(target, Duration::ZERO);
+}
+
+/// A lock file that could not be removed: tells, and keeps trying.
+fn report(lease: &Lease, leftover: Box<Leftover>) -> LockError {
+    let error = leftover_error(&leftover);
+    if let Some(observer) = observers(lease).first() {
+        observer.not_removed(&error);
+    }
+    leftover.clear_away();
+    error
+}
+
+/// After the lock file was released: looks for those who queued up meanwhile.
+fn serve_queue(target: &Arc<Target>, pause: Duration) {
+    if !table().leave_if_deserted(&target.lock_path) {
+        Post::of(target.class).lookout.contend(Contender::new(target.clone(), Pace::Careful), pause);
+    }
+}

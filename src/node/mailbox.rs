@@ -1,0 +1,221 @@
+//! What the engine has to say to one environment, and how JavaScript reads it.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use napi::Status;
+use napi::bindgen_prelude::Buffer;
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use napi_derive::napi;
+use parking_lot::Mutex;
+
+use super::handle::Lease;
+use super::report::{Fault, HeldReport, InspectionReport, LossReport, SweptReport, js_number};
+use crate::json_store::StoreError;
+use crate::lock::endings;
+use crate::lock::error::LockError;
+use crate::lock::inspect::Inspection;
+use crate::lock::reclaim::{Reclaimed, Swept};
+use crate::lock::registry::Observer;
+use crate::lock::terms::EnvId;
+use crate::lock::{Hold, Loss};
+
+/// Asks for the mailbox to be emptied, on the environment's own thread.
+pub(super) type Wake = ThreadsafeFunction<(), (), (), Status, false, true>;
+
+/// What can lie in a mailbox.
+pub(super) enum Mail {
+    /// A request for a lock was settled.
+    Settled(u64, std::result::Result<Hold, LockError>),
+    /// Something that was started is done.
+    Done(u64, std::result::Result<(), LockError>),
+    /// An inspection is done.
+    Inspected(u64, std::result::Result<Inspection, LockError>),
+    /// A directory was swept.
+    Swept(u64, std::result::Result<Vec<Swept>, LockError>),
+    /// A lock file was reclaimed, or not.
+    Reclaimed(u64, std::result::Result<Reclaimed, LockError>),
+    /// A file was read.
+    Read(u64, std::result::Result<Option<Vec<u8>>, StoreError>),
+    /// A file was written.
+    Written(u64, std::result::Result<(), StoreError>),
+    /// A lease was taken away.
+    Lost(Arc<Loss>),
+    /// Somebody waits for one of our leases, which may have lost its owner.
+    Suspected,
+    /// A handle was collected that had not been released.
+    Leaked(Arc<crate::lock::lease::Lease>),
+    /// A lock file could not be removed yet.
+    NotRemoved(String, String),
+}
+
+/// The mailbox of one environment.
+pub(super) struct Mailbox {
+    env: EnvId,
+    mail: Mutex<Vec<Mail>>,
+    closed: AtomicBool,
+    wake: Wake,
+}
+
+thread_local! {
+    /// The environment that will look into its mailbox by itself in a moment; 0 for none.
+    #[cfg_attr(
+        all(windows, target_env = "gnu"),
+        expect(clippy::missing_const_for_thread_local, reason = "it is const; the lint sees what the macro makes of it")
+    )]
+    static QUIET: Cell<EnvId> = const { Cell::new(0) };
+}
+
+impl Mailbox {
+    pub(super) fn new(env: EnvId, wake: Wake) -> Self {
+        Self { env, mail: Mutex::default(), closed: AtomicBool::new(false), wake }
+    }
+
+    /// Puts a letter in and wakes the environment, unless it is about to look anyway. Letters to a
+    /// closed mailbox are dropped, and with them any lock they bring.
+    pub(super) fn post(&self, letter: Mail) {
+        if self.closed.load(Ordering::Acquire) {
+            return;
+        }
+        // Whoever waits for a settled request looks after its own calls; nobody waits for other news.
+        let is_fetched = QUIET.get() == self.env && matches!(letter, Mail::Settled(..));
+        let was_empty = {
+            let mut mail = self.mail.lock();
+            mail.push(letter);
+            mail.len() == 1
+        };
+        if was_empty && !is_fetched {
+            // Fails only when the environment is ending, and `close` empties the box.
+            let _ = self.wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        }
+    }
+
+    /// Runs something on the environment's own thread, whose caller fetches what it waits for
+    /// afterwards.
+    pub(super) fn quietly<T>(&self, act: impl FnOnce() -> T) -> T {
+        QUIET.set(self.env);
+        let result = act();
+        QUIET.set(0);
+        result
+    }
+
+    /// Takes out what is in it.
+    pub(super) fn empty(&self) -> Vec<Mail> {
+        std::mem::take(&mut *self.mail.lock())
+    }
+
+    /// Ends the environment: what comes later is dropped.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        let letters = self.empty();
+        endings::close(self.env);
+        drop(letters);
+    }
+}
+
+impl Observer for Mailbox {
+    fn lost(&self, loss: &Arc<Loss>) {
+        self.post(Mail::Lost(loss.clone()));
+    }
+
+    fn suspected(&self) {
+        self.post(Mail::Suspected);
+    }
+
+    fn not_removed(&self, error: &LockError) {
+        self.post(Mail::NotRemoved(error.code().unwrap_or_default().to_owned(), error.to_string()));
+    }
+}
+
+/// A letter, as JavaScript reads it. Exactly one of the fields after `id` says what it is about.
+#[napi(object, object_from_js = false)]
+pub struct Letter {
+    /// The number of the request it answers; 0 for none.
+    pub id: f64,
+    /// The lock asked for.
+    pub lease: Option<Lease>,
+    /// What went wrong with the request.
+    pub fault: Option<Fault>,
+    /// What an inspection found.
+    pub inspection: Option<InspectionReport>,
+    /// What a sweep found and did.
+    pub swept: Option<Vec<SweptReport>>,
+    /// What became of a lock file that was to be reclaimed.
+    #[napi(ts_type = "'missing' | 'removed' | 'retained'")]
+    pub reclaimed: Option<&'static str>,
+    /// What stands in the file that was to be read; absent when there is none.
+    pub contents: Option<Buffer>,
+    /// A lease that was taken away.
+    pub loss: Option<LossReport>,
+    /// A lease whose handle was collected without a release.
+    pub leaked: Option<HeldReport>,
+    /// A problem worth a warning, with its code.
+    pub warning: Option<Warning>,
+}
+
+/// Something to warn about.
+#[napi(object, object_from_js = false)]
+pub struct Warning {
+    /// Its stable code.
+    pub code: String,
+    /// Its text.
+    pub message: String,
+}
+
+impl Letter {
+    /// What JavaScript is to read, if anything.
+    pub(super) fn new(mail: Mail, mailbox: &Arc<Mailbox>) -> Option<Self> {
+        let empty = Self {
+            id: 0.0,
+            lease: None,
+            fault: None,
+            inspection: None,
+            swept: None,
+            reclaimed: None,
+            contents: None,
+            loss: None,
+            leaked: None,
+            warning: None,
+        };
+        Some(match mail {
+            Mail::Settled(id, settled) => {
+                let (lease, fault) = match settled {
+                    Ok(hold) => (Some(Lease::new(hold, mailbox.clone())), None),
+                    Err(error) => (None, Some(Fault::from(&error))),
+                };
+                Self { id: js_number(id), lease, fault, ..empty }
+            }
+            Mail::Done(id, done) => {
+                Self { id: js_number(id), fault: done.err().map(|error| Fault::from(&error)), ..empty }
+            }
+            Mail::Inspected(id, Ok(inspection)) => {
+                Self { id: js_number(id), inspection: Some(InspectionReport::from(&inspection)), ..empty }
+            }
+            Mail::Swept(id, Ok(swept)) => {
+                let swept = swept.into_iter().map(SweptReport::from).collect();
+                Self { id: js_number(id), swept: Some(swept), ..empty }
+            }
+            Mail::Reclaimed(id, Ok(reclaimed)) => {
+                Self { id: js_number(id), reclaimed: Some(reclaimed.name()), ..empty }
+            }
+            Mail::Inspected(id, Err(error)) | Mail::Swept(id, Err(error)) | Mail::Reclaimed(id, Err(error)) => {
+                Self { id: js_number(id), fault: Some(Fault::from(&error)), ..empty }
+            }
+            Mail::Read(id, read) => {
+                let (contents, fault) = match read {
+                    Ok(bytes) => (bytes.map(Buffer::from), None),
+                    Err(error) => (None, Some(Fault::from(&error))),
+                };
+                Self { id: js_number(id), contents, fault, ..empty }
+            }
+            Mail::Written(id, written) => {
+                Self { id: js_number(id), fault: written.err().map(|error| Fault::from(&error)), ..empty }
+            }
+            Mail::Lost(loss) => Self { loss: Some(LossReport::from(&*loss)), ..empty },
+            Mail::NotRemoved(code, message) => Self { warning: Some(Warning { code, message }), ..empty },
+            Mail::Leaked(lease) => Self { leaked: Some(HeldReport::new(&lease, mailbox.env)), ..empty },
+            Mail::Suspected => return None,
+        })
+    }
+}
