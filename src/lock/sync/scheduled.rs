@@ -8,7 +8,6 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::ops::Add;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -16,6 +15,8 @@ use std::time::Duration;
 use parking_lot::lock_api;
 use shuttle::future::batch_semaphore::{BatchSemaphore, Fairness};
 use shuttle::rand::Rng as _;
+
+use crate::lock::sys::Instant;
 
 /// A lock, as `parking_lot` has it.
 pub type Mutex<T> = lock_api::Mutex<RawMutex, T>;
@@ -199,55 +200,11 @@ impl<T> OnceLock<T> {
     }
 }
 
-/// A moment of the time that is made up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Instant(Duration);
-
-impl Instant {
-    /// This moment.
-    #[must_use]
-    pub fn now() -> Self {
-        // Not zero: there are moments before it.
-        Self(Duration::from_hours(1) + Duration::from_nanos(world().passed.load(Ordering::SeqCst)))
-    }
-
-    /// The time since then.
-    #[must_use]
-    pub fn elapsed(self) -> Duration {
-        Self::now().duration_since(self)
-    }
-
-    /// The time from `earlier` on; zero when that was later.
-    #[must_use]
-    pub fn duration_since(self, earlier: Self) -> Duration {
-        self.0.saturating_sub(earlier.0)
-    }
-
-    /// As `duration_since`.
-    #[must_use]
-    pub fn saturating_duration_since(self, earlier: Self) -> Duration {
-        self.duration_since(earlier)
-    }
-
-    /// The moment after `duration`, unless it is too far away to be named.
-    #[must_use]
-    pub fn checked_add(self, duration: Duration) -> Option<Self> {
-        self.0.checked_add(duration).map(Self)
-    }
-
-    /// The moment `duration` before, unless that was before there was a clock.
-    #[must_use]
-    pub fn checked_sub(self, duration: Duration) -> Option<Self> {
-        self.0.checked_sub(duration).map(Self)
-    }
-}
-
-impl Add<Duration> for Instant {
-    type Output = Self;
-
-    fn add(self, duration: Duration) -> Self {
-        Self(self.0 + duration)
-    }
+/// The time that is made up.
+#[must_use]
+pub fn passed() -> Duration {
+    // Not zero: there are moments before it.
+    Duration::from_hours(1) + Duration::from_nanos(world().passed.load(Ordering::SeqCst))
 }
 
 /// Starts a background thread. An execution does not wait for its end.

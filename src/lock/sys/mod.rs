@@ -39,9 +39,13 @@ mod portable;
 #[cfg(all(unix, not(target_os = "linux")))]
 pub use portable::process_life;
 
+#[cfg(any(windows, all(test, shuttle)))]
+mod moment;
+#[cfg(any(windows, all(test, shuttle)))]
+pub use moment::Instant;
 // Threads and time are the scheduler's there.
 #[cfg(all(test, shuttle))]
-pub use super::sync::scheduled::{Instant, spawn};
+pub use super::sync::scheduled::spawn;
 
 /// What makes a file the same file, whatever it is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -5,6 +5,7 @@
 //!
 //! All handles are opened with every share mode, which is also std's way, and none is inherited.
 
+#[cfg(not(all(test, shuttle)))]
 mod clock;
 mod contents;
 mod errno;
@@ -20,7 +21,8 @@ mod processes;
 #[cfg(test)]
 mod tests;
 
-pub use clock::Instant;
+#[cfg(not(all(test, shuttle)))]
+pub(super) use clock::passed;
 pub use contents::{mark, read_start, touch, write_at};
 pub use errno::errno;
 pub use errors::{busy, is_symlink_error, is_transient, is_unsupported};
