@@ -19,8 +19,7 @@ fn a_lease_is_released_or_taken_away() {
         let thief = spawn(move || endings::lose(&lease, LossReason::Forced));
         let lease = hold.lease().clone();
         place.release(hold);
-        let hold = next.had();
-        place.use_and_release(hold);
+        place.use_and_release(next.had());
         join([thief]);
         assert!(lease.is_over());
         assert_eq!(told.times(), usize::from(!lease.is_released()), "a loss is told, and nothing else");
@@ -52,11 +51,10 @@ fn who_joins_a_lease_that_is_taken_away_is_told_or_has_the_next() {
         let told = Told::of(1);
         let hold = place.ask(shared(0)).had();
         let lease = hold.lease().clone();
-        let other = place.clone();
-        let joiner = spawn(move || {
-            let joined = other.ask(shared(1)).had();
+        let joiner = place.spawn(|place| {
+            let joined = place.ask(shared(1)).had();
             eventually(|| joined.is_held() || joined.loss().is_some());
-            other.release(joined);
+            place.release(joined);
         });
         endings::lose(&lease, LossReason::Forced);
         place.release(hold);
@@ -73,11 +71,7 @@ fn a_lease_is_not_held_for_longer_than_it_may_be() {
         let terms = alone(0);
         let claim = Claim { max_hold: Some(max_hold), ..terms.claim.clone() };
         let holder = place.ask(Terms { claim, api: Api::Session, ..terms }).had();
-        let other = place.clone();
-        let waiter = spawn(move || {
-            let hold = other.ask(alone(1)).had();
-            other.use_and_release(hold);
-        });
+        let waiter = place.spawn(|place| place.use_and_release(place.ask(alone(1)).had()));
         if roll(2) == 0 {
             join([waiter]);
             // Nobody but the heart sleeps, so it is on time.
@@ -113,10 +107,10 @@ fn work_that_was_given_little_time_loses_its_lease_when_nobody_else_has_more() {
             endings::limit(lease.id, hold, grace, LossReason::Aborted);
             put_off(&limited_until, Instant::now() + grace);
         });
-        let (other, shared_until) = (place.clone(), due.clone());
-        let releaser = spawn(move || {
+        let shared_until = due.clone();
+        let releaser = place.spawn(move |place| {
             dawdle();
-            other.use_and_release(free);
+            place.use_and_release(free);
             put_off(&shared_until, Instant::now());
         });
         join([aborter, releaser]);
@@ -132,20 +126,15 @@ fn work_that_was_given_little_time_loses_its_lease_when_nobody_else_has_more() {
 #[test]
 fn an_environment_ends_whatever_its_tasks_are_doing() {
     explore(|place| {
-        let mut threads: Vec<_> = (0..4_u64)
-            .map(|task| {
-                let place = place.clone();
-                spawn(move || {
-                    let env = task % 2;
-                    let terms = if task < 2 { alone(env) } else { shared(env) };
-                    let Some(outcome) = place.ask(terms).settled() else {
-                        assert_eq!(env, 1, "the other one goes on");
-                        return;
-                    };
-                    place.release(outcome.unwrap());
-                })
-            })
-            .collect();
+        let mut threads = place.spawn_each(0..4, |place, task| {
+            let env = task % 2;
+            let terms = if task < 2 { alone(env) } else { shared(env) };
+            let Some(outcome) = place.ask(terms).settled() else {
+                assert_eq!(env, 1, "the other one goes on");
+                return;
+            };
+            place.release(outcome.unwrap());
+        });
         threads.push(spawn(|| endings::close(1)));
         join(threads);
     });
@@ -158,8 +147,7 @@ fn what_others_share_outlives_an_environment() {
         let goes = place.ask(shared(1)).had();
         let waiting = place.ask(alone(1));
         let closer = spawn(|| endings::close(1));
-        let other = place.clone();
-        let releaser = spawn(move || other.release(goes));
+        let releaser = place.spawn(|place| place.release(goes));
         shuttle::thread::yield_now();
         place.use_and_release(stays);
         join([closer, releaser]);
@@ -172,16 +160,11 @@ fn what_others_share_outlives_an_environment() {
 #[test]
 fn leases_are_taken_away_from_all_at_once() {
     explore(|place| {
-        let mut threads: Vec<_> = (0..3)
-            .map(|env| {
-                let place = place.clone();
-                spawn(move || {
-                    let hold = place.ask(alone(env)).had();
-                    shuttle::thread::yield_now();
-                    place.release(hold);
-                })
-            })
-            .collect();
+        let mut threads = place.spawn_each(0..3, |place, env| {
+            let hold = place.ask(alone(env)).had();
+            shuttle::thread::yield_now();
+            place.release(hold);
+        });
         threads.push(spawn(|| {
             endings::release_all(None);
         }));
@@ -192,26 +175,23 @@ fn leases_are_taken_away_from_all_at_once() {
 #[test]
 fn whatever_threads_do_to_each_other_nobody_is_forgotten() {
     explore(|place| {
-        join((0..4).map(|task| {
-            let place = place.clone();
-            spawn(move || {
-                for _ in 0..2 {
-                    let env = u64::from(roll(2));
-                    let asked = place.ask(if task < 2 { alone(env) } else { shared(env) });
-                    let Some(outcome) = (if roll(4) == 0 { asked.cancelled_unless_closed() } else { asked.settled() })
-                    else {
-                        continue;
-                    };
-                    let hold = outcome.unwrap();
-                    match roll(8) {
-                        0 => endings::lose(hold.lease(), LossReason::Forced),
-                        1 => endings::close(env),
-                        2 => endings::limit(hold.lease().id, hold.id, Duration::ZERO, LossReason::Aborted),
-                        _ => {}
-                    }
-                    place.release(hold);
+        join(place.spawn_each(0..4, |place, task| {
+            for _ in 0..2 {
+                let env = u64::from(roll(2));
+                let asked = place.ask(if task < 2 { alone(env) } else { shared(env) });
+                let Some(outcome) = (if roll(4) == 0 { asked.cancelled_unless_closed() } else { asked.settled() })
+                else {
+                    continue;
+                };
+                let hold = outcome.unwrap();
+                match roll(8) {
+                    0 => endings::lose(hold.lease(), LossReason::Forced),
+                    1 => endings::close(env),
+                    2 => endings::limit(hold.lease().id, hold.id, Duration::ZERO, LossReason::Aborted),
+                    _ => {}
                 }
-            })
+                place.release(hold);
+            }
         }));
     });
 }
@@ -221,18 +201,9 @@ fn whoever_waits_for_a_lease_whose_file_is_removed_has_its_turn() {
     explore(|place| {
         let told = Told::of(0);
         let hold = place.ask(alone(0)).had();
-        let mut threads: Vec<_> = (1..3)
-            .map(|env| {
-                let place = place.clone();
-                spawn(move || {
-                    let hold = place.ask(alone(env)).had();
-                    place.release(hold);
-                })
-            })
-            .collect();
-        let other = place.clone();
+        let mut threads = place.spawn_each(1..3, |place, env| place.release(place.ask(alone(env)).had()));
         // Whoever has it then.
-        threads.push(spawn(move || drop(sys::unlink(&other.lock_path))));
+        threads.push(place.spawn(|place| drop(sys::unlink(&place.lock_path))));
         // The heart may notice, a check, or the release.
         dawdle();
         if roll(2) == 0 {
@@ -247,19 +218,13 @@ fn whoever_waits_for_a_lease_whose_file_is_removed_has_its_turn() {
 #[test]
 fn an_exit_leaves_nothing_whatever_other_threads_are_doing() {
     explore(|place| {
-        let mut threads: Vec<_> = (0..3)
-            .map(|env| {
-                let place = place.clone();
-                spawn(move || {
-                    let asked = place.ask(alone(env));
-                    // Nobody waits any more when all ends; what comes too late for that is given up.
-                    if asked.ticket.is_none() {
-                        let hold = asked.had();
-                        place.release(hold);
-                    }
-                })
-            })
-            .collect();
+        let mut threads = place.spawn_each(0..3, |place, env| {
+            let asked = place.ask(alone(env));
+            // Nobody waits any more when all ends; what comes too late for that is given up.
+            if asked.ticket.is_none() {
+                place.release(asked.had());
+            }
+        });
         threads.push(spawn(endings::release_at_end));
         join(threads);
         // The heart finds out when it looks next.

@@ -1,5 +1,6 @@
 //! A lock, those who want it, and what must hold for them.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -201,12 +202,38 @@ impl Place {
         assert!(!hold.is_held());
     }
 
+    /// Starts a thread.
+    pub fn spawn(self: &Arc<Self>, body: impl FnOnce(&Arc<Self>) + Send + 'static) -> JoinHandle<()> {
+        let place = self.clone();
+        spawn(move || body(&place))
+    }
+
+    /// Starts a thread for each number, which is that of its environment, or tells it apart.
+    pub fn spawn_each(self: &Arc<Self>, numbers: Range<u64>, body: fn(&Arc<Self>, u64)) -> Vec<JoinHandle<()>> {
+        numbers.map(|number| self.spawn(move |place| body(place, number))).collect()
+    }
+
     /// Looks whether what nobody can have taken away is still had, and releases it.
     pub fn use_and_release(&self, hold: Hold) {
         hold.believe().expect("it is held until it is released");
         hold.check().expect("its file has the name");
         assert_eq!(hold.loss(), None);
         self.release(hold);
+    }
+
+    /// Uses and releases what a request got, if it was not dropped.
+    pub fn use_if_had(&self, settled: Option<Result<Hold, LockError>>) {
+        if let Some(hold) = settled {
+            self.use_and_release(hold.unwrap());
+        }
+    }
+
+    /// As `use_if_had`, where its time may have been over.
+    pub fn use_if_in_time(&self, settled: Option<Result<Hold, LockError>>) {
+        match settled {
+            Some(Err(error)) => assert!(matches!(error, LockError::Timeout { .. }), "{error}"),
+            settled => self.use_if_had(settled),
+        }
     }
 
     pub fn leases_left(&self) -> usize {
@@ -293,6 +320,11 @@ impl Asked {
         let settled = self.settled();
         assert_eq!(cancelled, settled.is_none(), "either it is cancelled or it has an outcome");
         settled
+    }
+
+    /// `cancelled` one time in so many, as the schedule has it.
+    pub fn cancelled_once_in(self, sides: u32) -> Option<Result<Hold, LockError>> {
+        if roll(sides) == 0 { self.cancelled() } else { self.settled() }
     }
 
     /// As `cancelled`, where the end of its environment may have cancelled it, too.

@@ -3,20 +3,16 @@
 use std::time::Duration;
 
 use super::super::terms::Sharing;
-use super::super::{LockError, Terms, acquire_blocking};
-use super::place::{alone, explore, join, roll, shared, spawn};
+use super::super::{Terms, acquire_blocking};
+use super::place::{alone, explore, join, roll, shared};
 
 #[test]
 fn whoever_waits_has_its_turn() {
     explore(|place| {
-        join((0..3).map(|env| {
-            let place = place.clone();
-            spawn(move || {
-                for _ in 0..2 {
-                    let hold = place.ask(alone(env)).had();
-                    place.use_and_release(hold);
-                }
-            })
+        join(place.spawn_each(0..3, |place, env| {
+            for _ in 0..2 {
+                place.use_and_release(place.ask(alone(env)).had());
+            }
         }));
     });
 }
@@ -25,20 +21,11 @@ fn whoever_waits_has_its_turn() {
 fn a_request_is_cancelled_or_served() {
     explore(|place| {
         let holder = place.ask(alone(0)).had();
-        let mut threads: Vec<_> = (1..4)
-            .map(|env| {
-                let place = place.clone();
-                spawn(move || {
-                    let asked = place.ask(alone(env));
-                    let settled = if env == 3 { asked.settled() } else { asked.cancelled() };
-                    if let Some(hold) = settled {
-                        place.use_and_release(hold.unwrap());
-                    }
-                })
-            })
-            .collect();
-        let released = place.clone();
-        threads.push(spawn(move || released.use_and_release(holder)));
+        let mut threads = place.spawn_each(1..4, |place, env| {
+            let asked = place.ask(alone(env));
+            place.use_if_had(if env == 3 { asked.settled() } else { asked.cancelled() });
+        });
+        threads.push(place.spawn(|place| place.use_and_release(holder)));
         join(threads);
     });
 }
@@ -47,22 +34,12 @@ fn a_request_is_cancelled_or_served() {
 fn a_request_has_its_turn_or_its_time_is_over_or_it_is_cancelled() {
     explore(|place| {
         let holder = place.ask(alone(0)).had();
-        let mut threads: Vec<_> = (1..4)
-            .map(|env| {
-                let place = place.clone();
-                spawn(move || {
-                    let timeout = Some(Duration::from_millis([0, 1, 1500][roll(3) as usize]));
-                    let asked = place.ask(Terms { timeout, ..alone(env) });
-                    match if roll(3) == 0 { asked.cancelled() } else { asked.settled() } {
-                        Some(Ok(hold)) => place.use_and_release(hold),
-                        Some(Err(error)) => assert!(matches!(error, LockError::Timeout { .. }), "{error}"),
-                        None => {}
-                    }
-                })
-            })
-            .collect();
-        let released = place.clone();
-        threads.push(spawn(move || released.use_and_release(holder)));
+        let mut threads = place.spawn_each(1..4, |place, env| {
+            let timeout = Some(Duration::from_millis([0, 1, 1500][roll(3) as usize]));
+            let asked = place.ask(Terms { timeout, ..alone(env) });
+            place.use_if_in_time(asked.cancelled_once_in(3));
+        });
+        threads.push(place.spawn(|place| place.use_and_release(holder)));
         join(threads);
     });
 }
@@ -70,18 +47,14 @@ fn a_request_has_its_turn_or_its_time_is_over_or_it_is_cancelled() {
 #[test]
 fn a_shared_lease_lives_as_long_as_one_of_its_handles() {
     explore(|place| {
-        join((0..4).map(|env| {
-            let place = place.clone();
-            spawn(move || {
-                let sharing = match env {
-                    3 => Sharing::Chain,
-                    _ => Sharing::Owner("one".into()),
-                };
-                for _ in 0..2 {
-                    let hold = place.ask(Terms { sharing: sharing.clone(), ..alone(env) }).had();
-                    place.use_and_release(hold);
-                }
-            })
+        join(place.spawn_each(0..4, |place, env| {
+            let sharing = match env {
+                3 => Sharing::Chain,
+                _ => Sharing::Owner("one".into()),
+            };
+            for _ in 0..2 {
+                place.use_and_release(place.ask(Terms { sharing: sharing.clone(), ..alone(env) }).had());
+            }
         }));
     });
 }
@@ -91,14 +64,9 @@ fn the_last_handle_is_released_while_another_is_asked_for() {
     explore(|place| {
         let first = place.ask(shared(0)).had();
         let waiting = place.ask(alone(1));
-        let other = place.clone();
-        let sharer = spawn(move || {
-            let hold = other.ask(shared(2)).had();
-            other.use_and_release(hold);
-        });
+        let sharer = place.spawn(|place| place.use_and_release(place.ask(shared(2)).had()));
         place.use_and_release(first);
-        let hold = waiting.had();
-        place.use_and_release(hold);
+        place.use_and_release(waiting.had());
         join([sharer]);
     });
 }
@@ -107,15 +75,7 @@ fn the_last_handle_is_released_while_another_is_asked_for() {
 fn requests_for_an_unknown_directory_are_served_in_order() {
     explore(|place| {
         place.target().forget();
-        join((0..3).map(|env| {
-            let place = place.clone();
-            spawn(move || {
-                let asked = place.ask(alone(env));
-                if let Some(hold) = if roll(4) == 0 { asked.cancelled() } else { asked.settled() } {
-                    place.use_and_release(hold.unwrap());
-                }
-            })
-        }));
+        join(place.spawn_each(0..3, |place, env| place.use_if_had(place.ask(alone(env)).cancelled_once_in(4))));
     });
 }
 
@@ -124,13 +84,11 @@ fn a_thread_that_blocks_goes_before_those_that_do_not() {
     explore(|place| {
         let holder = place.ask(alone(0)).had();
         let waiting = place.ask(alone(1));
-        let path = place.path.clone();
-        let blocked = spawn(move || {
-            drop(acquire_blocking(&path, Terms { blocking: true, ..alone(2) }).unwrap());
+        let blocked = place.spawn(|place| {
+            drop(acquire_blocking(&place.path, Terms { blocking: true, ..alone(2) }).unwrap());
         });
         place.use_and_release(holder);
-        let hold = waiting.had();
-        place.use_and_release(hold);
+        place.use_and_release(waiting.had());
         join([blocked]);
     });
 }

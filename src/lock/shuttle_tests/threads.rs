@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::super::Terms;
 use super::super::contender::{Contender, Look, Pace};
 use super::super::sidecar::Sidecar;
-use super::super::{LockError, Terms};
 use super::place::{Place, alone, dawdle, eventually, explore, join, roll, shared, spawn};
 
 /// Takes the lock as another process does, which the table knows nothing of.
@@ -30,20 +30,11 @@ fn give_back(theirs: Sidecar) {
 fn whoever_waits_for_another_process_has_its_turn_or_its_time_is_over_or_it_is_cancelled() {
     explore(|place| {
         let theirs = elsewhere(&place);
-        let mut threads: Vec<_> = (0..3)
-            .map(|env| {
-                let place = place.clone();
-                spawn(move || {
-                    let timeout = [Some(0), Some(30), None][roll(3) as usize].map(Duration::from_millis);
-                    let asked = place.ask(Terms { timeout, ..alone(env) });
-                    match if roll(3) == 0 { asked.cancelled() } else { asked.settled() } {
-                        Some(Ok(hold)) => place.use_and_release(hold),
-                        Some(Err(error)) => assert!(matches!(error, LockError::Timeout { .. }), "{error}"),
-                        None => {}
-                    }
-                })
-            })
-            .collect();
+        let mut threads = place.spawn_each(0..3, |place, env| {
+            let timeout = [Some(0), Some(30), None][roll(3) as usize].map(Duration::from_millis);
+            let asked = place.ask(Terms { timeout, ..alone(env) });
+            place.use_if_in_time(asked.cancelled_once_in(3));
+        });
         threads.push(spawn(move || give_back(theirs)));
         join(threads);
     });
@@ -52,22 +43,16 @@ fn whoever_waits_for_another_process_has_its_turn_or_its_time_is_over_or_it_is_c
 #[test]
 fn a_busy_process_lets_another_one_in() {
     explore(|place| {
-        let mut threads: Vec<_> = (0..3)
-            .map(|env| {
-                let place = place.clone();
-                spawn(move || {
-                    for _ in 0..2 {
-                        let hold = place.ask(alone(env)).had();
-                        // By then they have had it for long, sometimes.
-                        dawdle();
-                        place.use_and_release(hold);
-                    }
-                })
-            })
-            .collect();
-        let other = place.clone();
-        threads.push(spawn(move || {
-            let theirs = elsewhere(&other);
+        let mut threads = place.spawn_each(0..3, |place, env| {
+            for _ in 0..2 {
+                let hold = place.ask(alone(env)).had();
+                // By then they have had it for long, sometimes.
+                dawdle();
+                place.use_and_release(hold);
+            }
+        });
+        threads.push(place.spawn(|place| {
+            let theirs = elsewhere(place);
             shuttle::thread::yield_now();
             give_back(theirs);
         }));
@@ -78,15 +63,9 @@ fn a_busy_process_lets_another_one_in() {
 #[test]
 fn locks_of_a_file_system_that_may_hang_are_dealt_with_by_other_threads() {
     explore(|place| {
-        join((0..3).map(|env| {
-            let place = place.clone();
-            spawn(move || {
-                let asked = place.ask_remotely(if env == 0 { alone(env) } else { shared(env) });
-                let settled = if roll(4) == 0 { asked.cancelled() } else { asked.settled() };
-                if let Some(hold) = settled {
-                    place.use_and_release(hold.unwrap());
-                }
-            })
+        join(place.spawn_each(0..3, |place, env| {
+            let asked = place.ask_remotely(if env == 0 { alone(env) } else { shared(env) });
+            place.use_if_had(asked.cancelled_once_in(4));
         }));
     });
 }
