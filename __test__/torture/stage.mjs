@@ -2,9 +2,12 @@
 
 import { join } from 'node:path'
 import { until } from '../support/index.mjs'
+import { whyNoTampering } from '../support/tamper.mjs'
+import { mix, parallel } from './parallel.mjs'
 import { place } from './places.mjs'
-import { seasoned } from './puppet.mjs'
-import { asked, content } from './steps.mjs'
+import { buildPuppet, seasoned } from './puppet.mjs'
+import { Scope } from './scope.mjs'
+import { STEPS, asked, content } from './steps.mjs'
 import { trace } from './strace.mjs'
 
 /** Sets the stage for `step`, and plays it while strace applies `rules` to the thread that does it. */
@@ -40,8 +43,22 @@ export async function play(scope, step, rules = []) {
   return stage
 }
 
+/**
+ * The steps that are played, all or so many or the one of this name, and the system calls of each: `{ played, known }`,
+ * or why it cannot be done here: `{ skip }`.
+ */
+export async function rehearse({ seed, steps = STEPS.length, step }) {
+  const skip = await whyNoTampering()
+  if (skip) return { skip }
+  buildPuppet()
+  const some = new Set(mix(STEPS, seed).slice(0, steps))
+  const played = STEPS.filter((one) => (step ? one.name === step : some.has(one)))
+  const known = await parallel(played, (one) => Scope.during((scope) => callsOf(scope, one)))
+  return { played, known }
+}
+
 /** The system calls of a step: `{ name, nth }`, those left out that its own rules refuse. */
-export async function callsOf(scope, step) {
+async function callsOf(scope, step) {
   const { tracing } = await play(scope, step)
   await tracing.stop()
   const all = tracing.calls().filter(({ injected }) => !injected)

@@ -1,13 +1,11 @@
 // Each system call of any step refused, once or for good: a clear error or none, and never a lock that two have,
 // a file that stays open, or a queue that stands still.
 
-import { callsOf, play } from '../stage.mjs'
+import { play, rehearse } from '../stage.mjs'
 import { eventually, mix, parallel } from '../parallel.mjs'
 import { leftovers } from '../places.mjs'
-import { buildPuppet } from '../puppet.mjs'
 import { Scope } from '../scope.mjs'
-import { NEW, STEPS, content, write } from '../steps.mjs'
-import { whyNoTampering } from '../../support/tamper.mjs'
+import { NEW, content, write } from '../steps.mjs'
 
 export const name = 'failures'
 export const title = 'Each system call of a step refused, once and for good'
@@ -20,13 +18,9 @@ const EBUSY = 16
 /** A refused `close` is none: strace keeps the kernel from closing, which no kernel does. */
 const NEVER_FAILS = new Set(['close'])
 
-export async function run({ seed, points, steps = STEPS.length, step }) {
-  const skip = await whyNoTampering()
+export async function run({ seed, points, ...which }) {
+  const { skip, played, known } = await rehearse({ seed, ...which })
   if (skip) return { rows: [], problems: [], skip }
-  buildPuppet()
-  const some = new Set(mix(STEPS, seed).slice(0, steps))
-  const played = STEPS.filter((one) => (step ? one.name === step : some.has(one)))
-  const known = await parallel(played, (step) => Scope.during((scope) => callsOf(scope, step)))
   const all = played.flatMap((step, index) =>
     known[index]
       .filter((call) => !NEVER_FAILS.has(call.name))

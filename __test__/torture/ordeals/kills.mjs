@@ -1,12 +1,10 @@
 // A process killed between any two system calls of any step: the next one gets in at once, and nothing is left.
 
-import { callsOf, play } from '../stage.mjs'
+import { play, rehearse } from '../stage.mjs'
 import { mix, parallel } from '../parallel.mjs'
 import { leftovers } from '../places.mjs'
-import { buildPuppet } from '../puppet.mjs'
 import { Scope } from '../scope.mjs'
-import { NEW, STEPS, content, write } from '../steps.mjs'
-import { whyNoTampering } from '../../support/tamper.mjs'
+import { NEW, content, write } from '../steps.mjs'
 
 export const name = 'kills'
 export const title = 'Killed before and after each system call of a step'
@@ -16,13 +14,9 @@ const TRIES = 3
 /** The share of calls that may never be met again. */
 const MISSED = 0.1
 
-export async function run({ seed, points, steps = STEPS.length, step }) {
-  const skip = await whyNoTampering()
+export async function run({ seed, points, ...which }) {
+  const { skip, played, known } = await rehearse({ seed, ...which })
   if (skip) return { rows: [], problems: [], skip }
-  buildPuppet()
-  const some = new Set(mix(STEPS, seed).slice(0, steps))
-  const played = STEPS.filter((one) => (step ? one.name === step : some.has(one)))
-  const known = await parallel(played, (step) => Scope.during((scope) => callsOf(scope, step)))
   const all = played.flatMap((step, index) => [...known[index]].map((call) => ({ step, call })))
   const chosen = points === undefined ? all : mix(all, seed).slice(0, points)
   const outcomes = await parallel(chosen, async ({ step, call }) => {
