@@ -1,18 +1,15 @@
 //! How a lock file that nobody owns is taken over in place, one system call a step. It follows `Contender::adopt`.
 
-use super::native::{Held, Pc, main_fd};
+use super::native::{Held, Pc};
 use super::rules::Rule;
-use super::world::{Record, World};
+use super::world::{At, Record, World};
 use super::{Model, Next, stepped};
 
 impl Model {
     /// The next step of a process that adopts a lock file.
     pub fn adopting(&self, world: &World, process: usize, out: &mut Vec<Next>) {
-        let native = &world.natives[process];
+        let At { native, fd, ino, named } = world.at(process);
         let mut go = |what, change: &dyn Fn(&mut World) -> Pc| out.push(stepped(world, process, what, change));
-        let fd = main_fd(process);
-        let ino = native.seen.map_or(usize::MAX, |seen| seen.ino);
-        let named = native.seen.is_some() && world.name == Some(ino);
         match native.pc {
             Pc::AdoptGuard { cause } => go("takes the guard to adopt it", &|next| {
                 if self.keeps_to(Rule::GuardAdoption) && !next.try_guard(fd, ino) {

@@ -2,7 +2,7 @@
 
 use super::native::{Pc, Seen, main_fd};
 use super::rules::Rule;
-use super::world::World;
+use super::world::{At, World};
 use super::{Clock, Model, Next, stepped};
 use crate::lock::record::token_after_release;
 use crate::lock::sys::OsLock;
@@ -11,11 +11,8 @@ use crate::lock::verdict::Verdict;
 impl Model {
     /// The next step of `process`, on its way to the lock or with it.
     pub fn step(&self, world: &World, process: usize, out: &mut Vec<Next>) {
-        let native = &world.natives[process];
+        let At { native, fd, ino, named } = world.at(process);
         let mut go = |what, change: &dyn Fn(&mut World) -> Pc| out.push(stepped(world, process, what, change));
-        let fd = main_fd(process);
-        let ino = native.seen.map_or(usize::MAX, |seen| seen.ino);
-        let named = native.seen.is_some() && world.name == Some(ino);
         match native.pc {
             Pc::Waiting if native.seen.is_some() => {
                 go("asks for the flock", &|next| Pc::Compare { lock: next.try_flock(fd, ino) });

@@ -2,7 +2,7 @@
 
 use super::native::{Held, Pc, main_fd};
 use super::rules::Rule;
-use super::world::{Ino, Record, World};
+use super::world::{At, Ino, Record, World};
 use super::{Model, Next, stepped};
 use crate::lock::record::next_token;
 use crate::lock::sys::OsLock;
@@ -10,11 +10,8 @@ use crate::lock::sys::OsLock;
 impl Model {
     /// The next step of a process that supersedes an owner.
     pub fn superseding(&self, world: &World, process: usize, out: &mut Vec<Next>) {
-        let native = &world.natives[process];
+        let At { native, fd, ino, named } = world.at(process);
         let mut go = |what, change: &dyn Fn(&mut World) -> Pc| out.push(stepped(world, process, what, change));
-        let fd = main_fd(process);
-        let ino = native.seen.map_or(usize::MAX, |seen| seen.ino);
-        let named = native.seen.is_some() && world.name == Some(ino);
         match native.pc {
             Pc::SupersedeGuard { lock } => go("takes the guard to supersede it", &|next| {
                 if self.keeps_to(Rule::GuardSupersession) && !next.try_guard(fd, ino) {

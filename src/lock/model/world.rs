@@ -4,7 +4,7 @@
 //! properties that concern names.
 
 use super::js::Js;
-use super::native::{Native, Pc};
+use super::native::{Native, Pc, main_fd};
 use crate::lock::sys::OsLock;
 
 /// An inode number.
@@ -80,7 +80,25 @@ pub struct World {
     pub broken: Option<&'static str>,
 }
 
+/// What a process has to do with the file it waits for.
+pub struct At<'a> {
+    pub native: &'a Native,
+    pub fd: Fd,
+    /// The file; none that exists if it has none open.
+    pub ino: Ino,
+    /// Whether the name leads to it.
+    pub named: bool,
+}
+
 impl World {
+    /// Where `process` stands.
+    pub fn at(&self, process: usize) -> At<'_> {
+        let native = &self.natives[process];
+        let ino = native.seen.map_or(usize::MAX, |seen| seen.ino);
+        let named = native.seen.is_some() && self.name == Some(ino);
+        At { native, fd: main_fd(process), ino, named }
+    }
+
     /// Notes that a promise was broken.
     pub fn breaks(&mut self, promise: &'static str) {
         self.broken.get_or_insert(promise);
