@@ -1,23 +1,32 @@
-// Leasehold, the floor below it and proper-lockfile beside it, in one run. See README.md.
+// Leasehold, the floor below it and its peers beside it, in one run. See README.md.
 //
-//   npm run bench -- [--quick] [--rounds N] [--only NAME,…] [--json FILE]
+//   npm run bench -- [--quick] [--rounds N] [--only NAME,…] [--json FILE] [--publish]
 
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { unavailable } from './contestants.mjs'
+import { installPeers } from './install.mjs'
 import { fileSystem, machine } from './machine.mjs'
 import * as contention from './measures/contention.mjs'
+import * as delay from './measures/delay.mjs'
+import * as fairness from './measures/fairness.mjs'
+import * as json from './measures/json.mjs'
+import * as leases from './measures/leases.mjs'
 import * as queue from './measures/queue.mjs'
-import * as readfile from './measures/readfile.mjs'
 import * as recovery from './measures/recovery.mjs'
+import * as scale from './measures/scale.mjs'
+import * as size from './measures/size.mjs'
 import * as uncontended from './measures/uncontended.mjs'
-import { installPackages } from '../scripts/prepare.mjs'
+import * as waiters from './measures/waiters.mjs'
 import { buildFloor } from './processes.mjs'
 import { printTable } from './table.mjs'
+import { judge } from './targets.mjs'
 
-const MEASURES = [uncontended, contention, queue, recovery, readfile]
+const MEASURES = [uncontended, contention, queue, fairness, waiters, leases, delay, recovery, json, size, scale]
+const ROUNDS = { full: 5, quick: 1 }
 
 const { values: options } = parseArgs({
   options: {
@@ -25,26 +34,34 @@ const { values: options } = parseArgs({
     rounds: { type: 'string' },
     only: { type: 'string' },
     json: { type: 'string' },
+    publish: { type: 'boolean', default: false },
   },
 })
-const rounds = Number(options.rounds ?? (options.quick ? 3 : 7))
 const chosen = MEASURES.filter(({ name }) => options.only === undefined || options.only.split(',').includes(name))
 
-/** A directory to measure in, and fresh files in it. */
+/** A directory to measure in, and fresh files and directories in it. */
 async function place(parent) {
   mkdirSync(parent, { recursive: true })
   const directory = await mkdtemp(join(parent, 'leasehold-bench-'))
-  let files = 0
+  let names = 0
+  const newName = () => join(directory, `file-${names++}`)
   const newFile = async () => {
-    const file = join(directory, `file-${files++}`)
+    const file = newName()
     await writeFile(file, 'a file that somebody protects\n')
     return file
   }
-  return { type: fileSystem(directory), directory, newFile }
+  const newDirectory = async () => {
+    const inside = newName()
+    await mkdir(inside)
+    return inside
+  }
+  return { type: fileSystem(directory), directory, newFile, newDirectory }
 }
 
-installPackages()
+installPeers()
 buildFloor()
+const leftOut = await unavailable()
+const available = (who) => leftOut.every((one) => one.who !== who)
 const here = machine()
 const places = [await place(fileURLToPath(new URL('../target', import.meta.url)))]
 if (existsSync('/dev/shm')) places.push(await place('/dev/shm'))
@@ -52,19 +69,29 @@ if (existsSync('/dev/shm')) places.push(await place('/dev/shm'))
 const { packages, ...rest } = here
 const facts = { ...rest, ...packages, 'file systems': places.map(({ type }) => type).join(', ') }
 console.log(Object.entries(facts).map(([key, value]) => `${key}: ${value}`).join('\n'))
-console.log(`${rounds} rounds, in turns; medians, and the smallest and largest round in brackets`)
-const report = { machine: here, fileSystems: places.map(({ type }) => type), rounds, measures: {} }
+for (const { who, why } of leftOut) console.log(`left out: ${who}: ${why}`)
+console.log('In turns; medians of all rounds, and the smallest and largest round in brackets')
+const report = {
+  date: new Date().toISOString().slice(0, 10),
+  machine: here,
+  fileSystems: places.map(({ type }) => type),
+  quick: options.quick,
+  leftOut,
+  measures: {},
+}
 try {
   for (const measure of chosen) {
+    const began = performance.now()
+    const rounds = Number(options.rounds ?? (measure.rounds ?? ROUNDS)[options.quick ? 'quick' : 'full'])
     const results = []
     for (let number = 0; number < rounds; number++) {
       // Every other round goes backwards, so that nobody always comes after the same neighbour.
-      const ordered = (who) => (number % 2 === 0 ? who : who.toReversed())
-      await measure.round({ places, quick: options.quick, number, ordered }, results)
+      const ordered = (who) => (number % 2 === 0 ? who : who.toReversed()).filter(available)
+      await measure.round({ places, quick: options.quick, number, ordered, available }, results)
     }
-    const rows = measure.conclude(results, { places })
-    report.measures[measure.name] = { title: measure.title, rows, rounds: results }
-    printTable(measure.title, rows)
+    const rows = measure.conclude(results)
+    report.measures[measure.name] = { title: measure.title, rounds, rows }
+    printTable(`${measure.title} (${rounds} rounds, ${Math.round((performance.now() - began) / 1000)} s)`, rows)
     const broken = measure.broken?.(results)
     if (broken) {
       console.log(`\nFAILED: ${broken}`)
@@ -74,4 +101,6 @@ try {
 } finally {
   await Promise.all(places.map(({ directory }) => rm(directory, { recursive: true, force: true })))
 }
+report.targets = judge(report)
+printTable('Targets', report.targets)
 if (options.json) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`)

@@ -1,48 +1,32 @@
-// Everybody's lock behind one function: `run(path, work)` does `work` under the lock.
+// Everybody's lock behind one function: `run(path, work)` does `work` under the lock. A process loads nobody but the
+// one it is to measure.
 
-import fs from 'node:fs'
-import lockfile from 'proper-lockfile'
-import { acquireFileLock, acquireFileLockSync, withFileLock } from 'leasehold'
+/** Which module has whom. */
+const MODULES = {
+  './contestants/leasehold.mjs': ['leasehold', 'leasehold, file kept', 'withFileLock', 'sync', 'sync, file kept'],
+  './contestants/node.mjs': ['nobody', 'promises', 'fs.*Sync', 'fs.promises'],
+  './peers/fs-native-extensions.mjs': ['fs-native-extensions'],
+  './peers/fs-safe.mjs': ['fs-safe'],
+  './peers/lockfile.mjs': ['lockfile'],
+  './peers/navigator.locks.mjs': ['navigator.locks'],
+  './peers/openclaw-rules.mjs': ['OpenClaw rules'],
+  './peers/proper-lockfile.mjs': ['proper-lockfile'],
+  './peers/write-file-atomic.mjs': ['write-file-atomic'],
+}
 
-/** Long enough for every benchmark: nobody is to give up. */
-const PATIENCE = { timeoutMs: 60_000 }
-/** proper-lockfile polls, every millisecond here: its default is a second and more. */
-const POLLING = { retries: { forever: true, retries: 1, factor: 1, minTimeout: 1, maxTimeout: 1 } }
+/** The `run` of `who`, if it has a lock; rejects when it does not work here. */
+export async function contestant(who) {
+  const [path] = Object.entries(MODULES).find(([, names]) => names.includes(who))
+  const { runs } = await import(path)
+  return runs?.[who]
+}
 
-/** As long as the record of OpenClaw's own locks. */
-const RECORD = ' '.repeat(64)
-
-const chains = new Map()
-
-export const CONTESTANTS = {
-  leasehold: async (path, work) => {
-    const handle = await acquireFileLock(path, PATIENCE)
-    await work()
-    await handle.release()
-  },
-  withFileLock: (path, work) => withFileLock(path, PATIENCE, work),
-  sync: (path, work) => {
-    const handle = acquireFileLockSync(path, PATIENCE)
-    work()
-    handle.releaseSync()
-  },
-  'proper-lockfile': async (path, work) => {
-    const release = await lockfile.lock(path, POLLING)
-    await work()
-    await release()
-  },
-  /** The floor's four calls, made by Node: neither can it wait. */
-  'fs.*Sync': (path, work) => {
-    const file = fs.openSync(`${path}.lock`, 'wx', 0o600)
-    fs.writeSync(file, RECORD)
-    fs.closeSync(file)
-    work()
-    fs.unlinkSync(`${path}.lock`)
-  },
-  /** The floor for tasks of one process: a chain of promises, and no file. */
-  promises: (path, work) => {
-    const turn = (chains.get(path) ?? Promise.resolve()).then(work)
-    chains.set(path, turn)
-    return turn
-  },
+/** Those that do not work here, and why. */
+export async function unavailable() {
+  const all = Object.values(MODULES).flat()
+  const tried = await Promise.allSettled(all.map(contestant))
+  return all.flatMap((who, index) => {
+    const { reason } = tried[index]
+    return reason ? [{ who, why: String(reason.message ?? reason).split('\n')[0] }] : []
+  })
 }

@@ -6,11 +6,14 @@
 //! floor contend <who> <file> <start> <end>          [wants, has, leaves] of each turn
 //! floor hold <who> <file>                           says when it has the lock, and keeps it
 //! floor wait <who> <file>                           says when it has got the lock
+//! floor hammer <who> <file> <start> <end>           how often it had the lock, asking again at once
+//! floor leases <who> <directory> <count> <ms>       what so many held leases cost
+//! floor exec <who> <file> <command> …               becomes the command, and keeps the lock
 //! ```
 //!
 //! `who` is `files` (a lock file by `O_EXCL`), `calls` (the engine's system calls and nothing else),
-//! `flock` or `engine`. Times are in milliseconds on the
-//! clock that `process.hrtime` reads.
+//! `flock` or `engine`; for `calls, file kept` and `engine, file kept` the lock file stays between holds.
+//! `exec` is for `flock` alone. Times are in milliseconds on the clock that `process.hrtime` reads.
 
 #![allow(clippy::disallowed_methods, reason = "these calls are what the engine is measured against")]
 
@@ -29,11 +32,15 @@ fn main() {
 mod unix {
     use std::fs::File;
     use std::io::Write as _;
+    use std::os::fd::AsRawFd as _;
+    use std::os::unix::process::CommandExt as _;
     use std::path::{Path, PathBuf};
+    use std::process::Command;
     use std::thread::sleep;
     use std::time::Duration;
 
     use leasehold::lock::{Hold, Terms, acquire_blocking, sys};
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
     #[cfg(target_vendor = "apple")]
     const CLOCK: libc::clockid_t = libc::CLOCK_UPTIME_RAW;
@@ -49,13 +56,15 @@ mod unix {
     enum Lock {
         Files(PathBuf),
         Calls { directory: PathBuf, path: PathBuf },
+        KeptCalls(PathBuf),
         Flock(File),
-        Engine(PathBuf),
+        Engine { path: PathBuf, keep_file: bool },
     }
 
     enum Held<'lock> {
         Files(&'lock Path),
         Calls(File, &'lock Path),
+        KeptCalls(#[expect(dead_code, reason = "closing it is what counts")] File),
         Flock(&'lock File),
         Engine(#[expect(dead_code, reason = "dropping it is what counts")] Hold),
     }
@@ -72,8 +81,14 @@ mod unix {
                     let options = File::options().write(true).create(true).truncate(false).open(file);
                     Self::Flock(options.expect("the file to lock"))
                 }
-                "engine" => Self::Engine(file.into()),
-                _ => panic!("files, calls, flock or engine, not {who}"),
+                "calls, file kept" => {
+                    let path = format!("{file}.lock");
+                    std::fs::write(&path, RECORD).expect("room for a record");
+                    Self::KeptCalls(path.into())
+                }
+                "engine" => Self::Engine { path: file.into(), keep_file: false },
+                "engine, file kept" => Self::Engine { path: file.into(), keep_file: true },
+                _ => panic!("see the top of bench/floor.rs, {who} is not there"),
             }
         }
 
@@ -92,11 +107,19 @@ mod unix {
                     sys::link_unnamed(&file, path).expect("a free name");
                     Held::Calls(file, path)
                 }
+                Self::KeptCalls(path) => {
+                    let file = sys::open_lock_file(path).expect("the lock file");
+                    let _ = sys::try_lock(&file).expect("the lock");
+                    sys::stat_file(&file).expect("our own file");
+                    sys::stat_path(path).expect("our own name");
+                    sys::write_at(&file, &[b' '; 400], 0).expect("room for a record");
+                    Held::KeptCalls(file)
+                }
                 Self::Flock(file) => {
                     file.lock().expect("the lock");
                     Held::Flock(file)
                 }
-                Self::Engine(path) => Held::Engine(acquire_blocking(path, Terms::default()).expect("the lock")),
+                Self::Engine { path, keep_file } => Held::Engine(engine(path, *keep_file)),
             }
         }
     }
@@ -111,9 +134,14 @@ mod unix {
                     sys::unlink(path).expect("our own name");
                 }
                 Self::Flock(file) => file.unlock().expect("our own lock"),
-                Self::Engine(_) => {}
+                Self::KeptCalls(_) | Self::Engine(_) => {}
             }
         }
+    }
+
+    fn engine(path: &Path, keep_file: bool) -> Hold {
+        let terms = Terms { timeout: None, keep_file, ..Terms::default() };
+        acquire_blocking(path, terms).expect("the lock")
     }
 
     pub fn main() {
@@ -122,6 +150,11 @@ mod unix {
         match arguments[..] {
             ["uncontended", who, file, limit] => uncontended(&Lock::new(who, file), number(limit)),
             ["contend", who, file, start, end] => contend(&Lock::new(who, file), number(start), number(end)),
+            ["hammer", who, file, start, end] => hammer(&Lock::new(who, file), number(start), number(end)),
+            ["leases", "engine", directory, count, limit] => {
+                leases(Path::new(directory), count.parse().expect("a count"), number(limit));
+            }
+            ["exec", "flock", file, command, ref rest @ ..] => exec(&Lock::new("flock", file), command, rest),
             ["hold", who, file] => {
                 let lock = Lock::new(who, file);
                 let _held = lock.acquire();
@@ -170,15 +203,71 @@ mod unix {
         println!("{turns:?}");
     }
 
+    fn hammer(lock: &Lock, start: f64, end: f64) {
+        let mut count = 0;
+        sleep(Duration::from_secs_f64((start - now()).max(0.0) / 1000.0));
+        while now() < end {
+            drop(lock.acquire());
+            count += 1;
+        }
+        println!("{count}");
+    }
+
+    /// Holds `count` leases and does nothing for `limit` milliseconds.
+    #[expect(clippy::cast_precision_loss, reason = "nobody has that much memory")]
+    fn leases(directory: &Path, count: usize, limit: f64) {
+        let limits = getrlimit(Resource::Nofile);
+        setrlimit(Resource::Nofile, Rlimit { current: limits.maximum, ..limits }).expect("what we may have");
+        // What is allocated for the first few is no part of what the others cost.
+        drop(hold_many(directory, 100));
+        let before = resident();
+        let held = hold_many(directory, count);
+        let bytes = (resident() - before) as f64 / count as f64;
+        sleep(Duration::from_secs(1));
+        let (began, used) = (now(), processor_time());
+        sleep(Duration::from_secs_f64(limit / 1000.0));
+        let share = (processor_time() - used) / (now() - began);
+        println!(r#"{{ "bytes": {bytes}, "share": {share} }}"#);
+        drop(held);
+    }
+
+    fn hold_many(directory: &Path, count: usize) -> Vec<Hold> {
+        (0..count).map(|number| engine(&directory.join(format!("held-{number}")), false)).collect()
+    }
+
+    /// Bytes of memory that this process has.
+    fn resident() -> usize {
+        let fields = std::fs::read_to_string("/proc/self/statm").expect("Linux");
+        fields.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).expect("a number of pages") * 4096
+    }
+
+    /// Takes the lock and becomes `command`, which inherits it and knows nothing of it.
+    fn exec(lock: &Lock, command: &str, arguments: &[&str]) {
+        let held = lock.acquire();
+        let Held::Flock(file) = held else { unreachable!() };
+        // SAFETY: the descriptor is open.
+        unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETFD, 0) };
+        panic!("{}", Command::new(command).args(arguments).exec());
+    }
+
     fn number(text: &str) -> f64 {
         text.parse().expect("a number of milliseconds")
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "a machine is not up for long enough")]
     fn now() -> f64 {
+        milliseconds(CLOCK)
+    }
+
+    /// Milliseconds for which all threads of this process have run.
+    fn processor_time() -> f64 {
+        milliseconds(libc::CLOCK_PROCESS_CPUTIME_ID)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a machine is not up for long enough")]
+    fn milliseconds(clock: libc::clockid_t) -> f64 {
         let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
         // SAFETY: `time` is a valid place for the result.
-        unsafe { libc::clock_gettime(CLOCK, &raw mut time) };
+        unsafe { libc::clock_gettime(clock, &raw mut time) };
         time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
     }
 }

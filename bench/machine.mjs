@@ -1,11 +1,10 @@
 // Where the numbers come from.
 
 import { execFileSync } from 'node:child_process'
-import { readFileSync, statfsSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { existsSync, readFileSync, statfsSync } from 'node:fs'
 import os from 'node:os'
+import { PEERS, peerManifest } from './install.mjs'
 
-const require = createRequire(import.meta.url)
 const MAGIC = { 0xef53: 'ext4', 0x01021994: 'tmpfs', 0x9123683e: 'btrfs', 0x58465342: 'xfs', 0x794c7630: 'overlayfs' }
 
 /** The kind of file system that a directory is on. */
@@ -16,6 +15,7 @@ export function fileSystem(directory) {
 
 export function machine() {
   const version = (path) => JSON.parse(readFileSync(path, 'utf8')).version
+  const installed = PEERS.map((name) => [name, peerManifest(name)]).filter(([, path]) => existsSync(path))
   return {
     cpu: os.cpus()[0]?.model.trim() ?? 'unknown',
     cores: os.cpus().length,
@@ -25,7 +25,7 @@ export function machine() {
     rustc: execFileSync('rustc', ['--version'], { encoding: 'utf8' }).trim(),
     packages: {
       leasehold: version(new URL('../package.json', import.meta.url)),
-      'proper-lockfile': version(require.resolve('proper-lockfile/package.json')),
+      ...Object.fromEntries(installed.map(([name, path]) => [name, version(path)])),
     },
   }
 }

@@ -11,18 +11,20 @@ const windows = process.platform === 'win32'
 const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target')
 const floor = join(target, 'release', 'examples', windows ? 'floor.exe' : 'floor')
 /** Those that `floor` knows; all others are JavaScript. */
-const NATIVE = new Set(['files', 'calls', 'flock', 'engine'])
+const NATIVE = new Set(['files', 'calls', 'calls, file kept', 'flock', 'engine', 'engine, file kept'])
 
 export function buildFloor() {
   const args = ['build', '--release', '--locked', '--quiet', '--example', 'floor']
   execFileSync('cargo', args, { cwd: root, stdio: 'inherit' })
 }
 
+export const runner = (verb) => fileURLToPath(new URL(`runners/${verb}.mjs`, import.meta.url))
+
 /** Starts `verb` for `who`. */
 export function start(verb, who, ...args) {
-  const runner = fileURLToPath(new URL(`runners/${verb}.mjs`, import.meta.url))
-  const [command, first] = NATIVE.has(who) ? [floor, verb] : [process.execPath, runner]
-  const child = spawn(command, [first, who, ...args.map(String)], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const command = NATIVE.has(who) ? [floor, verb] : [process.execPath, '--expose-gc', runner(verb)]
+  const [file, ...first] = command
+  const child = spawn(file, [...first, who, ...args.map(String)], { stdio: ['ignore', 'pipe', 'inherit'] })
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   const ended = once(child, 'close')
   return {

@@ -5,13 +5,35 @@ export function quantile(values, share) {
 }
 
 export const median = (values) => quantile(values, 0.5)
+export const sum = (values) => values.reduce((total, value) => total + value, 0)
+export const mean = (values) => sum(values) / values.length
 
-/** What is told of one number that was measured in several rounds. */
+/** What is told of one number that was measured in several rounds; nothing of one that was not. */
 export function summary(rounds) {
+  if (rounds.length === 0) return undefined
   return { median: median(rounds), min: Math.min(...rounds), max: Math.max(...rounds), rounds }
 }
 
 /** How many times the floor each round is: a noisy moment hits both. */
 export function ratio(rounds, floor) {
   return summary(rounds.map((value, round) => value / floor[round]))
+}
+
+/** By how much each round is more than the one to compare with. */
+export function difference(rounds, base) {
+  return summary(rounds.map((value, round) => value - base[round]))
+}
+
+/** The values of `field` in those results that have all of `where`. */
+export function select(results, where, field) {
+  const chosen = results.filter((result) => Object.entries(where).every(([key, value]) => result[key] === value))
+  return chosen.map((result) => result[field])
+}
+
+/** The slope of cost over count, both as logarithms: 0 is constant, 1 linear. */
+export function exponent(points) {
+  const x = points.map(([count]) => Math.log(count))
+  const y = points.map(([, cost]) => Math.log(cost))
+  const [middleX, middleY] = [mean(x), mean(y)]
+  return sum(x.map((value, at) => (value - middleX) * (y[at] - middleY))) / sum(x.map((value) => (value - middleX) ** 2))
 }

@@ -1,10 +1,13 @@
 // Prints rows of numbers: the median of all rounds, and the smallest and the largest.
 
-const digits = (value) => value.toFixed(value >= 100 ? 0 : value >= 10 ? 1 : value >= 1 ? 2 : 3)
+function digits(value) {
+  const size = Math.abs(value)
+  return value.toFixed(Number.isInteger(value) || size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3)
+}
 
 function cell(value) {
   if (value === undefined) return '–'
-  if (typeof value !== 'object') return String(value)
+  if (typeof value !== 'object') return Number.isFinite(value) ? digits(value) : String(value)
   const { median, min, max } = value
   return min === max ? digits(median) : `${digits(median)} (${digits(min)}–${digits(max)})`
 }

@@ -1,49 +1,66 @@
-// Two processes want one lock all the time: each holds it for 2 ms and thinks for 1 ms.
+// Two processes want one lock all the time: each holds it for a while and thinks for half as long.
 
 import { now } from '../clock.mjs'
 import { run } from '../processes.mjs'
-import { quantile, ratio, summary } from '../statistics.mjs'
+import { median, quantile, ratio, select, sum, summary } from '../statistics.mjs'
+import { HOLD, THINK } from '../turn.mjs'
 
 export const name = 'contention'
-export const title = 'Two processes, hold 2 ms, think 1 ms: hand-over from just before release() to having the lock'
+export const title =
+  `Two processes, hold ${HOLD} ms, think ${THINK} ms: hand-over from just before release() to having the lock`
 const FLOOR = 'flock'
-const WHO = [FLOOR, 'engine', 'leasehold', 'withFileLock', 'sync', 'proper-lockfile']
+/** One process that only holds: what Node's timers leave of the floor, whatever the lock does. */
+const TIMERS = 'Node’s timers'
+const OURS = ['engine', 'leasehold', 'withFileLock', 'sync']
+const PEERS = ['fs-native-extensions', 'lockfile', 'OpenClaw rules', 'proper-lockfile', 'fs-safe']
+const WHO = [FLOOR, TIMERS, ...OURS, ...PEERS]
+/** Those that sleep by Node's timers. */
+const NODE = new Set(WHO.filter((who) => !['flock', 'engine', 'sync'].includes(who)))
 
 /** Node's start, generously. */
-const START = 400
+const START = 500
 
 export async function round({ places, quick, ordered }, results) {
   for (const who of ordered(WHO)) {
     const file = await places[0].newFile()
     const start = now() + START
-    const end = start + (quick ? 1000 : 3000)
-    const both = await Promise.all([0, 1].map((process) => turnsOf(process, who, file, start, end)))
-    results.push({ who, ...evaluate(both.flat(), end - start) })
+    const end = start + (quick ? 1000 : 2500)
+    const turnsOf = async (process) => {
+      const turns = await (who === TIMERS ? run('timers', 'nobody', end) : run('contend', who, file, start, end))
+      return turns.filter(([wants]) => wants >= start).map(([wants, has, leaves]) => ({ process, wants, has, leaves }))
+    }
+    const all = await Promise.all((who === TIMERS ? [0] : [0, 1]).map(turnsOf))
+    results.push({ who, ...evaluate(all.flat(), end - start) })
   }
-}
-
-async function turnsOf(process, ...args) {
-  const turns = await run('contend', ...args)
-  return turns.map(([wants, has, leaves]) => ({ process, wants, has, leaves }))
 }
 
 function evaluate(turns, milliseconds) {
   turns.sort((a, b) => a.has - b.has)
   const handOvers = []
   let overlaps = 0
+  let outOfTurn = 0
   for (const [index, turn] of turns.entries()) {
     const previous = turns[index - 1]
     if (previous === undefined) continue
     if (turn.has < previous.leaves) overlaps++
-    // Only where it was waiting already; a lock that was free a while is no hand-over.
-    if (turn.process !== previous.process && turn.wants < previous.leaves) handOvers.push(turn.has - previous.leaves)
+    if (turn.process === previous.process) {
+      // What the other one wanted then, it gets later.
+      const passed = turns.slice(index).find(({ process }) => process !== turn.process)
+      if (passed && passed.wants < previous.leaves) outOfTurn++
+    } else if (turn.wants < previous.leaves) {
+      // Only where it was waiting already; a lock that was free a while is no hand-over.
+      handOvers.push(turn.has - previous.leaves)
+    }
   }
+  const longest = Math.max(...turns.map(({ wants, has }) => has - wants))
   return {
     perSecond: (turns.length / milliseconds) * 1000,
-    handedOver: handOvers.length / turns.length,
     p50: quantile(handOvers, 0.5),
     p99: quantile(handOvers, 0.99),
-    longest: Math.max(...turns.map(({ wants, has }) => has - wants)),
+    longest,
+    // Where turns alternate, nobody waits for more than one turn of the other.
+    unfair: longest / median(turns.map(({ has, leaves }) => leaves - has)),
+    outOfTurn: (outOfTurn / turns.length) * 100,
     overlaps,
   }
 }
@@ -52,16 +69,20 @@ function evaluate(turns, milliseconds) {
 export const broken = (results) => results.some(({ overlaps }) => overlaps > 0) && 'two processes had the lock at once'
 
 export function conclude(results) {
-  return WHO.map((who) => {
-    const of = (field, name = who) => results.filter((result) => result.who === name).map((result) => result[field])
+  return WHO.filter((who) => select(results, { who }, 'who').length > 0).map((who) => {
+    const of = (field, whose = who) => select(results, { who: whose }, field)
+    const row = { who, 'acq./s': summary(of('perSecond')) }
+    row['× flock'] = ratio(of('perSecond'), of('perSecond', FLOOR))
+    row['× timers'] = NODE.has(who) ? ratio(of('perSecond'), of('perSecond', TIMERS)) : undefined
+    if (who === TIMERS) return row
     return {
-      who,
-      'acq./s': summary(of('perSecond')),
-      '× floor': ratio(of('perSecond'), of('perSecond', FLOOR)),
+      ...row,
       'p50 ms': summary(of('p50')),
       'p99 ms': summary(of('p99')),
       'longest wait ms': summary(of('longest')),
-      overlaps: of('overlaps').reduce((sum, count) => sum + count),
+      '× fair share': summary(of('unfair')),
+      'out of turn %': summary(of('outOfTurn')),
+      overlaps: sum(of('overlaps')),
     }
   })
 }

@@ -1,31 +1,40 @@
 // Many tasks of one process want one lock at once.
 
 import { run } from '../processes.mjs'
-import { ratio, summary } from '../statistics.mjs'
+import { ratio, select, summary } from '../statistics.mjs'
 
 export const name = 'queue'
-export const title = 'Many tasks of one process want one lock at once: µs per task'
+export const title = 'Many tasks of one process want one lock: µs per task to join the queue, and to be handed the lock'
 const FLOOR = 'promises'
 const COUNTS = [100, 1000, 10_000]
-/** Each waiter of proper-lockfile polls by itself: more than a hundred take minutes. */
-const WHO = { [FLOOR]: COUNTS, leasehold: COUNTS, withFileLock: COUNTS, 'proper-lockfile': [100] }
+/** Each waiter of the others polls by itself: more than a hundred take minutes. */
+const WHO = {
+  [FLOOR]: COUNTS,
+  'navigator.locks': COUNTS,
+  leasehold: COUNTS,
+  withFileLock: COUNTS,
+  'proper-lockfile': [100],
+  'OpenClaw rules': [100],
+}
 
-export async function round({ places, ordered }, results) {
+export async function round({ places, quick, ordered }, results) {
   for (const who of ordered(Object.keys(WHO))) {
     for (const tasks of WHO[who]) {
-      results.push({ who, tasks, us: await run('queue', who, await places[0].newFile(), tasks) })
+      const times = await run('queue', who, await places[0].newFile(), tasks, quick ? 200 : 400)
+      results.push({ who, tasks, ...times })
     }
   }
 }
 
 export function conclude(results) {
-  return Object.entries(WHO).map(([who, counts]) => {
+  const measured = Object.keys(WHO).filter((who) => select(results, { who }, 'who').length > 0)
+  return measured.map((who) => {
     const row = { who }
-    for (const tasks of counts) {
-      const of = (name) => results.filter((result) => result.tasks === tasks && result.who === name).map(({ us }) => us)
-      row[`${tasks} tasks, µs`] = summary(of(who))
-      if (tasks === 1000) row['× floor'] = ratio(of(who), of(FLOOR))
-    }
+    const of = (tasks, field, whose = who) => select(results, { who: whose, tasks }, field)
+    for (const tasks of WHO[who]) row[`${tasks}: join µs`] = summary(of(tasks, 'queueing'))
+    for (const tasks of WHO[who]) row[`${tasks}: hand-over µs`] = summary(of(tasks, 'handOver'))
+    const most = WHO[who].at(-1)
+    row['× floor'] = ratio(of(most, 'handOver'), of(most, 'handOver', FLOOR))
     return row
   })
 }

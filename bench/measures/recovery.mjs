@@ -2,52 +2,66 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { now } from '../clock.mjs'
-import { start } from '../processes.mjs'
-import { median, ratio, summary } from '../statistics.mjs'
+import { runner, start } from '../processes.mjs'
+import { median, ratio, select, summary } from '../statistics.mjs'
 
 export const name = 'recovery'
 export const title = 'From SIGKILL of the holder until a waiting process has the lock: ms'
+const FLOOR = 'flock'
+const NODE_FLOOR = 'flock, Node dies'
+const hold = (who) => (file) => start('hold', who, file)
+/** Node as it is, with the kernel's lock on a file that it inherited. */
+const inherited = (file) => start('exec', 'flock', file, process.execPath, runner('idle'))
+
 /** Who dies, and who waits. A Node process takes milliseconds to die, whatever it holds. */
 const PAIRS = [
-  { who: 'flock', holder: 'flock', waiter: 'flock' },
-  { who: 'engine', holder: 'engine', waiter: 'engine' },
-  { who: 'engine, Node dies', holder: 'leasehold', waiter: 'engine' },
-  { who: 'leasehold', holder: 'leasehold', waiter: 'leasehold' },
-  { who: 'sync', holder: 'leasehold', waiter: 'sync' },
+  { who: FLOOR, holder: hold('flock'), waiter: 'flock' },
+  { who: 'engine', holder: hold('engine'), waiter: 'engine' },
+  { who: NODE_FLOOR, holder: inherited, waiter: 'flock' },
+  { who: 'engine, Node dies', holder: hold('leasehold'), waiter: 'engine' },
+  { who: 'leasehold', holder: hold('leasehold'), waiter: 'leasehold' },
+  { who: 'sync', holder: hold('leasehold'), waiter: 'sync' },
+  { who: 'fs-native-extensions', holder: hold('fs-native-extensions'), waiter: 'fs-native-extensions' },
+  { who: 'OpenClaw rules', holder: hold('OpenClaw rules'), waiter: 'OpenClaw rules' },
 ]
-const FLOOR = PAIRS[0]
-/** It waits for ten seconds whatever happens: once is enough. */
-const SLOW = { who: 'proper-lockfile', holder: 'proper-lockfile', waiter: 'proper-lockfile' }
+/** They wait for seconds whatever happens: once is enough. (`lockfile` waits for ever.) */
+const SLOW = [
+  { who: 'proper-lockfile', holder: hold('proper-lockfile'), waiter: 'proper-lockfile' },
+]
 
-export async function round({ places: [place], quick, number, ordered }, results) {
-  for (const pair of ordered(PAIRS)) {
+export async function round({ places: [place], quick, number, ordered, available }, results) {
+  for (const who of ordered(PAIRS.map((pair) => pair.who))) {
+    const pair = PAIRS.find((each) => each.who === who)
     const times = []
     for (let kill = 0; kill < (quick ? 3 : 5); kill++) times.push(await recover(pair, place))
-    results.push({ who: pair.who, ms: median(times) })
+    results.push({ who, ms: median(times) })
   }
-  if (!quick && number === 0) results.push({ who: SLOW.who, ms: await recover(SLOW, place) })
+  if (quick || number > 0) return
+  for (const pair of SLOW.filter(({ who }) => available(who))) {
+    results.push({ who: pair.who, ms: await recover(pair, place) })
+  }
 }
 
-async function recover(pair, place) {
+async function recover({ holder, waiter }, place) {
   const file = await place.newFile()
-  const holder = start('hold', pair.holder, file)
-  await holder.next()
-  const waiter = start('wait', pair.waiter, file)
-  await waiter.next()
+  const holding = holder(file)
+  await holding.next()
+  const waiting = start('wait', waiter, file)
+  await waiting.next()
   await sleep(150 + Math.random() * 300)
   const killed = now()
-  const killing = holder.kill()
-  const has = await waiter.next()
-  await Promise.all([killing, waiter.ended])
+  const killing = holding.kill()
+  const has = await waiting.next()
+  await Promise.all([killing, waiting.ended])
   return has - killed
 }
 
 export function conclude(results) {
-  const of = ({ who }) => results.filter((result) => result.who === who).map(({ ms }) => ms)
-  return [...PAIRS, SLOW]
-    .filter((pair) => of(pair).length > 0)
-    .map((pair) => {
-      const row = { who: pair.who, ms: summary(of(pair)) }
-      return pair === SLOW ? row : { ...row, '× floor': ratio(of(pair), of(FLOOR)) }
-    })
+  const measured = [...PAIRS, ...SLOW].filter(({ who }) => select(results, { who }, 'ms').length > 0)
+  return measured.map(({ who }) => {
+    const of = (whose) => select(results, { who: whose }, 'ms')
+    const row = { who, ms: summary(of(who)) }
+    if (SLOW.some((pair) => pair.who === who)) return row
+    return { ...row, '× flock': ratio(of(who), of(FLOOR)), '× flock, Node dies': ratio(of(who), of(NODE_FLOOR)) }
+  })
 }

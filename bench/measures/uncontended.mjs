@@ -1,14 +1,19 @@
 // One acquire + release that nobody competes for, on every kind of file system there is.
 
 import { run } from '../processes.mjs'
-import { median, summary } from '../statistics.mjs'
+import { median, select, summary } from '../statistics.mjs'
 
 export const name = 'uncontended'
 export const title = 'One uncontended acquire + release: µs, and times the floor'
 const FLOOR = 'files'
 /** Unnamed files are Linux's. */
-const CALLS = process.platform === 'linux' ? ['calls'] : []
-const WHO = [...CALLS, 'engine', 'leasehold', 'withFileLock', 'sync', 'fs.*Sync', 'proper-lockfile']
+const LINUX = process.platform === 'linux' ? ['calls'] : []
+const FLOORS = [...LINUX, 'calls, file kept', 'flock']
+const OURS = ['engine', 'leasehold', 'withFileLock', 'sync']
+const KEPT = ['engine, file kept', 'leasehold, file kept', 'sync, file kept']
+const NODE = ['fs.*Sync', 'fs.promises']
+const PEERS = ['fs-native-extensions', 'lockfile', 'OpenClaw rules', 'proper-lockfile', 'fs-safe']
+const WHO = [...FLOORS, ...OURS, ...KEPT, ...NODE, ...PEERS]
 
 export async function round({ places, quick, ordered }, results) {
   for (const { type, newFile } of places) {
@@ -23,15 +28,18 @@ export async function round({ places, quick, ordered }, results) {
   }
 }
 
-export function conclude(results, { places }) {
-  const rows = [{ who: FLOOR }, ...WHO.map((who) => ({ who }))]
-  for (const { type } of places) {
-    const here = results.filter((result) => result.type === type)
-    for (const row of rows) {
-      const own = here.filter(({ who }) => row.who === FLOOR || row.who === who)
-      row[`${type} µs`] = summary(own.map(({ us, floor }) => (row.who === FLOOR ? floor : us)))
-      row[`${type} × floor`] = summary(own.map(({ us, floor }) => (row.who === FLOOR ? 1 : us / floor)))
+export function conclude(results) {
+  const types = [...new Set(results.map(({ type }) => type))]
+  const rows = [FLOOR, ...WHO].map((who) => {
+    const row = { who }
+    for (const type of types) {
+      const where = who === FLOOR ? { type } : { type, who }
+      const floor = select(results, where, 'floor')
+      const us = who === FLOOR ? floor : select(results, where, 'us')
+      row[`${type} µs`] = summary(us)
+      row[`${type} × floor`] = summary(us.map((value, at) => value / floor[at]))
     }
-  }
-  return rows
+    return row
+  })
+  return rows.filter((row) => Object.keys(row).some((column) => column !== 'who' && row[column]))
 }

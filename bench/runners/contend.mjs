@@ -2,15 +2,14 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { now } from '../clock.mjs'
-import { CONTESTANTS } from '../contestants.mjs'
+import { contestant } from '../contestants.mjs'
+import { HOLD, THINK } from '../turn.mjs'
 
-const HOLD = 2
-const THINK = 1
 const [who, file, start, end] = process.argv.slice(2)
-const run = CONTESTANTS[who]
+const run = await contestant(who)
 const turns = []
 const cell = new Int32Array(new SharedArrayBuffer(4))
-const pause = who === 'sync' ? (milliseconds) => void Atomics.wait(cell, 0, 0, milliseconds) : sleep
+const pause = who.startsWith('sync') ? (milliseconds) => void Atomics.wait(cell, 0, 0, milliseconds) : sleep
 
 async function turn() {
   const wants = now()

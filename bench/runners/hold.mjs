@@ -1,15 +1,16 @@
 // Takes the locks of all files given, says when it has them, and keeps them until it is killed.
 
 import { now } from '../clock.mjs'
-import { CONTESTANTS } from '../contestants.mjs'
+import { contestant } from '../contestants.mjs'
 
 const [who, ...files] = process.argv.slice(2)
+const run = await contestant(who)
 /** Ways to end the work. Never used, but work that nothing can end is given back by leasehold. */
 const ends = []
 
 const held = (file) => {
   return new Promise((has) => {
-    CONTESTANTS[who](file, () => {
+    run(file, () => {
       has()
       return new Promise((end) => ends.push(end))
     })

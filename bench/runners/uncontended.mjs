@@ -1,11 +1,11 @@
 // Microseconds per acquire + release, in batches: who, file, for how many milliseconds.
 
 import { now } from '../clock.mjs'
-import { CONTESTANTS } from '../contestants.mjs'
+import { contestant } from '../contestants.mjs'
 
 const BATCH = 20
 const [who, file, limit] = process.argv.slice(2)
-const run = CONTESTANTS[who]
+const run = await contestant(who)
 const nothing = () => {}
 
 async function batch() {

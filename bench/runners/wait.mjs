@@ -1,8 +1,9 @@
 // Says when it starts to wait for the lock, and when it has got it.
 
 import { now } from '../clock.mjs'
-import { CONTESTANTS } from '../contestants.mjs'
+import { contestant } from '../contestants.mjs'
 
 const [who, file] = process.argv.slice(2)
+const run = await contestant(who)
 console.log(now())
-await CONTESTANTS[who](file, () => console.log(now()))
+await run(file, () => console.log(now()))

@@ -1,0 +1,35 @@
+// What Node has itself, and so what any lock written in it can do at best.
+
+import fs from 'node:fs'
+
+/** As long as the record of OpenClaw's own locks. */
+const RECORD = ' '.repeat(64)
+
+const chains = new Map()
+
+export const runs = {
+  /** The floor's four calls. Neither can it wait. */
+  'fs.*Sync': (path, work) => {
+    const file = fs.openSync(`${path}.lock`, 'wx', 0o600)
+    fs.writeSync(file, RECORD)
+    fs.closeSync(file)
+    work()
+    fs.unlinkSync(`${path}.lock`)
+  },
+  /** The same through libuv's pool. */
+  'fs.promises': async (path, work) => {
+    const file = await fs.promises.open(`${path}.lock`, 'wx', 0o600)
+    await file.write(RECORD)
+    await file.close()
+    await work()
+    await fs.promises.unlink(`${path}.lock`)
+  },
+  /** The floor for tasks of one process: a chain of promises, and no file. */
+  promises: (path, work) => {
+    const turn = (chains.get(path) ?? Promise.resolve()).then(work)
+    chains.set(path, turn)
+    return turn
+  },
+  /** No lock at all, where that is worth knowing. */
+  nobody: (path, work) => work(),
+}

@@ -1,0 +1,32 @@
+// Installs whom leasehold is measured beside into peers/, where they are no dependency of the project.
+
+import { execFileSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const directory = fileURLToPath(new URL('peers', import.meta.url))
+const { dependencies } = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8'))
+
+export const PEERS = Object.keys(dependencies)
+export const peerManifest = (name) => join(directory, 'node_modules', name, 'package.json')
+
+const isThere = (name) => {
+  const path = peerManifest(name)
+  return existsSync(path) && JSON.parse(readFileSync(path, 'utf8')).version === dependencies[name]
+}
+
+/** Does nothing where all are there already. Who cannot be installed is left out by those who miss it. */
+export function installPeers() {
+  if (PEERS.every(isThere)) return
+  const windows = process.platform === 'win32'
+  try {
+    execFileSync(windows ? 'npm.cmd' : 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error', '--ignore-scripts'], {
+      cwd: directory,
+      stdio: ['ignore', 'ignore', 'inherit'],
+      shell: windows,
+    })
+  } catch (error) {
+    console.log(`The packages to compare with could not be installed: ${error.message}`)
+  }
+}

@@ -1,0 +1,34 @@
+// For how long events have to wait for the event loop of a process that acquires 1,000 locks each second.
+
+import { run } from '../processes.mjs'
+import { difference, select, summary } from '../statistics.mjs'
+
+export const name = 'delay'
+export const title = 'Waiting for the event loop while 1,000 locks are acquired and released each second: ms'
+const PER_SECOND = 1000
+const FILES = 64
+const NOBODY = 'nobody'
+const WHO = [NOBODY, 'leasehold', 'withFileLock', 'sync', 'fs.*Sync', 'lockfile', 'OpenClaw rules', 'proper-lockfile']
+
+export async function round({ places: [place], quick, ordered }, results) {
+  for (const who of ordered(WHO)) {
+    const files = await Promise.all(Array.from({ length: FILES }, () => place.newFile()))
+    results.push({ who, ...(await run('delay', who, PER_SECOND, quick ? 1500 : 4000, ...files)) })
+  }
+}
+
+export function conclude(results) {
+  return WHO.filter((who) => select(results, { who }, 'who').length > 0).map((who) => {
+    const of = (field, whose = who) => select(results, { who: whose }, field)
+    const added = (field) => (who === NOBODY ? undefined : difference(of(field), of(field, NOBODY)))
+    return {
+      who,
+      'acq./s': who === NOBODY ? undefined : summary(of('perSecond')),
+      'p50 ms': summary(of('p50')),
+      'p99 ms': summary(of('p99')),
+      'p99.9 ms': summary(of('p999')),
+      'longest ms': summary(of('longest')),
+      'p99.9 added ms': added('p999'),
+    }
+  })
+}

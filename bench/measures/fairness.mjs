@@ -1,0 +1,36 @@
+// Eight processes take one lock again and again, and hold it for no time at all.
+
+import { now } from '../clock.mjs'
+import { run } from '../processes.mjs'
+import { select, sum, summary } from '../statistics.mjs'
+
+export const name = 'fairness'
+export const title = 'Eight processes, zero hold: what each gets of an equal share'
+export const rounds = { full: 3, quick: 1 }
+const PROCESSES = 8
+const WHO = ['flock', 'engine', 'leasehold', 'sync', 'fs-native-extensions', 'lockfile', 'proper-lockfile']
+
+/** Eight Nodes start on few cores. */
+const START = 1200
+
+export async function round({ places, quick, ordered }, results) {
+  for (const who of ordered(WHO)) {
+    const file = await places[0].newFile()
+    const start = now() + START
+    const end = start + (quick ? 2000 : 5000)
+    const all = Array.from({ length: PROCESSES }, () => run('hammer', who, file, start, end))
+    const counts = await Promise.all(all)
+    const equal = sum(counts) / PROCESSES
+    const perSecond = (sum(counts) * 1000) / (end - start)
+    results.push({ who, perSecond, least: Math.min(...counts) / equal, most: Math.max(...counts) / equal })
+  }
+}
+
+export function conclude(results) {
+  return WHO.filter((who) => select(results, { who }, 'who').length > 0).map((who) => ({
+    who,
+    'acq./s': summary(select(results, { who }, 'perSecond')),
+    'least share': summary(select(results, { who }, 'least')),
+    'largest share': summary(select(results, { who }, 'most')),
+  }))
+}

@@ -1,0 +1,34 @@
+// A JSON file of 10 kB is replaced as a whole, so that it is on the disk afterwards, or just so that readers see all.
+
+import { run } from '../processes.mjs'
+import { median, ratio, select, summary } from '../statistics.mjs'
+
+export const name = 'json'
+export const title = 'Replacing a JSON file of 10 kB as a whole: µs, with and without waiting for the disk'
+/** Many short ones: what the disk takes for a sync changes by the second. */
+export const rounds = { full: 9, quick: 3 }
+const PEER = 'write-file-atomic'
+const WHO = ['fs.promises', 'leasehold', PEER]
+
+export async function round({ places: [place], quick, ordered }, results) {
+  for (const durable of [true, false]) {
+    for (const who of ordered(WHO)) {
+      const { times } = await run('json', who, await place.newFile(), durable, quick ? 300 : 500)
+      results.push({ who, durable, us: median(times) })
+    }
+  }
+}
+
+export function conclude(results) {
+  return WHO.filter((who) => select(results, { who }, 'who').length > 0).map((who) => {
+    const of = (durable, whose = who) => select(results, { who: whose, durable }, 'us')
+    const against = (durable) => (of(durable, PEER).length > 0 ? ratio(of(durable), of(durable, PEER)) : undefined)
+    return {
+      who,
+      'durable µs': summary(of(true)),
+      'durable × write-file-atomic': against(true),
+      'not durable µs': summary(of(false)),
+      'not durable × write-file-atomic': against(false),
+    }
+  })
+}

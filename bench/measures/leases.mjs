@@ -1,0 +1,42 @@
+// What it costs to hold very many locks at once and do nothing.
+
+import { execFileSync } from 'node:child_process'
+import { run } from '../processes.mjs'
+import { difference, select, summary } from '../statistics.mjs'
+
+export const name = 'leases'
+const WANTED = 10_000
+/** Each lease keeps a file open, and a process needs a few others. */
+export const COUNT = Math.min(WANTED, openFiles() - 200)
+const FEWER = COUNT < WANTED ? ' (no more files may be open here: ulimit -Hn)' : ''
+export const title = `${COUNT} leases held by one process that does nothing${FEWER}`
+export const rounds = { full: 3, quick: 1 }
+const NOBODY = 'nobody'
+const WHO = [NOBODY, 'engine', 'leasehold', 'proper-lockfile']
+
+function openFiles() {
+  if (process.platform === 'win32') return Infinity
+  const limit = execFileSync('sh', ['-c', 'ulimit -Hn'], { encoding: 'utf8' }).trim()
+  return limit === 'unlimited' ? Infinity : Number(limit)
+}
+
+export async function round({ places: [place], quick, ordered }, results) {
+  for (const who of ordered(WHO)) {
+    const { bytes, heap, share } = await run('leases', who, await place.newDirectory(), COUNT, quick ? 4000 : 10_000)
+    results.push({ who, bytes, heap, share: share * 100 })
+  }
+}
+
+export function conclude(results) {
+  return WHO.filter((who) => select(results, { who }, 'who').length > 0).map((who) => {
+    const of = (field, whose = who) => select(results, { who: whose }, field)
+    const row = { who, 'CPU % of a core': summary(of('share')) }
+    if (who === NOBODY) return row
+    return {
+      ...row,
+      'CPU % added': who === 'engine' ? summary(of('share')) : difference(of('share'), of('share', NOBODY)),
+      'memory each, bytes': summary(of('bytes')),
+      'of it JS heap, bytes': who === 'engine' ? undefined : summary(of('heap')),
+    }
+  })
+}

@@ -1,0 +1,110 @@
+// How costs grow: with waiting tasks, held locks, locks waited for, processes, and files in the directory.
+
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { now } from '../clock.mjs'
+import { run, start } from '../processes.mjs'
+import { exponent, median, sum, summary } from '../statistics.mjs'
+import { COUNT as LEASES } from './leases.mjs'
+
+export const name = 'scale'
+export const title = 'How the cost of one grows with the number of all: µs; exponent 0 is constant, 1 linear'
+export const rounds = { full: 3, quick: 1 }
+
+const upTo = (most) => [1, 10, 100, 1000, 10_000, 100_000].filter((count) => count <= most)
+
+/** `cost(who, counts, …)` resolves to pairs of a count and what one costs then. */
+const CURVES = [
+  {
+    curve: 'hand-over by tasks in the queue',
+    who: ['promises', 'leasehold'],
+    counts: upTo(10_000),
+    quick: upTo(10_000),
+    async cost(who, counts, place) {
+      return each(counts, async (tasks) => (await run('queue', who, await place.newFile(), tasks, 200)).handOver)
+    },
+  },
+  {
+    curve: 'acquire + release by locks held',
+    who: ['leasehold'],
+    counts: upTo(LEASES),
+    quick: upTo(1000),
+    async cost(who, counts, place) {
+      return run('among', who, await place.newFile(), await place.newDirectory(), ...counts)
+    },
+  },
+  {
+    curve: 'waiting by locks waited for',
+    who: ['leasehold'],
+    counts: upTo(1000).slice(1),
+    quick: upTo(1000).slice(1),
+    async cost(who, counts, place) {
+      return each(counts, async (count) => {
+        const files = await Promise.all(Array.from({ length: count }, () => place.newFile()))
+        const holder = start('hold', who, ...files)
+        await holder.next()
+        const { share } = await run('waiters', who, 2000, '-', ...files)
+        await holder.kill()
+        return (share * 1e6) / count
+      })
+    },
+  },
+  {
+    curve: 'turn by processes',
+    who: ['flock', 'engine', 'leasehold'],
+    counts: [1, 2, 4, 8, 16],
+    quick: [1, 4, 16],
+    async cost(who, counts, place) {
+      return each(counts, async (count) => {
+        const [begin, file] = [now() + 300 + 100 * count, await place.newFile()]
+        const all = Array.from({ length: count }, () => run('hammer', who, file, begin, begin + 1000))
+        return 1e6 / sum(await Promise.all(all))
+      })
+    },
+  },
+  {
+    curve: 'acquire + release by files in the directory',
+    who: ['files', 'leasehold'],
+    counts: upTo(100_000),
+    quick: upTo(1000),
+    async cost(who, counts, place) {
+      const directory = await place.newDirectory()
+      const file = join(directory, 'file-0')
+      let files = 0
+      return each(counts, async (count) => {
+        while (files < count) writeFileSync(join(directory, `file-${files++}`), '')
+        return median(await run('uncontended', who, file, 300))
+      })
+    },
+  },
+]
+
+async function each(counts, cost) {
+  const points = []
+  for (const count of counts) points.push([count, await cost(count)])
+  return points
+}
+
+export async function round({ places: [place], quick, ordered }, results) {
+  for (const { curve, who, counts, quick: few, cost } of CURVES) {
+    for (const one of ordered(who)) {
+      const points = await cost(one, quick ? few : counts, place)
+      for (const [count, us] of points) results.push({ curve, who: one, count, us })
+    }
+  }
+}
+
+export function conclude(results) {
+  return CURVES.flatMap(({ curve, who }) =>
+    who.map((one) => {
+      const own = results.filter((result) => result.curve === curve && result.who === one)
+      const counts = [...new Set(own.map(({ count }) => count))]
+      const rounds = (count) => own.filter((result) => result.count === count).map(({ us }) => us)
+      const points = counts.map((count) => [count, summary(rounds(count))])
+      // One at a time says more about starting than about growing.
+      const grown = points.filter(([count]) => count > 1).map(([count, { median }]) => [count, median])
+      const row = { who: one, curve, exponent: exponent(grown) }
+      return { ...row, ...Object.fromEntries(points.map(([count, us]) => [`n=${count}`, us])) }
+    }),
+  )
+}

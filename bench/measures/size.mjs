@@ -1,0 +1,50 @@
+// What it takes to have the package: bytes, and the time until it can be used.
+
+import { execFileSync } from 'node:child_process'
+import { readdirSync, statSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { now } from '../clock.mjs'
+import { median, select, summary } from '../statistics.mjs'
+
+export const name = 'size'
+export const title = 'Loading the package in a new process: ms, and the size of the addon'
+export const rounds = { full: 3, quick: 1 }
+const EMPTY = 'nobody'
+const WHO = [EMPTY, 'leasehold', 'fs-native-extensions', 'lockfile', 'proper-lockfile', 'fs-safe']
+const TIMES = 15
+const LOADER = fileURLToPath(new URL('../runners/load.cjs', import.meta.url))
+
+export async function round({ ordered, available }, results) {
+  const times = new Map()
+  const who = WHO.filter((each) => available(each))
+  // In turns, since a start of Node takes ten times as long and is never the same.
+  for (let time = 0; time < TIMES; time++) {
+    for (const each of ordered(who)) {
+      const began = now()
+      const load = Number(execFileSync(process.execPath, [LOADER, each], { encoding: 'utf8' }))
+      times.set(each, [...(times.get(each) ?? []), { load, whole: now() - began }])
+    }
+  }
+  const whole = (each) => median(times.get(each).map((time) => time.whole))
+  for (const each of who) {
+    const load = median(times.get(each).map((time) => time.load))
+    results.push({ who: each, load, added: whole(each) - whole(EMPTY), kilobytes: each === 'leasehold' ? addon() : undefined })
+  }
+}
+
+/** Kilobytes of the addon, as it is loaded. */
+function addon() {
+  const root = fileURLToPath(new URL('../..', import.meta.url))
+  const sizes = readdirSync(root).filter((file) => file.endsWith('.node')).map((file) => statSync(`${root}${file}`).size)
+  return Math.max(...sizes) / 1000
+}
+
+export function conclude(results) {
+  const measured = WHO.filter((who) => who !== EMPTY && select(results, { who }, 'who').length > 0)
+  return measured.map((who) => ({
+    who,
+    'load ms': summary(select(results, { who }, 'load')),
+    'process longer by ms': summary(select(results, { who }, 'added')),
+    'addon kB': who === 'leasehold' ? summary(select(results, { who }, 'kilobytes')) : undefined,
+  }))
+}

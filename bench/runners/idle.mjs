@@ -1,0 +1,6 @@
+// Says when it is there, and stays until it is killed.
+
+import { now } from '../clock.mjs'
+
+console.log(now())
+setInterval(() => {}, 1000)

@@ -1,0 +1,39 @@
+// Microseconds per write of a JSON file of 10 kB: who, file, whether it is to be durable, for how many milliseconds.
+
+import fs from 'node:fs/promises'
+import { now } from '../clock.mjs'
+
+const WRITERS = {
+  leasehold: async () => {
+    const { writeJsonFileAtomically } = await import('leasehold')
+    return (path, value, durable) => writeJsonFileAtomically(path, value, { durable })
+  },
+  'write-file-atomic': async () => {
+    const { write } = await import('../peers/write-file-atomic.mjs')
+    return (path, value, durable) => write(path, textOf(value), { fsync: durable })
+  },
+  /** The least that Node can do: kills leave the file under its other name. */
+  'fs.promises': async () => async (path, value, durable) => {
+    const file = await fs.open(`${path}.tmp`, 'w')
+    await file.writeFile(textOf(value))
+    if (durable) await file.sync()
+    await file.close()
+    await fs.rename(`${path}.tmp`, path)
+  },
+}
+
+const textOf = (value) => `${JSON.stringify(value, null, 2)}\n`
+
+const [who, file, durable, limit] = process.argv.slice(2)
+const write = await WRITERS[who]()
+const value = Array.from({ length: 120 }, (_, number) => ({ number, name: `entry ${number}`, text: 'x'.repeat(20) }))
+const one = () => write(file, value, durable === 'true')
+
+for (const end = now() + 200; now() < end; ) await one()
+const times = []
+for (const end = now() + Number(limit); now() < end; ) {
+  const began = now()
+  await one()
+  times.push((now() - began) * 1000)
+}
+console.log(JSON.stringify({ bytes: Buffer.byteLength(textOf(value)), times }))

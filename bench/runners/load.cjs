@@ -1,0 +1,18 @@
+// Milliseconds until a package can be used, where nothing else was loaded before: its name.
+
+const { createRequire } = require('node:module')
+
+const peer = createRequire(require.resolve('../peers/package.json'))
+const [who] = process.argv.slice(2)
+const LOADS = {
+  nobody: () => {},
+  leasehold: () => require('../../index.js'),
+  // It can be imported only.
+  'fs-safe': () => import('../peers/fs-safe.mjs'),
+}
+const load = LOADS[who] ?? (() => peer(who))
+const began = process.hrtime.bigint()
+const loaded = load()
+const tell = () => console.log(Number(process.hrtime.bigint() - began) / 1e6)
+if (loaded instanceof Promise) loaded.then(tell)
+else tell()
