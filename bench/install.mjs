@@ -20,8 +20,9 @@ const isThere = (name) => {
 export function installPeers() {
   if (PEERS.every(isThere)) return
   const windows = process.platform === 'win32'
+  const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error', '--ignore-scripts']
   try {
-    execFileSync(windows ? 'npm.cmd' : 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error', '--ignore-scripts'], {
+    execFileSync(windows ? 'npm.cmd' : 'npm', args, {
       cwd: directory,
       stdio: ['ignore', 'ignore', 'inherit'],
       shell: windows,

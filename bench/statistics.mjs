@@ -4,12 +4,18 @@ export function quantile(values, share) {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]
 }
 
-export const median = (values) => quantile(values, 0.5)
+export function median(values) {
+  const sorted = values.toSorted((a, b) => a - b)
+  const middle = sorted.length >> 1
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+}
+
 export const sum = (values) => values.reduce((total, value) => total + value, 0)
 export const mean = (values) => sum(values) / values.length
 
 /** What is told of one number that was measured in several rounds; nothing of one that was not. */
-export function summary(rounds) {
+export function summary(all) {
+  const rounds = all.filter(Number.isFinite)
   if (rounds.length === 0) return undefined
   return { median: median(rounds), min: Math.min(...rounds), max: Math.max(...rounds), rounds }
 }
@@ -35,5 +41,6 @@ export function exponent(points) {
   const x = points.map(([count]) => Math.log(count))
   const y = points.map(([, cost]) => Math.log(cost))
   const [middleX, middleY] = [mean(x), mean(y)]
-  return sum(x.map((value, at) => (value - middleX) * (y[at] - middleY))) / sum(x.map((value) => (value - middleX) ** 2))
+  const together = sum(x.map((value, at) => (value - middleX) * (y[at] - middleY)))
+  return together / sum(x.map((value) => (value - middleX) ** 2))
 }

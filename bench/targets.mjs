@@ -2,135 +2,114 @@
 
 /** A number of a measure's table: the median of its rounds. */
 function figure({ measures }, measure, who, column) {
-  const row = measures[measure]?.rows.find((each) => each.who === who)
-  return row?.[column]?.median
+  return measures[measure]?.rows.find((row) => row.who === who)?.[column]?.median
 }
 
 const times = (value) => `${value.toFixed(2)} ×`
 const percent = (value) => `${value.toFixed(value < 10 ? 2 : 0)} %`
 const ms = (value) => `${value.toFixed(2)} ms`
 const us = (value) => `${value.toFixed(1)} µs`
+const bytes = (value) => `${Math.round(value)} bytes`
+const kilobytes = (value) => `${Math.round(value)} kB`
 
-const uncontended = (work, type, who, most) => ({
-  work,
-  measured: (report) => figure(report, 'uncontended', who, `${type} × floor`),
-  most,
-  say: times,
-})
-const contended = (work, column, rest) => ({
-  work: `two processes, hold 2 ms, think 1 ms: ${work}`,
-  measured: (report) => figure(report, 'contention', 'leasehold', column),
-  ...rest,
-})
+/** What leasehold should reach in one column of one measure; `beside` names others to be told along with it. */
+function target(work, measure, column, { who = 'leasehold', most, least, say, beside = [] }) {
+  return {
+    work,
+    measured: (report) => figure(report, measure, who, column),
+    most,
+    least,
+    say,
+    beside: (report) => beside.map((other) => [other, figure(report, measure, other, column)]),
+  }
+}
 
-/** What is measured, and at most or at least how much it should be. */
-export const TARGETS = [
-  uncontended('acquire + release, ext4', 'ext4', 'leasehold', 1.3),
-  uncontended('acquire + release, tmpfs', 'tmpfs', 'leasehold', 1.5),
-  uncontended('the same with the lock file kept, ext4', 'ext4', 'leasehold, file kept', 0.35),
-  uncontended('the same with the lock file kept, tmpfs', 'tmpfs', 'leasehold, file kept', 0.35),
-  contended('acquisitions, of flock’s in C-shape', '× flock', { least: 0.93, say: times }),
-  contended('hand-over, median', 'p50 ms', { most: 0.2, say: ms }),
-  contended('hand-over, p99', 'p99 ms', { most: 1.5, say: ms }),
-  contended('longest wait, of the fair share', '× fair share', { most: 2, say: times }),
-  {
-    work: 'hand-over between tasks of one process, 1,000 in the queue',
-    measured: (report) => figure(report, 'queue', 'leasehold', '1000: hand-over µs'),
+const uncontended = (work, type, most, kept = '') => {
+  const beside = [`engine${kept}`, `sync${kept}`]
+  return target(work, 'uncontended', `${type} × floor`, { who: `leasehold${kept}`, most, say: times, beside })
+}
+const contention = (work, column, limits) => {
+  const beside = ['engine', 'sync', 'flock']
+  return target(`2 processes, hold 2 ms, think 1 ms: ${work}`, 'contention', column, { ...limits, beside })
+}
+
+const TARGETS = [
+  uncontended('acquire + release, ext4', 'ext4', 1.3),
+  uncontended('acquire + release, tmpfs', 'tmpfs', 1.5),
+  uncontended('the same, lock file kept, ext4', 'ext4', 0.35, ', file kept'),
+  uncontended('the same, lock file kept, tmpfs', 'tmpfs', 0.35, ', file kept'),
+  contention('acquisitions, of flock’s', '× flock', { least: 0.93, say: times }),
+  contention('hand-over, median', 'p50 ms', { most: 0.2, say: ms }),
+  contention('hand-over, p99', 'p99 ms', { most: 1.5, say: ms }),
+  contention('longest wait, of the fair share', '× fair share', { most: 2, say: times }),
+  target('hand-over between tasks, 1,000 in the queue', 'queue', '1000: hand-over µs', {
     most: 10,
     say: us,
-  },
-  {
-    work: 'the same with 10,000, of that with 1,000',
-    measured: (report) =>
-      figure(report, 'queue', 'leasehold', '10000: hand-over µs') /
-      figure(report, 'queue', 'leasehold', '1000: hand-over µs'),
-    most: 2,
-    say: times,
-  },
-  {
-    work: '8 processes, zero hold: the least that one gets of its fair share',
-    measured: (report) => figure(report, 'fairness', 'leasehold', 'least share'),
+    beside: ['withFileLock', 'promises'],
+  }),
+  target('hand-over between tasks, 10,000 in the queue', 'queue', '10000: hand-over µs', {
+    most: 10,
+    say: us,
+    beside: ['withFileLock', 'promises'],
+  }),
+  target('8 processes, zero hold: least part of a fair share', 'fairness', 'least share', {
     least: 0.5,
     say: times,
-  },
-  {
-    work: '1,000 waiters on 1,000 files: `fs.readFile` delayed, p99',
-    measured: (report) => figure(report, 'waiters', 'leasehold', 'p99 added ms'),
-    most: 2,
-    say: ms,
-  },
-  {
-    work: '1,000 waiters on 1,000 files: threads more',
-    measured: (report) => figure(report, 'waiters', 'leasehold', 'threads added'),
-    most: 2,
-    say: String,
-  },
-  {
-    work: '10,000 held leases: of a core',
-    measured: (report) => figure(report, 'leases', 'leasehold', 'CPU % added'),
-    most: 1,
-    say: percent,
-  },
-  {
-    work: '10,000 held leases: memory each',
-    measured: (report) => figure(report, 'leases', 'leasehold', 'memory each, bytes'),
-    most: 1000,
-    say: (value) => `${Math.round(value)} bytes`,
-  },
-  {
-    work: '1,000 acquires/s: event-loop delay added, p99.9',
-    measured: (report) => figure(report, 'delay', 'leasehold', 'p99.9 added ms'),
+    beside: ['engine', 'sync', 'flock'],
+  }),
+  target('1,000 waiters: fs.readFile delayed, p99', 'waiters', 'p99 added ms', { most: 2, say: ms }),
+  target('1,000 waiters: threads more', 'waiters', 'threads added', { most: 2, say: String }),
+  target('10,000 leases: of a core', 'leases', 'CPU % added', { most: 1, say: percent, beside: ['engine'] }),
+  target('10,000 leases: memory each', 'leases', 'memory each, bytes', { most: 1000, say: bytes, beside: ['engine'] }),
+  target('1,000 acquires/s: event loop delayed, p99.9', 'delay', 'p99.9 added ms', {
     most: 1,
     say: ms,
-  },
-  {
-    work: 'recovery after SIGKILL, waiter already waiting',
-    measured: (report) => figure(report, 'recovery', 'leasehold', 'ms'),
+    beside: ['sync'],
+  }),
+  target('recovery after SIGKILL, waiter already waiting', 'recovery', 'ms', {
     most: 5,
     say: ms,
-  },
-  {
-    work: '`writeJsonFileAtomically`, 10 kB, durable, of write-file-atomic',
-    measured: (report) => figure(report, 'json', 'leasehold', 'durable × write-file-atomic'),
+    beside: ['engine', 'flock, Node dies'],
+  }),
+  target('writeJsonFileAtomically, durable, of write-file-atomic', 'json', 'durable × write-file-atomic', {
     most: 1,
     say: times,
-  },
-  {
-    work: '`writeJsonFileAtomically`, 10 kB, not durable, of write-file-atomic',
-    measured: (report) => figure(report, 'json', 'leasehold', 'not durable × write-file-atomic'),
+    beside: ['fs.promises'],
+  }),
+  target('writeJsonFileAtomically, not durable, of write-file-atomic', 'json', 'not durable × write-file-atomic', {
     most: 1,
     say: times,
-  },
+    beside: ['fs.promises'],
+  }),
+  target('addon', 'size', 'addon kB', { most: 700, say: kilobytes }),
+  target('require', 'size', 'load ms', { most: 3, say: ms, beside: ['proper-lockfile'] }),
   {
-    work: 'addon',
-    measured: (report) => figure(report, 'size', 'leasehold', 'addon kB'),
-    most: 700,
-    say: (value) => `${Math.round(value)} kB`,
-  },
-  {
-    work: '`require`',
-    measured: (report) => figure(report, 'size', 'leasehold', 'load ms'),
-    most: 3,
-    say: ms,
-  },
-  {
-    work: 'nothing worse than n log n: the steepest curve’s exponent for one of n',
+    work: 'growth: the steepest curve’s exponent, per one of n',
     measured: ({ measures }) => {
       const ours = measures.scale?.rows.filter(({ who }) => who === 'leasehold') ?? []
       return ours.length > 0 ? Math.max(...ours.map(({ exponent }) => exponent)) : undefined
     },
+    // What log n grows by, per tenfold, where the curves are measured, and a little for chance.
     most: 0.25,
     say: (value) => value.toFixed(2),
+    beside: () => [],
   },
 ]
 
-/** Each target, what `report` says of it, and whether that is enough. */
+/** Each target, what `report` says of it, whether that is enough, and what others reach in the same run. */
 export function judge(report) {
-  return TARGETS.map(({ work, measured, most, least, say }) => {
+  return TARGETS.map(({ work, measured, most, least, say, beside }) => {
     const value = measured(report)
-    const target = least === undefined ? `≤ ${say(most)}` : `≥ ${say(least)}`
-    if (!Number.isFinite(value)) return { who: work, target, measured: '–', verdict: 'not measured' }
+    const wanted = least === undefined ? `≤ ${say(most)}` : `≥ ${say(least)}`
+    if (!Number.isFinite(value)) return { work, target: wanted, measured: '–', verdict: 'not measured', beside: '' }
     const met = least === undefined ? value <= most : value >= least
-    return { who: work, target, measured: say(value), verdict: met ? 'met' : 'missed' }
+    const others = beside(report).filter(([, other]) => Number.isFinite(other))
+    return {
+      work,
+      target: wanted,
+      measured: say(value),
+      verdict: met ? 'met' : 'missed',
+      beside: others.map(([who, other]) => `${who} ${say(other)}`).join(', '),
+    }
   })
 }

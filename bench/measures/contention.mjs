@@ -24,7 +24,7 @@ export async function round({ places, quick, ordered }, results) {
   for (const who of ordered(WHO)) {
     const file = await places[0].newFile()
     const start = now() + START
-    const end = start + (quick ? 1000 : 2500)
+    const end = start + (quick ? 1000 : 2000)
     const turnsOf = async (process) => {
       const turns = await (who === TIMERS ? run('timers', 'nobody', end) : run('contend', who, file, start, end))
       return turns.filter(([wants]) => wants >= start).map(([wants, has, leaves]) => ({ process, wants, has, leaves }))

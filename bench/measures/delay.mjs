@@ -4,16 +4,17 @@ import { run } from '../processes.mjs'
 import { difference, select, summary } from '../statistics.mjs'
 
 export const name = 'delay'
+export const rounds = { full: 3, quick: 1 }
 export const title = 'Waiting for the event loop while 1,000 locks are acquired and released each second: ms'
 const PER_SECOND = 1000
 const FILES = 64
 const NOBODY = 'nobody'
-const WHO = [NOBODY, 'leasehold', 'withFileLock', 'sync', 'fs.*Sync', 'lockfile', 'OpenClaw rules', 'proper-lockfile']
+const WHO = [NOBODY, 'leasehold', 'withFileLock', 'sync', 'fs.*Sync', 'OpenClaw rules', 'proper-lockfile']
 
 export async function round({ places: [place], quick, ordered }, results) {
   for (const who of ordered(WHO)) {
     const files = await Promise.all(Array.from({ length: FILES }, () => place.newFile()))
-    results.push({ who, ...(await run('delay', who, PER_SECOND, quick ? 1500 : 4000, ...files)) })
+    results.push({ who, ...(await run('delay', who, PER_SECOND, quick ? 1000 : 3000, ...files)) })
   }
 }
 

@@ -20,7 +20,7 @@ const WHO = {
 export async function round({ places, quick, ordered }, results) {
   for (const who of ordered(Object.keys(WHO))) {
     for (const tasks of WHO[who]) {
-      const times = await run('queue', who, await places[0].newFile(), tasks, quick ? 200 : 400)
+      const times = await run('queue', who, await places[0].newFile(), tasks, quick ? 150 : 300)
       results.push({ who, tasks, ...times })
     }
   }

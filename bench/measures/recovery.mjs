@@ -33,7 +33,7 @@ export async function round({ places: [place], quick, number, ordered, available
   for (const who of ordered(PAIRS.map((pair) => pair.who))) {
     const pair = PAIRS.find((each) => each.who === who)
     const times = []
-    for (let kill = 0; kill < (quick ? 3 : 5); kill++) times.push(await recover(pair, place))
+    for (let kill = 0; kill < (quick ? 3 : 4); kill++) times.push(await recover(pair, place))
     results.push({ who, ms: median(times) })
   }
   if (quick || number > 0) return

@@ -4,12 +4,12 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { now } from '../clock.mjs'
 import { run, start } from '../processes.mjs'
-import { exponent, median, sum, summary } from '../statistics.mjs'
+import { exponent, median, select, sum, summary } from '../statistics.mjs'
 import { COUNT as LEASES } from './leases.mjs'
 
 export const name = 'scale'
 export const title = 'How the cost of one grows with the number of all: µs; exponent 0 is constant, 1 linear'
-export const rounds = { full: 3, quick: 1 }
+export const rounds = { full: 2, quick: 1 }
 
 const upTo = (most) => [1, 10, 100, 1000, 10_000, 100_000].filter((count) => count <= most)
 
@@ -19,7 +19,7 @@ const CURVES = [
     curve: 'hand-over by tasks in the queue',
     who: ['promises', 'leasehold'],
     counts: upTo(10_000),
-    quick: upTo(10_000),
+    quick: upTo(10_000).slice(1),
     async cost(who, counts, place) {
       return each(counts, async (tasks) => (await run('queue', who, await place.newFile(), tasks, 200)).handOver)
     },
@@ -37,7 +37,7 @@ const CURVES = [
     curve: 'waiting by locks waited for',
     who: ['leasehold'],
     counts: upTo(1000).slice(1),
-    quick: upTo(1000).slice(1),
+    quick: [10, 1000],
     async cost(who, counts, place) {
       return each(counts, async (count) => {
         const files = await Promise.all(Array.from({ length: count }, () => place.newFile()))
@@ -95,16 +95,14 @@ export async function round({ places: [place], quick, ordered }, results) {
 }
 
 export function conclude(results) {
+  const counts = [...new Set(results.map(({ count }) => count))].sort((a, b) => a - b)
   return CURVES.flatMap(({ curve, who }) =>
     who.map((one) => {
-      const own = results.filter((result) => result.curve === curve && result.who === one)
-      const counts = [...new Set(own.map(({ count }) => count))]
-      const rounds = (count) => own.filter((result) => result.count === count).map(({ us }) => us)
-      const points = counts.map((count) => [count, summary(rounds(count))])
+      const points = counts.map((count) => [count, summary(select(results, { curve, who: one, count }, 'us'))])
       // One at a time says more about starting than about growing.
-      const grown = points.filter(([count]) => count > 1).map(([count, { median }]) => [count, median])
-      const row = { who: one, curve, exponent: exponent(grown) }
-      return { ...row, ...Object.fromEntries(points.map(([count, us]) => [`n=${count}`, us])) }
+      const grown = points.filter(([count, us]) => us && count > 1).map(([count, { median }]) => [count, median])
+      const columns = points.map(([count, us]) => [`n=${count}`, us])
+      return { who: one, curve, exponent: exponent(grown), ...Object.fromEntries(columns) }
     }),
   )
 }

@@ -28,15 +28,16 @@ export async function round({ ordered, available }, results) {
   const whole = (each) => median(times.get(each).map((time) => time.whole))
   for (const each of who) {
     const load = median(times.get(each).map((time) => time.load))
-    results.push({ who: each, load, added: whole(each) - whole(EMPTY), kilobytes: each === 'leasehold' ? addon() : undefined })
+    const kilobytes = each === 'leasehold' ? addon() : undefined
+    results.push({ who: each, load, added: whole(each) - whole(EMPTY), kilobytes })
   }
 }
 
 /** Kilobytes of the addon, as it is loaded. */
 function addon() {
   const root = fileURLToPath(new URL('../..', import.meta.url))
-  const sizes = readdirSync(root).filter((file) => file.endsWith('.node')).map((file) => statSync(`${root}${file}`).size)
-  return Math.max(...sizes) / 1000
+  const addons = readdirSync(root).filter((file) => file.endsWith('.node'))
+  return Math.max(...addons.map((file) => statSync(`${root}${file}`).size)) / 1000
 }
 
 export function conclude(results) {

@@ -21,7 +21,7 @@ export async function round({ places, quick, ordered }, results) {
     for (const who of ordered(WHO)) {
       // The floor moves within seconds, with whatever else the disk has to do: it is taken on both sides.
       const before = await measure(FLOOR, 100)
-      const us = await measure(who, quick ? 200 : 500)
+      const us = await measure(who, quick ? 200 : 400)
       const after = await measure(FLOOR, 100)
       results.push({ type, who, us, floor: (before + after) / 2 })
     }

@@ -16,7 +16,7 @@ export async function round({ places: [place], quick, ordered }, results) {
     const files = who === NOBODY ? [] : await Promise.all(Array.from({ length: WAITERS }, () => place.newFile()))
     const holder = files.length > 0 && start('hold', who, ...files)
     await (holder && holder.next())
-    const { delays, threads, share } = await run('waiters', who, quick ? 1000 : 2000, small, ...files)
+    const { delays, threads, share } = await run('waiters', who, quick ? 800 : 1500, small, ...files)
     await (holder && holder.kill())
     const [p50, p99, longest] = [0.5, 0.99, 1].map((part) => quantile(delays, part))
     results.push({ who, p50, p99, longest, threads, share: share * 100 })

@@ -1,0 +1,57 @@
+// Puts the numbers of a run where people find them: docs/benchmarks.json, the charts, and docs/performance.md.
+//
+//   node bench/publish.mjs numbers.json     publishes what `--json` wrote
+
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { charts } from './charts/index.mjs'
+
+const docs = fileURLToPath(new URL('../docs', import.meta.url))
+
+/** Writes everything into `directory`, and returns the names. */
+export function publish(report, directory = docs) {
+  const page = join(directory, 'performance.md')
+  const files = [
+    ['benchmarks.json', `${JSON.stringify(report, rounded, 1)}\n`],
+    ...charts(report),
+    ['performance.md', withTargets(readFileSync(page, 'utf8'), report)],
+  ]
+  for (const [name, text] of files) writeFileSync(join(directory, name), text)
+  return files.map(([name]) => name)
+}
+
+/** Each round is no more than what a median is made of. */
+function rounded(key, value) {
+  if (key === 'rounds' && Array.isArray(value)) return undefined
+  return typeof value === 'number' ? Number(value.toPrecision(4)) : value
+}
+
+const [BEGIN, END] = ['<!-- begin: written by npm run bench -- --publish -->', '<!-- end -->']
+
+/** `page` with the table of `report` between its two markers. */
+export function withTargets(page, report) {
+  const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)]
+  if (begin === -1 || end < begin) throw new Error(`the page must have the lines ${BEGIN} and ${END}`)
+  return `${page.slice(0, begin)}${BEGIN}\n\n${table(report)}\n\n${page.slice(end)}`
+}
+
+function table({ date, machine, fileSystems, leftOut, targets }) {
+  const where = `${machine.cores} × ${machine.cpu}, ${machine.kernel}, Node ${machine.node}, ${machine.rustc}`
+  const load = `load ${machine.load.toFixed(1)} at the start`
+  const rows = targets.map(({ work, target, measured, verdict, beside }) => {
+    return `| ${work} | ${target} | ${measured} | ${verdict === 'missed' ? '**missed**' : verdict} | ${beside} |`
+  })
+  return [
+    `Measured ${date} on ${where}; ${fileSystems.join(' and ')}; ${load}.`,
+    ...leftOut.map(({ who, why }) => `Left out: ${who} (${why}).`),
+    '',
+    '| work | target | leasehold | | others in the same run |',
+    '|---|---|---|---|---|',
+    ...rows,
+  ].join('\n')
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  console.log(publish(JSON.parse(readFileSync(process.argv[2], 'utf8'))).join('\n'))
+}
