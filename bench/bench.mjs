@@ -7,7 +7,7 @@ import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { unavailable } from './contestants.mjs'
+import { isPeer, unavailable } from './contestants.mjs'
 import { installPeers } from './install.mjs'
 import { fileSystem, machine } from './machine.mjs'
 import * as contention from './measures/contention.mjs'
@@ -21,7 +21,7 @@ import * as scale from './measures/scale.mjs'
 import * as size from './measures/size.mjs'
 import * as uncontended from './measures/uncontended.mjs'
 import * as waiters from './measures/waiters.mjs'
-import { buildFloor } from './processes.mjs'
+import { buildFloor, killAll } from './processes.mjs'
 import { publish } from './publish.mjs'
 import { printTable } from './table.mjs'
 import { judge } from './targets.mjs'
@@ -62,6 +62,32 @@ async function place(parent) {
   return { type: fileSystem(directory), directory, newFile, newDirectory }
 }
 
+/** The results of all rounds. A peer that fails is left out of this measure, and that round is done again. */
+async function measureAll(measure, rounds) {
+  const failed = new Set()
+  const works = (who) => available(who) && !failed.has(who)
+  let results = []
+  for (let number = 0; number < rounds; ) {
+    // Every other round goes backwards, so that nobody always comes after the same neighbour.
+    const ordered = (who) => (number % 2 === 0 ? who : who.toReversed()).filter(works)
+    const round = []
+    try {
+      await measure.round({ places, quick: options.quick, number, ordered, available: works }, round)
+      results.push(...round)
+      number++
+    } catch (error) {
+      killAll()
+      const { who } = error
+      if (!isPeer(who)) throw error
+      failed.add(who)
+      results = results.filter((result) => result.who !== who)
+      leftOut.push({ who, why: `it failed at ${measure.name}` })
+      console.log(`\nleft out of ${measure.name}: ${error.message}`)
+    }
+  }
+  return results
+}
+
 installPeers()
 buildFloor()
 const leftOut = await unavailable()
@@ -87,12 +113,7 @@ try {
   for (const measure of chosen) {
     const began = performance.now()
     const rounds = Number(options.rounds ?? (measure.rounds ?? ROUNDS)[options.quick ? 'quick' : 'full'])
-    const results = []
-    for (let number = 0; number < rounds; number++) {
-      // Every other round goes backwards, so that nobody always comes after the same neighbour.
-      const ordered = (who) => (number % 2 === 0 ? who : who.toReversed()).filter(available)
-      await measure.round({ places, quick: options.quick, number, ordered, available }, results)
-    }
+    const results = await measureAll(measure, rounds)
     const rows = measure.conclude(results)
     report.measures[measure.name] = { title: measure.title, rounds, rows }
     printTable(`${measure.title} (${rounds} rounds, ${Math.round((performance.now() - began) / 1000)} s)`, rows)

@@ -21,6 +21,11 @@ export async function contestant(who) {
   return runs?.[who]
 }
 
+/** Whether `who` is somebody else's package. */
+export const isPeer = (who) => {
+  return Object.entries(MODULES).some(([path, names]) => path.startsWith('./peers/') && names.includes(who))
+}
+
 /** Those that do not work here, and why. */
 export async function unavailable() {
   const all = Object.values(MODULES).flat()

@@ -3,10 +3,10 @@
 //!
 //! ```text
 //! floor uncontended <who> <file> <milliseconds>     microseconds per acquire + release, in batches
-//! floor contend <who> <file> <start> <end>          [wants, has, leaves] of each turn
+//! floor contend <who> <file>                        [wants, has, leaves] of each turn, when told to begin
 //! floor hold <who> <file>                           says when it has the lock, and keeps it
 //! floor wait <who> <file>                           says when it has got the lock
-//! floor hammer <who> <file> <start> <end>           how often it had the lock, asking again at once
+//! floor hammer <who> <file>                         how often it had the lock, asking again at once
 //! floor leases <who> <directory> <count> <ms>       what so many held leases cost
 //! floor exec <who> <file> <command> …               becomes the command, and keeps the lock
 //! ```
@@ -149,8 +149,8 @@ mod unix {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         match arguments[..] {
             ["uncontended", who, file, limit] => uncontended(&Lock::new(who, file), number(limit)),
-            ["contend", who, file, start, end] => contend(&Lock::new(who, file), number(start), number(end)),
-            ["hammer", who, file, start, end] => hammer(&Lock::new(who, file), number(start), number(end)),
+            ["contend", who, file] => contend(&Lock::new(who, file), together()),
+            ["hammer", who, file] => hammer(&Lock::new(who, file), together()),
             ["leases", "engine", directory, count, limit] => {
                 leases(Path::new(directory), count.parse().expect("a count"), number(limit));
             }
@@ -174,6 +174,16 @@ mod unix {
         }
     }
 
+    /// Says that this process is there, and begins when told to; returns when all of them end.
+    fn together() -> f64 {
+        println!("{}", now());
+        let mut told = String::new();
+        std::io::stdin().read_line(&mut told).expect("two times");
+        let (start, end) = told.trim().split_once(' ').expect("two times");
+        sleep(Duration::from_secs_f64((number(start) - now()).max(0.0) / 1000.0));
+        number(end)
+    }
+
     fn uncontended(lock: &Lock, limit: f64) {
         let mut batches = Vec::new();
         let end = now() + limit;
@@ -187,9 +197,8 @@ mod unix {
         println!("{batches:?}");
     }
 
-    fn contend(lock: &Lock, start: f64, end: f64) {
+    fn contend(lock: &Lock, end: f64) {
         let mut turns = Vec::new();
-        sleep(Duration::from_secs_f64((start - now()).max(0.0) / 1000.0));
         while now() < end {
             let wants = now();
             let held = lock.acquire();
@@ -203,9 +212,8 @@ mod unix {
         println!("{turns:?}");
     }
 
-    fn hammer(lock: &Lock, start: f64, end: f64) {
+    fn hammer(lock: &Lock, end: f64) {
         let mut count = 0;
-        sleep(Duration::from_secs_f64((start - now()).max(0.0) / 1000.0));
         while now() < end {
             drop(lock.acquire());
             count += 1;

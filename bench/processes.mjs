@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { now } from './clock.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const windows = process.platform === 'win32'
@@ -20,19 +21,36 @@ export function buildFloor() {
 
 export const runner = (verb) => fileURLToPath(new URL(`runners/${verb}.mjs`, import.meta.url))
 
+/** Nothing takes as long, in milliseconds, that ends at all. */
+const PATIENCE = 180_000
+const living = new Set()
+
+/** Ends all that were started and still run. */
+export function killAll() {
+  for (const child of living) child.kill('SIGKILL')
+}
+
+process.on('exit', killAll)
+
 /** Starts `verb` for `who`. */
 export function start(verb, who, ...args) {
   const command = NATIVE.has(who) ? [floor, verb] : [process.execPath, '--expose-gc', runner(verb)]
   const [file, ...first] = command
-  const child = spawn(file, [...first, who, ...args.map(String)], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const options = { stdio: ['pipe', 'pipe', 'inherit'], timeout: PATIENCE, killSignal: 'SIGKILL' }
+  const child = spawn(file, [...first, who, ...args.map(String)], options)
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-  const ended = once(child, 'close')
+  const ended = once(child, 'close').finally(() => living.delete(child))
+  living.add(child)
   return {
     /** What its next line says. */
     async next() {
       const { value, done } = await lines.next()
-      if (done) throw new Error(`${who}: ${verb} said nothing`)
+      if (done) throw Object.assign(new Error(`${who}: ${verb} said nothing`), { who })
       return JSON.parse(value)
+    },
+    /** Says the only thing that it waits for. */
+    tell(text) {
+      child.stdin.end(`${text}\n`)
     },
     /** Resolves when it has ended. */
     ended,
@@ -45,8 +63,22 @@ export function start(verb, who, ...args) {
 
 /** Runs `verb` for `who` to its end, for the one thing that it says. */
 export async function run(verb, who, ...args) {
-  const process = start(verb, who, ...args)
-  const result = await process.next()
-  await process.ended
+  const started = start(verb, who, ...args)
+  const result = await started.next()
+  await started.ended
   return result
+}
+
+/**
+ * Runs `verb` in `count` processes that begin at the same moment, when all are there, and end `milliseconds` later.
+ * Resolves to what each said.
+ */
+export async function runTogether(count, verb, who, file, milliseconds) {
+  const all = Array.from({ length: count }, () => start(verb, who, file))
+  await Promise.all(all.map((one) => one.next()))
+  const began = now() + 20
+  for (const one of all) one.tell(`${began} ${began + milliseconds}`)
+  const said = await Promise.all(all.map((one) => one.next()))
+  await Promise.all(all.map((one) => one.ended))
+  return said
 }

@@ -1,7 +1,6 @@
 // Two processes want one lock all the time: each holds it for a while and thinks for half as long.
 
-import { now } from '../clock.mjs'
-import { run } from '../processes.mjs'
+import { runTogether } from '../processes.mjs'
 import { median, quantile, ratio, select, sum, summary } from '../statistics.mjs'
 import { HOLD, THINK } from '../turn.mjs'
 
@@ -17,20 +16,14 @@ const WHO = [FLOOR, TIMERS, ...OURS, ...PEERS]
 /** Those that sleep by Node's timers. */
 const NODE = new Set(WHO.filter((who) => !['flock', 'engine', 'sync'].includes(who)))
 
-/** Node's start, generously. */
-const START = 500
-
 export async function round({ places, quick, ordered }, results) {
   for (const who of ordered(WHO)) {
     const file = await places[0].newFile()
-    const start = now() + START
-    const end = start + (quick ? 1000 : 2000)
-    const turnsOf = async (process) => {
-      const turns = await (who === TIMERS ? run('timers', 'nobody', end) : run('contend', who, file, start, end))
-      return turns.filter(([wants]) => wants >= start).map(([wants, has, leaves]) => ({ process, wants, has, leaves }))
-    }
-    const all = await Promise.all((who === TIMERS ? [0] : [0, 1]).map(turnsOf))
-    results.push({ who, ...evaluate(all.flat(), end - start) })
+    const milliseconds = quick ? 1000 : 2000
+    const all = who === TIMERS ? [1, 'timers', 'nobody'] : [2, 'contend', who]
+    const said = await runTogether(...all, file, milliseconds)
+    const turns = said.flatMap((own, process) => own.map(([wants, has, leaves]) => ({ process, wants, has, leaves })))
+    results.push({ who, ...evaluate(turns, milliseconds) })
   }
 }
 

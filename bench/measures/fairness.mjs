@@ -1,7 +1,6 @@
 // Eight processes take one lock again and again, and hold it for no time at all.
 
-import { now } from '../clock.mjs'
-import { run } from '../processes.mjs'
+import { runTogether } from '../processes.mjs'
 import { select, sum, summary } from '../statistics.mjs'
 
 export const name = 'fairness'
@@ -10,18 +9,13 @@ export const rounds = { full: 2, quick: 1 }
 const PROCESSES = 8
 const WHO = ['flock', 'engine', 'leasehold', 'sync', 'fs-native-extensions', 'proper-lockfile']
 
-/** Eight Nodes start on few cores. */
-const START = 1200
-
 export async function round({ places, quick, ordered }, results) {
   for (const who of ordered(WHO)) {
     const file = await places[0].newFile()
-    const start = now() + START
-    const end = start + (quick ? 1000 : 5000)
-    const all = Array.from({ length: PROCESSES }, () => run('hammer', who, file, start, end))
-    const counts = await Promise.all(all)
+    const milliseconds = quick ? 1000 : 5000
+    const counts = await runTogether(PROCESSES, 'hammer', who, file, milliseconds)
     const equal = sum(counts) / PROCESSES
-    const perSecond = (sum(counts) * 1000) / (end - start)
+    const perSecond = (sum(counts) * 1000) / milliseconds
     results.push({ who, perSecond, least: Math.min(...counts) / equal, most: Math.max(...counts) / equal })
   }
 }

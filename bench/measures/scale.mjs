@@ -2,8 +2,7 @@
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { now } from '../clock.mjs'
-import { run, start } from '../processes.mjs'
+import { run, runTogether, start } from '../processes.mjs'
 import { exponent, median, select, sum, summary } from '../statistics.mjs'
 import { COUNT as LEASES } from './leases.mjs'
 
@@ -56,9 +55,8 @@ const CURVES = [
     quick: [1, 4, 16],
     async cost(who, counts, place) {
       return each(counts, async (count) => {
-        const [begin, file] = [now() + 300 + 100 * count, await place.newFile()]
-        const all = Array.from({ length: count }, () => run('hammer', who, file, begin, begin + 1000))
-        return 1e6 / sum(await Promise.all(all))
+        const said = await runTogether(count, 'hammer', who, await place.newFile(), 1000)
+        return 1e6 / sum(said)
       })
     },
   },

@@ -1,11 +1,12 @@
-// [wants, has, leaves] of each turn: who, file, start, end.
+// [wants, has, leaves] of each turn: who, file.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { now } from '../clock.mjs'
 import { contestant } from '../contestants.mjs'
 import { HOLD, THINK } from '../turn.mjs'
+import { together } from './together.mjs'
 
-const [who, file, start, end] = process.argv.slice(2)
+const [who, file] = process.argv.slice(2)
 const run = await contestant(who)
 const turns = []
 const cell = new Int32Array(new SharedArrayBuffer(4))
@@ -24,6 +25,6 @@ async function turn() {
   await pause(THINK)
 }
 
-await sleep(start - now())
+const end = await together()
 while (now() < end) await turn()
 console.log(JSON.stringify(turns))

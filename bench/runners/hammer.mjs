@@ -1,14 +1,14 @@
-// How often it had the lock, asking for it again at once: who, file, start, end.
+// How often it had the lock, asking for it again at once: who, file.
 
-import { setTimeout as sleep } from 'node:timers/promises'
 import { now } from '../clock.mjs'
 import { contestant } from '../contestants.mjs'
+import { together } from './together.mjs'
 
-const [who, file, start, end] = process.argv.slice(2)
+const [who, file] = process.argv.slice(2)
 const run = await contestant(who)
 const nothing = () => {}
 let count = 0
-await sleep(start - now())
+const end = await together()
 while (now() < end) {
   await run(file, nothing)
   count++

@@ -1,11 +1,12 @@
-// Turns as of a lock that is handed over in no time at all, so that only Node's timers take any: who, end.
+// Turns as of a lock that is handed over in no time at all, so that only Node's timers take any.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { now } from '../clock.mjs'
 import { HOLD } from '../turn.mjs'
+import { together } from './together.mjs'
 
-const [, end] = process.argv.slice(2)
 const turns = []
+const end = await together()
 while (now() < end) {
   const has = now()
   await sleep(HOLD)

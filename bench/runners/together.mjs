@@ -1,0 +1,13 @@
+// Says that this process is there, and waits until it is told to begin: resolves to when all of them end.
+
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { now } from '../clock.mjs'
+
+export async function together() {
+  console.log(now())
+  const [told] = await once(process.stdin, 'data')
+  const [start, end] = String(told).split(' ').map(Number)
+  await sleep(start - now())
+  return end
+}
