@@ -91,7 +91,8 @@ async function measureAll(measure, rounds) {
 installPeers()
 buildFloor()
 const leftOut = await unavailable()
-const available = (who) => leftOut.every((one) => one.who !== who)
+const missing = new Set(leftOut.map(({ who }) => who))
+const available = (who) => !missing.has(who)
 const here = machine()
 const places = [await place(fileURLToPath(new URL('../target', import.meta.url)))]
 if (existsSync('/dev/shm')) places.push(await place('/dev/shm'))
