@@ -39,6 +39,16 @@ test('a target is met, missed or not measured, and says what it is about', () =>
   assert.equal([...targets.values()].find(({ target }) => target === '≥ 0.50 ×').verdict, 'missed')
 })
 
+test('a delay is not judged where the machine alone delays for longer than the target', () => {
+  const verdict = (alone) => {
+    const added = { who: 'leasehold', 'p99.9 added ms': of(-3) }
+    const rows = [{ who: 'nobody', 'p99.9 ms': of(alone) }, added]
+    return judge({ measures: { delay: { rows } } }).find(({ work }) => work.includes('event loop')).verdict
+  }
+  assert.equal(verdict(0.5), 'met')
+  assert.equal(verdict(4), 'too noisy to tell')
+})
+
 test('of all curves of leasehold the steepest is judged, and nobody else’s', () => {
   const growth = (ours) => {
     const exponents = [['leasehold', 0.1], ['leasehold', ours], ['flock', 2]]

@@ -8,18 +8,22 @@ function figure({ measures }, measure, who, column) {
 const times = (value) => `${value.toFixed(2)} ×`
 const percent = (value) => `${value.toFixed(value < 10 ? 2 : 0)} %`
 const ms = (value) => `${value.toFixed(2)} ms`
-const us = (value) => `${value.toFixed(1)} µs`
+const us = (value) => `${value.toFixed(value < 1 ? 2 : 1)} µs`
 const bytes = (value) => `${Math.round(value)} bytes`
 const kilobytes = (value) => `${Math.round(value)} kB`
 
-/** What leasehold should reach in one column of one measure; `beside` names others to be told along with it. */
-function target(work, measure, column, { who = 'leasehold', most, least, say, beside = [] }) {
+/**
+ * What leasehold should reach in one column of one measure. `beside` names others to be told along with it; `noise` is
+ * a column in which a process without any lock must stay within the target, or the machine was too busy to tell.
+ */
+function target(work, measure, column, { who = 'leasehold', most, least, say, beside = [], noise }) {
   return {
     work,
     measured: (report) => figure(report, measure, who, column),
     most,
     least,
     say,
+    isNoisy: (report) => noise !== undefined && !(figure(report, measure, 'nobody', noise) <= most),
     beside: (report) => beside.map((other) => [other, figure(report, measure, other, column)]),
   }
 }
@@ -57,7 +61,11 @@ const TARGETS = [
     say: times,
     beside: ['engine', 'sync', 'flock'],
   }),
-  target('1,000 waiters: fs.readFile delayed, p99', 'waiters', 'p99 added ms', { most: 2, say: ms }),
+  target('1,000 waiters: fs.readFile delayed, p99', 'waiters', 'p99 added ms', {
+    most: 2,
+    say: ms,
+    noise: 'p99 ms',
+  }),
   target('1,000 waiters: threads more', 'waiters', 'threads added', { most: 2, say: String }),
   target('10,000 leases: of a core', 'leases', 'CPU % added', { most: 1, say: percent, beside: ['engine'] }),
   target('10,000 leases: memory each', 'leases', 'memory each, bytes', { most: 1000, say: bytes, beside: ['engine'] }),
@@ -65,6 +73,7 @@ const TARGETS = [
     most: 1,
     say: ms,
     beside: ['sync'],
+    noise: 'p99.9 ms',
   }),
   target('recovery after SIGKILL, waiter already waiting', 'recovery', 'ms', {
     most: 5,
@@ -92,13 +101,14 @@ const TARGETS = [
     // What log n grows by, per tenfold, where the curves are measured, and a little for chance.
     most: 0.25,
     say: (value) => value.toFixed(2),
+    isNoisy: () => false,
     beside: () => [],
   },
 ]
 
 /** Each target, what `report` says of it, whether that is enough, and what others reach in the same run. */
 export function judge(report) {
-  return TARGETS.map(({ work, measured, most, least, say, beside }) => {
+  return TARGETS.map(({ work, measured, most, least, say, isNoisy, beside }) => {
     const value = measured(report)
     const wanted = least === undefined ? `≤ ${say(most)}` : `≥ ${say(least)}`
     if (!Number.isFinite(value)) return { work, target: wanted, measured: '–', verdict: 'not measured', beside: '' }
@@ -108,7 +118,7 @@ export function judge(report) {
       work,
       target: wanted,
       measured: say(value),
-      verdict: met ? 'met' : 'missed',
+      verdict: isNoisy(report) ? 'too noisy to tell' : met ? 'met' : 'missed',
       beside: others.map(([who, other]) => `${who} ${say(other)}`).join(', '),
     }
   })

@@ -8,6 +8,6 @@ export async function together() {
   console.log(now())
   const [told] = await once(process.stdin, 'data')
   const [start, end] = String(told).split(' ').map(Number)
-  await sleep(start - now())
+  await sleep(Math.max(0, start - now()))
   return end
 }
