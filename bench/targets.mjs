@@ -94,17 +94,20 @@ const TARGETS = [
   target('require', 'size', 'load ms', { most: 3, say: ms, beside: ['proper-lockfile'] }),
   {
     work: 'growth: the steepest curve’s exponent, per one of n',
-    measured: ({ measures }) => {
-      const ours = measures.scale?.rows.filter(({ who }) => who === 'leasehold') ?? []
-      return ours.length > 0 ? Math.max(...ours.map(({ exponent }) => exponent)) : undefined
-    },
+    measured: (report) => steepest(report)[0]?.exponent,
     // What log n grows by, per tenfold, where the curves are measured, and a little for chance.
     most: 0.25,
     say: (value) => value.toFixed(2),
     isNoisy: () => false,
-    beside: () => [],
+    beside: (report) => steepest(report).slice(0, 2).map(({ curve, exponent }) => [curve, exponent]),
   },
 ]
+
+/** The curves of leasehold, those that grow most first. */
+function steepest({ measures }) {
+  const ours = measures.scale?.rows.filter(({ who }) => who === 'leasehold') ?? []
+  return ours.toSorted((a, b) => b.exponent - a.exponent)
+}
 
 /** Each target, what `report` says of it, whether that is enough, and what others reach in the same run. */
 export function judge(report) {
