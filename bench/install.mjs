@@ -20,7 +20,8 @@ const isThere = (name) => {
 export function installPeers() {
   if (PEERS.every(isThere)) return
   const windows = process.platform === 'win32'
-  const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error', '--ignore-scripts']
+  // Their versions are exact. A lock file would have to know packages for platforms that not every registry has.
+  const args = ['install', '--no-package-lock', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
   try {
     execFileSync(windows ? 'npm.cmd' : 'npm', args, {
       cwd: directory,
