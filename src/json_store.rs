@@ -270,7 +270,7 @@ impl Content<'_> {
         file.write_all(self.bytes).map_err(StoreError::io("write", path))?;
         sys::set_access(file, replaced.map(|meta| meta.access)).map_err(StoreError::io("chmod", path))?;
         match self.durability {
-            Durability::Disk => file.sync_all().map_err(StoreError::io("fsync", path)),
+            Durability::Disk => sys::sync(file).map_err(StoreError::io("fsync", path)),
             Durability::Memory => Ok(()),
         }
     }

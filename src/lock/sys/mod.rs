@@ -13,6 +13,10 @@ use std::time::{Duration, SystemTime};
 mod unix;
 #[cfg(unix)]
 pub use unix::*;
+#[cfg(unix)]
+mod advisory;
+#[cfg(unix)]
+pub use advisory::{try_guard, try_lock, unguard, unlock};
 
 #[cfg(target_os = "linux")]
 #[cfg_attr(all(test, shuttle), expect(dead_code, reason = "shuttle cannot wait for events of the kernel"))]
@@ -30,9 +34,15 @@ mod windows;
 #[cfg(windows)]
 pub use windows::*;
 
-#[cfg(any(not(target_os = "linux"), all(test, shuttle)))]
+#[cfg(target_vendor = "apple")]
+#[cfg_attr(all(test, shuttle), expect(dead_code, reason = "shuttle cannot wait for events of the kernel"))]
+mod kqueue;
+#[cfg(target_vendor = "apple")]
+pub use kqueue::*;
+
+#[cfg(any(not(any(target_os = "linux", target_vendor = "apple")), all(test, shuttle)))]
 mod polling;
-#[cfg(any(not(target_os = "linux"), all(test, shuttle)))]
+#[cfg(any(not(any(target_os = "linux", target_vendor = "apple")), all(test, shuttle)))]
 pub use polling::{EVENTS, WatchId, Watcher};
 #[cfg(all(unix, not(target_os = "linux")))]
 mod portable;
@@ -143,6 +153,12 @@ pub enum FsClass {
         /// The device number, one set of threads each.
         device: u64,
     },
+}
+
+/// Has the disk keep `file` as it is now.
+#[cfg(not(target_vendor = "apple"))]
+pub fn sync(file: &std::fs::File) -> std::io::Result<()> {
+    file.sync_all()
 }
 
 /// The age of `then`, zero when it lies in the future.

@@ -1,9 +1,8 @@
-//! Unix: flock through fs4, names through rustix.
+//! Unix: names and files, through rustix.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::{
     DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown,
 };
@@ -11,17 +10,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use fs4::FileExt;
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_OMIT};
 
 /// A moment on a clock that stands still while the machine sleeps.
 #[cfg(not(all(test, shuttle)))]
 pub use std::time::Instant;
 
-use super::{FileId, FileKind, Meta, NewDirectories, OsLock};
-
-/// A byte no record ever reaches. The guard of rule 8 locks it beside the flock on the file.
-const GUARD_BYTE: libc::off_t = 1 << 40;
+use super::{FileId, FileKind, Meta, NewDirectories};
 
 /// Opens an existing lock file for reading and writing, refusing to follow a symbolic link and
 /// never waiting for the other end of a FIFO.
@@ -74,7 +69,7 @@ pub use self::rename as replace;
 
 /// Has the disk keep the names in `directory` as they are now, where the system lets us ask for that.
 pub fn sync_directory(directory: &Path) -> io::Result<()> {
-    match File::open(directory).and_then(|directory| directory.sync_all()) {
+    match File::open(directory).and_then(|directory| super::sync(&directory)) {
         Err(error) if is_unsupported(&error) || error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
         synced => synced,
     }
@@ -86,78 +81,23 @@ pub fn unlink(path: &Path) -> io::Result<()> {
     Ok(rustix::fs::unlink(path)?)
 }
 
-/// Asks for the exclusive operating-system lock, without waiting.
-#[expect(clippy::disallowed_methods, reason = "the seam is where the kernel is asked for locks")]
-pub fn try_lock(file: &File) -> io::Result<OsLock> {
-    match FileExt::try_lock(file) {
-        Ok(()) => Ok(OsLock::Acquired),
-        Err(fs4::TryLockError::WouldBlock) => Ok(OsLock::Busy),
-        Err(fs4::TryLockError::Error(error)) => busy_or_unsupported(error),
-    }
-}
-
-/// Gives the operating-system lock up.
-#[expect(clippy::disallowed_methods, reason = "the seam is where the kernel is asked for locks")]
-pub fn unlock(file: &File) -> io::Result<()> {
-    FileExt::unlock(file)
-}
-
-/// Takes the guard that changes of a lock file's name exclude each other with, without waiting.
-///
-/// It is an open-file-description byte lock: independent of the flock on the same file, and gone
-/// with the descriptor. Whoever freezes with the guard delays the others and endangers nobody.
-pub fn try_guard(file: &File) -> io::Result<OsLock> {
-    guard(file, libc::F_WRLCK)
-}
-
-/// Gives the guard up. Closing the descriptor does too.
-pub fn unguard(file: &File) -> io::Result<()> {
-    guard(file, libc::F_UNLCK).map(drop)
-}
-
-// The kinds are wider than the field on some systems and not on others.
-fn guard(file: &File, kind: impl TryInto<libc::c_short, Error: std::fmt::Debug>) -> io::Result<OsLock> {
-    // SAFETY: `flock` is plain old data for which all-zero bytes are a valid value (l_pid must be
-    // zero for OFD locks anyway).
-    let mut range: libc::flock = unsafe { std::mem::zeroed() };
-    range.l_type = kind.try_into().expect("lock kinds are tiny");
-    range.l_whence = libc::SEEK_SET.try_into().expect("seek kinds are tiny");
-    range.l_start = GUARD_BYTE;
-    range.l_len = 1;
-    // SAFETY: the descriptor is open for as long as `file` is borrowed, and `range` outlives the
-    // call, which only reads it.
-    let answer = unsafe { libc::fcntl(file.as_raw_fd(), F_OFD_SETLK, &raw const range) };
-    if answer == 0 {
-        return Ok(OsLock::Acquired);
-    }
-    busy_or_unsupported(io::Error::last_os_error())
-}
-
-#[cfg(target_os = "linux")]
-use libc::F_OFD_SETLK;
-/// From XNU's `sys/fcntl.h`; the same meaning as on Linux.
-#[cfg(target_vendor = "apple")]
-const F_OFD_SETLK: libc::c_int = 90;
-/// Elsewhere there are no such locks: the kernel answers EINVAL, which is "unsupported".
-#[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
-const F_OFD_SETLK: libc::c_int = -1;
-
-/// EACCES is how SMB mounts say "busy"; the others are how file systems say "no such locks here".
-fn busy_or_unsupported(error: io::Error) -> io::Result<OsLock> {
-    match error.raw_os_error() {
-        Some(libc::EAGAIN | libc::EACCES | libc::EINTR) => Ok(OsLock::Busy),
-        Some(libc::ENOLCK | libc::ENOSYS | libc::EOPNOTSUPP | libc::EINVAL) => Ok(OsLock::Unsupported),
-        _ => Err(error),
-    }
-}
-
 /// Whether `error` means that the file system cannot do what was asked, rather than that it failed.
 #[must_use]
 pub fn is_unsupported(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(libc::EOPNOTSUPP | libc::ENOSYS | libc::EINVAL | libc::EISDIR | libc::EPERM | libc::EMLINK | libc::EXDEV)
-    )
+    // ENOTSUP is another number than EOPNOTSUPP on macOS, and the one that its file systems answer.
+    error.raw_os_error() == Some(libc::ENOTSUP)
+        || matches!(
+            error.raw_os_error(),
+            Some(
+                libc::EOPNOTSUPP
+                    | libc::ENOSYS
+                    | libc::EINVAL
+                    | libc::EISDIR
+                    | libc::EPERM
+                    | libc::EMLINK
+                    | libc::EXDEV
+            )
+        )
 }
 
 /// Whether `error` passes by itself: it says nothing about who owns a lock.
