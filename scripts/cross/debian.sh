@@ -1,0 +1,19 @@
+# To be sourced: the packages of a newer Debian, which this one has no version of.
+#
+#   newer DIR APT-GET-ARGUMENTS    apt-get with these packages, in DIR; the lists of this Debian are not touched
+
+newer() {
+  local debian=$1
+  shift
+  if [ ! -d "$debian/lists" ]; then
+    local mirror
+    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -m1 '/debian/*$' || true)
+    [ -n "$mirror" ] || { echo 'no Debian mirror is configured' >&2; return 1; }
+    mkdir -p "$debian/cache" "$debian/lists/partial"
+    printf 'deb %s trixie main\ndeb %s trixie-backports main\n' "$mirror" "$mirror" >"$debian/sources.list"
+    newer "$debian" update || { rm -r "$debian/lists"; return 1; }
+  fi
+  (cd "$debian" && apt-get -q -o Dir::Etc::SourceList="$debian/sources.list" -o Dir::Etc::SourceParts=- \
+    -o Dir::State::Lists="$debian/lists" -o Dir::Cache="$debian/cache" -o APT::Sandbox::User=root "$@") \
+    >>"$debian/apt.log" 2>&1 || { echo "apt-get failed, see $debian/apt.log" >&2; return 1; }
+}

@@ -1,0 +1,56 @@
+#!/bin/bash
+# Prints where a Rust toolchain is that has the std of TARGET. Where it is not installed, std is built from Debian's
+# package of its source, which exists for the version of its compiler, into a copy in DIR; the toolchain itself stays as
+# it is.
+#
+#   scripts/cross/toolchain.sh DIR TARGET    about 2 minutes the first time, nothing to do later
+set -euo pipefail
+
+dir=$(realpath -m "${1:?where to?}")
+target=${2:?for what?}
+. "$(dirname "$0")/debian.sh"
+
+step() { echo "rust: $*" >&2; }
+fail() { echo "rust: $*" >&2; exit 3; }
+
+for each in rustc cargo; do
+  command -v "$each" >/dev/null || fail "needs $each"
+done
+installed=$(rustc --print sysroot)
+if [ -d "$installed/lib/rustlib/$target/lib" ]; then
+  echo "$installed"
+  exit
+fi
+
+for each in apt-get dpkg; do
+  command -v "$each" >/dev/null || fail "needs the std of $target (rustup target add $target), or $each to build it"
+done
+rust=$(rustc --version | cut -d' ' -f2)
+toolchain=$dir/$rust
+if [ ! -d "$toolchain/lib/rustlib/src/rust" ]; then
+  step "fetching the source of Rust $rust"
+  mkdir -p "$dir/debian"
+  newer "$dir/debian" download "rust-src=$rust+*" || fail "the source of Rust $rust could not be had"
+  rm -rf "$toolchain" "$toolchain.new" # what an attempt that failed has left
+  # Hard links: no space is taken, and the real toolchain is not touched.
+  cp -al "$installed" "$toolchain.new" 2>/dev/null || cp -a "$installed" "$toolchain.new"
+  mkdir -p "$toolchain.new/lib/rustlib/src/rust"
+  dpkg --fsys-tarfile "$dir/debian/rust-src_$rust"*.deb |
+    tar x -C "$toolchain.new/lib/rustlib/src/rust" --strip-components=4 "./usr/src/rustc-$rust/library"
+  mv "$toolchain.new" "$toolchain"
+fi
+if [ ! -d "$toolchain/lib/rustlib/$target/lib" ]; then
+  step "building Rust's std for $target"
+  scratch=$(mktemp -d)
+  mkdir "$scratch/src"
+  : >"$scratch/src/lib.rs"
+  printf '[package]\nname = "std-builder"\nversion = "0.1.0"\nedition = "2021"\n' >"$scratch/Cargo.toml"
+  (cd "$scratch" && RUSTC=$toolchain/bin/rustc RUSTC_BOOTSTRAP=1 "$toolchain/bin/cargo" build --quiet --release \
+    -Zbuild-std=std,panic_unwind,panic_abort,test,proc_macro --target "$target" --target-dir "$scratch/target") >&2
+  rm -f "$scratch/target/$target/release/deps/"libstd_builder-*
+  mkdir -p "$toolchain/lib/rustlib/$target/lib.new"
+  cp "$scratch/target/$target/release/deps/"*.rlib "$toolchain/lib/rustlib/$target/lib.new/"
+  mv "$toolchain/lib/rustlib/$target/lib.new" "$toolchain/lib/rustlib/$target/lib"
+  rm -r "$scratch"
+fi
+echo "$toolchain"
