@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { child, leasehold, scratch, sleep, until } from './support/index.mjs'
 import { outside } from './support/outside.mjs'
+import { patience } from './support/platform.mjs'
 
 const { acquireFileLock, withFileLock } = leasehold
 
@@ -86,14 +87,13 @@ describe('an aborted call', { concurrency: 4 }, () => {
     stayAlive(t)
     const directory = scratch(t)
     const controller = new AbortController()
-    const stuck = deferred()
+    const [stuck, started] = [deferred(), deferred()]
     const result = await withFileLock(join(directory, 'outer'), async (outer) => {
-      const inner = withFileLock(
-        join(directory, 'inner'),
-        { signal: controller.signal, abortGraceMs: 0 },
-        () => stuck.promise,
-      )
-      await sleep(20)
+      const inner = withFileLock(join(directory, 'inner'), { signal: controller.signal, abortGraceMs: 0 }, () => {
+        started.resolve()
+        return stuck.promise
+      })
+      await started.promise
       controller.abort()
       await (await outside(() => acquireFileLock(join(directory, 'inner')))).release()
       outer.assertHeld()
@@ -142,8 +142,8 @@ describe('an aborted call', { concurrency: 4 }, () => {
   })
 
   for (const [name, abortsSoon] of Object.entries({
-    'AbortSignal.timeout': () => AbortSignal.timeout(50),
-    'AbortSignal.any': () => AbortSignal.any([new AbortController().signal, AbortSignal.timeout(50)]),
+    'AbortSignal.timeout': () => AbortSignal.timeout(50 * patience),
+    'AbortSignal.any': () => AbortSignal.any([new AbortController().signal, AbortSignal.timeout(50 * patience)]),
   })) {
     test(`by ${name} loses its lock after the grace`, async (t) => {
       stayAlive(t)

@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { child, leasehold, scratch } from './support/index.mjs'
+import { patience } from './support/platform.mjs'
 import { tamper, whyNoTampering } from './support/tamper.mjs'
 
 const skip = await whyNoTampering()
@@ -45,7 +46,7 @@ test('a process that is held up between writing its record and giving it its nam
 
 test('processes that come and go as fast as they can', async (t) => {
   const directory = scratch(t)
-  const hurry = async ({ leasehold, send, next, args: { directory } }) => {
+  const hurry = async ({ leasehold, send, next, args: { directory, forMs } }) => {
     const { openSync, readFileSync, writeSync } = await import('node:fs')
     const last = openSync(`${directory}/last`, 'r+')
     let turns = 0
@@ -53,7 +54,7 @@ test('processes that come and go as fast as they can', async (t) => {
     const started = next('start')
     send({ ready: true })
     await started
-    const end = performance.now() + 2000
+    const end = performance.now() + forMs
     while (performance.now() < end) {
       const lock = leasehold.acquireFileLockSync(`${directory}/file`, { timeoutMs: 60_000 })
       const before = BigInt(readFileSync(`${directory}/last`, 'utf8'))
@@ -66,7 +67,7 @@ test('processes that come and go as fast as they can', async (t) => {
     send({ turns, smaller })
   }
   writeFileSync(join(directory, 'last'), '0'.padStart(20, '0'))
-  const all = [1, 2, 3].map(() => child(t, hurry, { args: { directory } }))
+  const all = [1, 2, 3].map(() => child(t, hurry, { args: { directory, forMs: 2000 * patience } }))
   await Promise.all(all.map((one) => one.next('ready')))
   for (const one of all) one.send({ start: true })
   const answers = await Promise.all(all.map((one) => one.next('turns')))
