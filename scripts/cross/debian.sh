@@ -3,7 +3,8 @@
 #   newer DIR APT-GET-ARGUMENTS    apt-get with these packages, in DIR; the lists of this Debian are not touched
 
 newer() {
-  local debian=$1
+  local debian
+  debian=$(realpath -m "$1")
   shift
   if [ ! -d "$debian/lists" ]; then
     local mirror
