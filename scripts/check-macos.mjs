@@ -31,6 +31,10 @@ const toolchain = run('bash', [join('scripts', 'cross', 'toolchain.sh'), dir, TA
 const options = ['--locked', '--all-targets', '--target', TARGET, '--target-dir', join(target, 'macos')]
 run('cargo', ['clippy', ...options, '--', '--deny', 'warnings'], {
   stdio: 'inherit',
-  env: { ...process.env, PATH: `${join(toolchain, 'bin')}:${process.env.PATH}`, RUSTC: join(toolchain, 'bin', 'rustc') },
+  env: {
+    ...process.env,
+    PATH: `${join(toolchain, 'bin')}:${process.env.PATH}`,
+    RUSTC: join(toolchain, 'bin', 'rustc'),
+  },
 })
 console.log(`checked for ${TARGET}: crate, tests included; skipped: linking and running, which need macOS`)

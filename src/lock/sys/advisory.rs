@@ -16,8 +16,8 @@ const GUARD_BYTE: libc::off_t = 1 << 40;
 const LOCK_BYTE: libc::off_t = GUARD_BYTE + 2;
 
 /// Whether a flock keeps everybody from locking a byte of the file, its owner included. XNU has both in one list, where
-/// a flock reaches over all bytes and is somebody else's to whoever asks for a byte (`lf_getblock`, `ofd_to_id`): nobody
-/// could ever have the guard of a file that is locked.
+/// a flock reaches over all bytes and is somebody else's to whoever asks for a byte (`lf_getblock`, `ofd_to_id`):
+/// nobody could ever have the guard of a file that is locked.
 const FLOCK_IS_IN_THE_WAY: bool = cfg!(target_vendor = "apple");
 
 /// Asks for the exclusive operating-system lock, without waiting.

@@ -56,8 +56,8 @@ impl Watcher {
         None
     }
 
-    /// Starts watching a `file` of our own for being marked, removed or renamed by others. `None` when the system has no
-    /// watch to spare.
+    /// Starts watching a `file` of our own for being marked, removed or renamed by others. `None` when the system
+    /// has no watch to spare.
     #[must_use]
     pub fn watch_own(&self, file: &File) -> Option<WatchId> {
         let file = file.as_raw_fd();
@@ -107,7 +107,7 @@ impl Watcher {
     fn change(&self, change: &Event) -> io::Result<()> {
         let nothing: &mut [MaybeUninit<Event>] = &mut [];
         let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-        // SAFETY: the kernel checks the descriptor in `change`, and forgets what it was told about it when it is closed.
+        // SAFETY: the kernel checks the descriptor in `change`, and forgets the watch when that is closed.
         unsafe { kevent_timespec(&self.queue, std::slice::from_ref(change), nothing, Some(&at_once)) }?;
         Ok(())
     }
