@@ -83,7 +83,7 @@ const TARGETS = [
   target('writeJsonFileAtomically, durable, of write-file-atomic', 'json', 'durable × write-file-atomic', {
     most: 1,
     say: times,
-    beside: ['fs.promises'],
+    beside: ['fs.promises', 'fs.promises, name synced'],
   }),
   target('writeJsonFileAtomically, not durable, of write-file-atomic', 'json', 'not durable × write-file-atomic', {
     most: 1,

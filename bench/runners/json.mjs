@@ -1,6 +1,7 @@
 // Microseconds per write of a JSON file of 10 kB: who, file, whether it is to be durable, for how many milliseconds.
 
 import fs from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { now } from '../clock.mjs'
 
 const WRITERS = {
@@ -12,14 +13,23 @@ const WRITERS = {
     const { write } = await import('../peers/write-file-atomic.mjs')
     return (path, value, durable) => write(path, textOf(value), { fsync: durable })
   },
-  /** The least that Node can do: kills leave the file under its other name. */
-  'fs.promises': async () => async (path, value, durable) => {
-    const file = await fs.open(`${path}.tmp`, 'w')
-    await file.writeFile(textOf(value))
-    if (durable) await file.sync()
-    await file.close()
-    await fs.rename(`${path}.tmp`, path)
+  'fs.promises': async () => replace,
+  /** A power cut cannot bring the old file back then. */
+  'fs.promises, name synced': async () => async (path, value, durable) => {
+    await replace(path, value, durable)
+    const directory = await fs.open(dirname(path))
+    await directory.sync()
+    await directory.close()
   },
+}
+
+/** The least that Node can do: kills leave the file under its other name. */
+async function replace(path, value, durable) {
+  const file = await fs.open(`${path}.tmp`, 'w')
+  await file.writeFile(textOf(value))
+  if (durable) await file.sync()
+  await file.close()
+  await fs.rename(`${path}.tmp`, path)
 }
 
 const textOf = (value) => `${JSON.stringify(value, null, 2)}\n`
