@@ -29,8 +29,11 @@ const REMOTE_POLL: Duration = Duration::from_millis(100);
 /// The longest gap between two looks that counts as having watched: a longer one means that this
 /// process itself was stopped or asleep, and perhaps the holder with it.
 const WATCHED_GAP: Duration = Duration::from_secs(1);
-/// An event may come just before what it announces: look again after 1, 2, 4 … ms, this often.
-const BURST: u32 = 6;
+/// An event may come just before what it announces: look again after this long, then after twice as long,
+/// and so on.
+const SOON: Duration = Duration::from_micros(100);
+/// This often.
+const BURST: u32 = 10;
 /// How often the file may change under a single look before the look is put off.
 const ROUNDS: usize = 16;
 
@@ -39,6 +42,8 @@ pub struct Contender {
     target: Arc<Target>,
     draft: Option<Draft>,
     seen: Option<Seen>,
+    /// The file seen before, which has lost the name. Closing it takes as long as taking a lock: that comes first.
+    moved: Option<Seen>,
     last_token: u64,
     /// Whether somebody else has had the lock since this began.
     contended: bool,
@@ -94,7 +99,7 @@ impl Contender {
     /// A contender for `target` that has not looked yet.
     #[must_use]
     pub fn new(target: Arc<Target>, pace: Pace) -> Self {
-        Self { target, draft: None, seen: None, last_token: 0, contended: pace == Pace::Careful, burst: 0 }
+        Self { target, draft: None, seen: None, moved: None, last_token: 0, contended: pace == Pace::Careful, burst: 0 }
     }
 
     /// The lock file contended for.
@@ -127,8 +132,14 @@ impl Contender {
     ///
     /// [`LockError::NotALockFile`], [`LockError::Stale`] or [`LockError::Io`].
     pub fn look(&mut self, terms: &Terms, watcher: Option<&Watcher>) -> Result<Look, LockError> {
-        // An error leaves nothing of ours on the file: neither descriptor nor lock.
-        match self.try_look(terms, watcher).inspect_err(|_| self.forget(watcher)) {
+        let looked = self.try_look(terms, watcher);
+        match &looked {
+            Ok(Look::Taken { .. }) => {}
+            Ok(Look::Held { .. }) => close(self.moved.take(), watcher),
+            // An error leaves nothing of ours on the file: neither descriptor nor lock.
+            Err(_) => self.forget(watcher),
+        }
+        match looked {
             // Somebody uses the file in a way that keeps even a look out: that is a lock as good as any.
             Err(LockError::Io { source, .. }) if sys::is_transient(&source) => Ok(self.again(None)),
             looked => looked,
@@ -158,7 +169,7 @@ impl Contender {
             if self.seen.is_some() {
                 match self.judge(terms, watcher)? {
                     Outcome::Done(look) => return Ok(look),
-                    Outcome::Moved => self.forget(watcher),
+                    Outcome::Moved => close(std::mem::replace(&mut self.moved, self.seen.take()), watcher),
                 }
             }
         }
@@ -170,11 +181,10 @@ impl Contender {
         self.draft = None;
     }
 
-    /// Stops looking at the file last seen.
+    /// Stops looking at the file last seen, and at the one before.
     pub fn forget(&mut self, watcher: Option<&Watcher>) {
-        if let (Some(watch), Some(watcher)) = (self.seen.take().and_then(|seen| seen.watch), watcher) {
-            watcher.unwatch(watch);
-        }
+        close(self.seen.take(), watcher);
+        close(self.moved.take(), watcher);
     }
 
     /// Opens the lock file that stands at the path; `false` when there is none.
@@ -280,16 +290,22 @@ impl Contender {
             (FsClass::Local, Some(Seen { watch: Some(_), .. })) => JS_POLL,
             (FsClass::Local, _) => POLL,
         };
-        let mut again = recheck.map_or(pace, |recheck| recheck.min(pace));
+        let mut again = recheck.map_or(pace, |recheck| recheck.min(pace)).max(Duration::from_millis(1));
         if self.burst > 0 {
-            again = again.min(Duration::from_millis(1 << (BURST - self.burst)));
+            again = again.min(SOON * (1 << (BURST - self.burst)));
             self.burst -= 1;
         }
-        Look::Held { again: again.max(Duration::from_millis(1)) }
+        Look::Held { again }
     }
 
     fn io(&self, action: &'static str, error: std::io::Error) -> LockError {
         LockError::io(action, &self.target.lock_path, error)
+    }
+}
+
+fn close(seen: Option<Seen>, watcher: Option<&Watcher>) {
+    if let (Some(watch), Some(watcher)) = (seen.and_then(|seen| seen.watch), watcher) {
+        watcher.unwatch(watch);
     }
 }
 

@@ -245,11 +245,11 @@ impl Rounds {
         }
         match looked {
             Ok(Look::Taken { sidecar, from }) => {
+                registry::taken(contender.target(), sidecar, from);
                 contender.forget(watcher);
                 if let Some(after) = after {
                     self.watched.remove(&after);
                 }
-                registry::taken(contender.target(), sidecar, from);
             }
             Ok(Look::Held { again }) => {
                 if terms.timeout == Some(Duration::ZERO) {
