@@ -836,4 +836,4 @@ function __napiStampBindingTarget(exportsObject, target) {
 module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __napiLoadedBindingTarget)
 module.exports = nativeBinding
 module.exports.Environment = nativeBinding.Environment
-module.exports.Lease = nativeBinding.Lease
+

@@ -4,7 +4,8 @@
 // Before test suites replace it: locks have to go on while clocks stand still.
 const { setImmediate } = require('node:timers')
 const { isMainThread } = require('node:worker_threads')
-const { Lease, answer, environment, fetchIfExpected, lease: leaseFor } = require('./environment.js')
+const { optionNames } = require('./addon.js')
+const { answer, environment, fetchIfExpected, lease: leaseFor } = require('./environment.js')
 const {
   FileLockStaleError,
   SessionWriteLockStaleError,
@@ -15,30 +16,45 @@ const {
 } = require('./errors.js')
 const exit = require('./exit.js')
 const { FileLockHandle, described, giveBack, leaseOf, lossOf } = require('./handle.js')
+const { Lease } = require('./lease.js')
 const { publish } = require('./losses.js')
 const openclaw = require('./openclaw.js')
 const rejections = require('./rejections.js')
 const { chain, runWithin } = require('./scope.js')
 
+const FILE_OPTIONS = optionNames(false)
+const SESSION_OPTIONS = optionNames(true)
 const ABORT_GRACE_MS = 2000
 const LONG_TURN_MS = 10
 /** An option for ourselves: whether only their owner may use directories that are created. */
 const PRIVATE_DIRECTORIES = Symbol('privateDirectories')
 
+/** To ask costs as much as a system call: it is enough to ask now and then whether turns get long. */
+const LOCKS_UNASKED = 8
+
 /** When the event loop's current turn was first seen; 0 when it has not been. */
 let turnSince = 0
+let locksUnasked = 0
 
 /**
  * Whether the event loop has not turned for a while. A free lock is had without waiting, so a loop that does
  * nothing but lock and unlock would never let it.
  */
 function turnIsLong() {
-  const now = performance.now()
-  if (turnSince === 0) {
-    turnSince = now
+  if (turnSince !== 0) return performance.now() - turnSince > LONG_TURN_MS
+  if (++locksUnasked === LOCKS_UNASKED) {
+    locksUnasked = 0
+    turnSince = performance.now()
     setImmediate(() => (turnSince = 0)).unref()
   }
-  return now - turnSince > LONG_TURN_MS
+  return false
+}
+
+/** The values of the options that are the native part's. */
+function valuesOf(options, names) {
+  if (options === undefined || options === null) return undefined
+  if (typeof options !== 'object') throw invalidArgument('options must be an object')
+  return names.map((name) => options[name])
 }
 
 /** The signal in `options`, seen to be one. */
@@ -90,8 +106,9 @@ async function acquire(path, options, session, origin) {
   exit.install()
   try {
     const isPrivate = options?.[PRIVATE_DIRECTORIES] === true
+    const values = valuesOf(options, session ? SESSION_OPTIONS : FILE_OPTIONS)
     const request = (asks) =>
-      environment.acquire(path, options, session, chain(), openclaw.mayHold(path), asks, isPrivate)
+      environment.acquire(path, values, session, chain(), openclaw.mayHold(path), asks, isPrivate)
     const lease = veto ? await leaseWithLeave(request, options, signal, veto) : leaseIn(request(false), signal)
     // With a signal never at once: it may be aborted right after the call.
     const had = signal || lease instanceof Promise ? await lease : lease
@@ -104,7 +121,7 @@ async function acquire(path, options, session, origin) {
 
 /** The lease that was asked for, or a promise of it. */
 function leaseIn(answered, signal) {
-  if (answered instanceof Lease) return answered
+  if (Array.isArray(answered)) return new Lease(answered)
   if (typeof answered === 'number') return leaseFor(answered, signal)
   throw toError(answered)
 }
@@ -140,7 +157,8 @@ function acquireFileLockSync(path, options) {
   signal?.throwIfAborted()
   veto?.(path)
   exit.install()
-  const request = (asks) => leaseIn(environment.acquireSync(path, options, chain(), openclaw.mayHold(path), asks))
+  const values = valuesOf(options, FILE_OPTIONS)
+  const request = (asks) => leaseIn(environment.acquireSync(path, values, chain(), openclaw.mayHold(path), asks))
   let lease
   try {
     lease = request(veto !== undefined)

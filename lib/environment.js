@@ -3,8 +3,9 @@
 
 // Before test suites replace them.
 const { setInterval } = require('node:timers')
-const { Environment, Lease } = require('./addon.js')
+const { Environment } = require('./addon.js')
 const { toError } = require('./errors.js')
+const { Lease } = require('./lease.js')
 const { tellLeak, tellLoss, warn } = require('./losses.js')
 
 /** What each unanswered number resolves. */
@@ -36,17 +37,18 @@ function answer(id) {
 
 /** A promise for the lease requested under `id`; rejects with the signal's reason when it aborts. */
 function lease(id, signal) {
+  if (!signal) return answer(id)
   return new Promise((resolve, reject) => {
     const abort = () => {
       // Too late when the answer is under way already: then it counts.
       if (environment.cancel(id)) dismiss(id).reject(signal.reason)
     }
     const settled = (settle) => (value) => {
-      signal?.removeEventListener('abort', abort)
+      signal.removeEventListener('abort', abort)
       settle(value)
     }
     expect(id, { resolve: settled(resolve), reject: settled(reject) })
-    signal?.addEventListener('abort', abort, { once: true })
+    signal.addEventListener('abort', abort, { once: true })
   })
 }
 
@@ -62,14 +64,20 @@ function fetch() {
   }
 }
 
-function deliver({ id, fault, lease, inspection, swept, reclaimed, contents, loss, leaked, warning }) {
+function deliver(letter) {
+  // A lock that was had: the number of the request, and what was granted.
+  if (Array.isArray(letter)) dismiss(letter[0])?.resolve(new Lease(letter[1]))
+  else tell(letter)
+}
+
+function tell({ id, fault, inspection, swept, reclaimed, contents, loss, leaked, warning }) {
   if (loss) tellLoss(loss)
   else if (leaked) tellLeak(leaked)
   else if (warning) warn(warning.message, warning.code)
   else {
     const entry = dismiss(id)
     if (fault) entry?.reject(toError(fault))
-    else entry?.resolve(lease ?? inspection ?? swept ?? reclaimed ?? contents)
+    else entry?.resolve(inspection ?? swept ?? reclaimed ?? contents)
   }
 }
 
@@ -77,4 +85,4 @@ function fetchIfExpected() {
   if (pending.size > 0) fetch()
 }
 
-module.exports = { Lease, answer, environment, fetch, fetchIfExpected, lease }
+module.exports = { answer, environment, fetch, fetchIfExpected, lease }

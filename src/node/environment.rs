@@ -16,10 +16,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use napi::bindgen_prelude::{Either3, Env, Function, Result, Unknown};
+use napi::bindgen_prelude::{Either, Either3, Env, Function, Result, Unknown};
 use napi_derive::napi;
 
-use super::handle::Lease;
+use super::handle::{Granted, Lease};
 use super::mailbox::{Letter, Mail, Mailbox};
 use super::options::{file_terms, session_terms, type_error};
 use super::report::{Fault, HeldReport, js_number};
@@ -62,7 +62,7 @@ impl Environment {
     }
 
     /// Asks for a lock: the lease, why not, or the number under which the mailbox will answer.
-    /// `session` tells `acquireSessionWriteLock` from the others; `chain` is the asking call chain: the
+    /// `options` are the values of the options named by `option_names`; `session` tells `acquireSessionWriteLock` from the others; `chain` is the asking call chain: the
     /// numbers of lease and hold of each scope, outermost first; `own_pid_claimed` whether a JavaScript lock
     /// with our own pid may be held here; `asks` whether to report a stale lock instead of taking it over;
     /// `private_directories` whether only their owner may use directories that are created.
@@ -75,13 +75,13 @@ impl Environment {
         &mut self,
         env: Env,
         path: Unknown<'_>,
-        options: Unknown<'_>,
+        options: Option<Vec<Unknown<'_>>>,
         session: bool,
         chain: Vec<f64>,
         own_pid_claimed: bool,
         asks: bool,
         private_directories: bool,
-    ) -> Result<Either3<Lease, Fault, f64>> {
+    ) -> Result<Either3<Granted, Fault, f64>> {
         let path = path_of(env, path, session)?;
         let new_directories = if private_directories { NewDirectories::Private } else { NewDirectories::Ordinary };
         let terms = Terms { asks, new_directories, ..self.terms(env, options, session, &chain, own_pid_claimed)? };
@@ -91,7 +91,7 @@ impl Environment {
             Box::new(move |settled| mailbox.post(Mail::Settled(id, settled)))
         };
         Ok(match acquire(Path::new(&path), terms, settle) {
-            Ok(Acquired::Now(hold)) => Either3::A(Lease::new(hold, self.mailbox.clone())),
+            Ok(Acquired::Now(hold)) => Either3::A(Lease::grant(hold, &self.mailbox)),
             Ok(Acquired::Later(ticket)) => {
                 self.waiting.insert(id, ticket);
                 Either3::C(js_number(id))
@@ -110,15 +110,15 @@ impl Environment {
         &self,
         env: Env,
         path: Unknown<'_>,
-        options: Unknown<'_>,
+        options: Option<Vec<Unknown<'_>>>,
         chain: Vec<f64>,
         own_pid_claimed: bool,
         asks: bool,
-    ) -> Result<Either3<Lease, Fault, f64>> {
+    ) -> Result<Either3<Granted, Fault, f64>> {
         let path = path_of(env, path, false)?;
         let terms = Terms { blocking: true, asks, ..self.terms(env, options, false, &chain, own_pid_claimed)? };
         Ok(match acquire_blocking(Path::new(&path), terms) {
-            Ok(hold) => Either3::A(Lease::new(hold, self.mailbox.clone())),
+            Ok(hold) => Either3::A(Lease::grant(hold, &self.mailbox)),
             Err(error) => Either3::B(Fault::from(&error)),
         })
     }
@@ -129,20 +129,24 @@ impl Environment {
         self.waiting.remove(&number(id)).is_some_and(|ticket| ticket.cancel())
     }
 
-    /// Empties the mailbox.
+    /// Empties the mailbox. A lock that was had, by far the most frequent letter, is the number of the request with the
+    /// lease; anything else is a `Letter`.
     #[napi(catch_unwind)]
-    pub fn fetch(&mut self, env: Env) -> Vec<Letter> {
-        let letters = self.mailbox.empty();
-        if letters.iter().any(|letter| matches!(letter, Mail::Suspected)) {
+    pub fn fetch(&mut self, env: Env) -> Vec<Either<(f64, Granted), Letter>> {
+        let mail = self.mailbox.empty();
+        if mail.iter().any(|mail| matches!(mail, Mail::Suspected)) {
             collect_garbage(env);
         }
-        let open = |letter| {
-            if let Mail::Settled(id, _) = letter {
+        let open = |mail| {
+            if let Mail::Settled(id, _) = mail {
                 self.waiting.remove(&id);
             }
-            Letter::new(letter, &self.mailbox)
+            match mail {
+                Mail::Settled(id, Ok(hold)) => Some(Either::A((js_number(id), Lease::grant(hold, &self.mailbox)))),
+                mail => Letter::new(mail, &self.mailbox).map(Either::B),
+            }
         };
-        letters.into_iter().filter_map(open).collect()
+        mail.into_iter().filter_map(open).collect()
     }
 
     /// Gives the work of a hold no longer than `grace_ms`; then the lease is taken away, unless other work shares
@@ -254,7 +258,7 @@ impl Environment {
     fn terms(
         &self,
         env: Env,
-        options: Unknown<'_>,
+        options: Option<Vec<Unknown<'_>>>,
         session: bool,
         chain: &[f64],
         own_pid_claimed: bool,

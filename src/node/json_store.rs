@@ -9,7 +9,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use napi::bindgen_prelude::{Buffer, Either, Either3, Null};
+use napi::bindgen_prelude::{Buffer, Either, Either3, External, Null};
 use napi_derive::napi;
 
 use super::environment::Environment;
@@ -63,20 +63,21 @@ impl Environment {
     }
 }
 
-#[napi]
-impl Lease {
-    /// Replaces a file if this lease is held immediately before; the mailbox answers under the number
-    /// returned.
-    #[napi(catch_unwind)]
-    pub fn write_file(&self, path: String, text: String, durable: bool) -> f64 {
-        start(&self.mailbox, &path, text, durability(durable), Some(self.hold.clone()))
-    }
+/// Replaces a file if the lease is held immediately before; the mailbox answers under the number returned.
+#[napi(catch_unwind)]
+pub fn write_file_under(lease: &External<Lease>, path: String, text: String, durable: bool) -> f64 {
+    start(&lease.mailbox, &path, text, durability(durable), Some(lease.hold.clone()))
+}
 
-    /// As `write_file`, on this thread: null, or a fault.
-    #[napi(catch_unwind)]
-    pub fn write_file_sync(&self, path: String, text: String, durable: bool) -> Either<Null, Fault> {
-        finish(&path, &text, durability(durable), Some(&self.hold))
-    }
+/// As `write_file_under`, on this thread: null, or a fault.
+#[napi(catch_unwind)]
+pub fn write_file_sync_under(
+    lease: &External<Lease>,
+    path: String,
+    text: String,
+    durable: bool,
+) -> Either<Null, Fault> {
+    finish(&path, &text, durability(durable), Some(&lease.hold))
 }
 
 fn links(follow: bool) -> Links {

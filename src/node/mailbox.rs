@@ -10,7 +10,6 @@ use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 use parking_lot::Mutex;
 
-use super::handle::Lease;
 use super::report::{Fault, HeldReport, InspectionReport, LossReport, SweptReport, js_number};
 use crate::json_store::StoreError;
 use crate::lock::endings;
@@ -133,8 +132,6 @@ impl Observer for Mailbox {
 pub struct Letter {
     /// The number of the request it answers; 0 for none.
     pub id: f64,
-    /// The lock asked for.
-    pub lease: Option<Lease>,
     /// What went wrong with the request.
     pub fault: Option<Fault>,
     /// What an inspection found.
@@ -168,7 +165,6 @@ impl Letter {
     pub(super) fn new(mail: Mail, mailbox: &Arc<Mailbox>) -> Option<Self> {
         let empty = Self {
             id: 0.0,
-            lease: None,
             fault: None,
             inspection: None,
             swept: None,
@@ -179,13 +175,8 @@ impl Letter {
             warning: None,
         };
         Some(match mail {
-            Mail::Settled(id, settled) => {
-                let (lease, fault) = match settled {
-                    Ok(hold) => (Some(Lease::new(hold, mailbox.clone())), None),
-                    Err(error) => (None, Some(Fault::from(&error))),
-                };
-                Self { id: js_number(id), lease, fault, ..empty }
-            }
+            // A lock that was had is no letter: it is given to JavaScript as it is.
+            Mail::Settled(_, Ok(_)) | Mail::Suspected => return None,
             Mail::Done(id, done) => {
                 Self { id: js_number(id), fault: done.err().map(|error| Fault::from(&error)), ..empty }
             }
@@ -199,9 +190,10 @@ impl Letter {
             Mail::Reclaimed(id, Ok(reclaimed)) => {
                 Self { id: js_number(id), reclaimed: Some(reclaimed.name()), ..empty }
             }
-            Mail::Inspected(id, Err(error)) | Mail::Swept(id, Err(error)) | Mail::Reclaimed(id, Err(error)) => {
-                Self { id: js_number(id), fault: Some(Fault::from(&error)), ..empty }
-            }
+            Mail::Settled(id, Err(error))
+            | Mail::Inspected(id, Err(error))
+            | Mail::Swept(id, Err(error))
+            | Mail::Reclaimed(id, Err(error)) => Self { id: js_number(id), fault: Some(Fault::from(&error)), ..empty },
             Mail::Read(id, read) => {
                 let (contents, fault) = match read {
                     Ok(bytes) => (bytes.map(Buffer::from), None),
@@ -215,7 +207,6 @@ impl Letter {
             Mail::Lost(loss) => Self { loss: Some(LossReport::from(&*loss)), ..empty },
             Mail::NotRemoved(code, message) => Self { warning: Some(Warning { code, message }), ..empty },
             Mail::Leaked(lease) => Self { leaked: Some(HeldReport::new(&lease, mailbox.env)), ..empty },
-            Mail::Suspected => return None,
         })
     }
 }

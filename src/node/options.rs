@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use napi::bindgen_prelude::{Env, Object, Unknown};
 use napi::{Error, Result, Status, ValueType};
+use napi_derive::napi;
 
 use crate::lock::record::Claim;
 use crate::lock::terms::{Api, LEASE_DEFAULT, LEASE_MAX, LEASE_MIN, MAX_HOLD_DEFAULT};
@@ -18,17 +19,41 @@ const SESSION_STALE_DEFAULT: Duration = Duration::from_mins(5);
 /// Labels stand in records and messages.
 const LABEL_MAX: usize = 200;
 
+/// The options of `withFileLock` and `acquireFileLock`. JavaScript reads them and passes their values in this order:
+/// that takes a quarter of the time.
+const FILE_OPTIONS: &[&str] = &[
+    "retries",
+    "stale",
+    "staleRecovery",
+    "reentrantOwner",
+    "timeoutMs",
+    "maxHoldMs",
+    "leaseMs",
+    "label",
+    "keepLockFile",
+];
+/// Those of `acquireSessionWriteLock`.
+const SESSION_OPTIONS: &[&str] = &["timeoutMs", "staleMs", "maxHoldMs", "allowReentrant", "leaseMs", "label"];
+
+/// The names of the options whose values `acquire` takes, in its order.
+#[napi]
+#[must_use]
+pub fn option_names(session: bool) -> Vec<&'static str> {
+    if session { SESSION_OPTIONS } else { FILE_OPTIONS }.to_vec()
+}
+
 /// Reads the options of `withFileLock` and `acquireFileLock`.
 ///
 /// # Errors
 ///
 /// A pending JavaScript `TypeError` or `RangeError` that names the option.
-pub fn file_terms(env: Env, options: Unknown<'_>) -> Result<Terms> {
+pub fn file_terms(env: Env, options: Option<Vec<Unknown<'_>>>) -> Result<Terms> {
     let defaults = Terms::default();
-    let Some(fields) = Fields::of(env, "options", options)? else {
+    let Some(values) = options else {
         return Ok(Terms { timeout: Some(TIMEOUT_DEFAULT), stale: STALE_DEFAULT, ..defaults });
     };
-    let patience = match fields.child("retries")? {
+    let fields = Fields { env, name: "options", source: Source::Listed(FILE_OPTIONS, values) };
+    let patience = match fields.retries()? {
         None => None,
         Some(retries) => patience(&retries)?,
     };
@@ -59,7 +84,7 @@ pub fn file_terms(env: Env, options: Unknown<'_>) -> Result<Terms> {
 /// # Errors
 ///
 /// As [`file_terms`].
-pub fn session_terms(env: Env, options: Unknown<'_>) -> Result<Terms> {
+pub fn session_terms(env: Env, options: Option<Vec<Unknown<'_>>>) -> Result<Terms> {
     let defaults = Terms {
         api: Api::Session,
         timeout: Some(TIMEOUT_DEFAULT),
@@ -67,7 +92,8 @@ pub fn session_terms(env: Env, options: Unknown<'_>) -> Result<Terms> {
         sharing: Sharing::Process,
         ..Terms::default()
     };
-    let Some(fields) = Fields::of(env, "params", options)? else { return Ok(defaults) };
+    let Some(values) = options else { return Ok(defaults) };
+    let fields = Fields { env, name: "params", source: Source::Listed(SESSION_OPTIONS, values) };
     let timeout = match fields.positive("timeoutMs")? {
         Some(Limit::Infinite) => None,
         Some(Limit::After(timeout)) => Some(timeout),
@@ -201,21 +227,37 @@ enum Zero {
 /// The fields of an options object, with its name for error messages.
 struct Fields<'env> {
     env: Env,
-    name: String,
-    object: Object<'env>,
+    name: &'static str,
+    source: Source<'env>,
+}
+
+enum Source<'env> {
+    /// Values in the order of their names.
+    Listed(&'static [&'static str], Vec<Unknown<'env>>),
+    Object(Object<'env>),
 }
 
 impl<'env> Fields<'env> {
-    /// `None` for `undefined` and `null`.
-    fn of(env: Env, name: &str, value: Unknown<'env>) -> Result<Option<Self>> {
+    fn get(&self, name: &str) -> Result<Option<Unknown<'env>>> {
+        match &self.source {
+            Source::Listed(names, values) => {
+                Ok(names.iter().position(|each| *each == name).and_then(|at| values.get(at).copied()))
+            }
+            Source::Object(object) => object.get(name),
+        }
+    }
+
+    /// The one option with options of its own.
+    fn retries(&self) -> Result<Option<Self>> {
+        let Some(value) = self.get("retries")? else { return Ok(None) };
         match value.get_type()? {
             ValueType::Undefined | ValueType::Null => Ok(None),
             ValueType::Object => {
                 // SAFETY: the value was just seen to be an object.
                 let object = unsafe { value.cast::<Object<'env>>() }?;
-                Ok(Some(Self { env, name: name.to_owned(), object }))
+                Ok(Some(Self { env: self.env, name: "options.retries", source: Source::Object(object) }))
             }
-            _ => Err(type_error(env, &format!("{name} must be an object"))),
+            _ => Err(self.type_error("retries", "must be an object")),
         }
     }
 
@@ -226,19 +268,12 @@ impl<'env> Fields<'env> {
         kind: ValueType,
         what: &str,
     ) -> Result<Option<T>> {
-        let Some(value) = self.object.get::<Unknown<'_>>(name)? else { return Ok(None) };
+        let Some(value) = self.get(name)? else { return Ok(None) };
         match value.get_type()? {
             ValueType::Undefined | ValueType::Null => Ok(None),
             // SAFETY: the value was just seen to be of the type that `T` stands for.
             found if found == kind => unsafe { value.cast() }.map(Some),
             _ => Err(self.type_error(name, &format!("must be {what}"))),
-        }
-    }
-
-    fn child(&self, name: &str) -> Result<Option<Fields<'env>>> {
-        match self.object.get::<Unknown<'env>>(name)? {
-            None => Ok(None),
-            Some(value) => Fields::of(self.env, &format!("{}.{name}", self.name), value),
         }
     }
 
@@ -267,7 +302,7 @@ impl<'env> Fields<'env> {
 
     /// A number of milliseconds where anything that makes no sense counts as absent.
     fn positive(&self, name: &str) -> Result<Option<Limit>> {
-        let Some(value) = self.object.get::<Unknown<'_>>(name)? else { return Ok(None) };
+        let Some(value) = self.get(name)? else { return Ok(None) };
         if value.get_type()? != ValueType::Number {
             return Ok(None);
         }
