@@ -13,7 +13,7 @@ function copyPackage(t) {
   const root = dirname(fileURLToPath(addonUrl))
   const copy = join(scratch(t), 'leasehold')
   for (const name of readdirSync(root)) {
-    if (/^(index\.js|binding\.js|package\.json|lib|leasehold\..*\.node)$/.test(name)) {
+    if (/^(index\.js|package\.json|lib|leasehold\..*\.node)$/.test(name)) {
       cpSync(join(root, name), join(copy, name), { recursive: true })
     }
   }

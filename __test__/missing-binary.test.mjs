@@ -17,7 +17,7 @@ const name = platform.platformName()
 function project(t) {
   const directory = scratch(t)
   const leasehold = join(directory, 'node_modules', 'leasehold')
-  for (const each of ['package.json', 'index.js', 'binding.js', 'lib']) {
+  for (const each of ['package.json', 'index.js', 'lib']) {
     cpSync(join(root, each), join(leasehold, each), { recursive: true })
   }
   return { directory, leasehold }

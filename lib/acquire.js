@@ -3,7 +3,6 @@
 
 // Before test suites replace it: locks have to go on while clocks stand still.
 const { setImmediate } = require('node:timers')
-const { isMainThread } = require('node:worker_threads')
 const { optionNames } = require('./addon.js')
 const { answer, environment, fetchIfExpected, lease: leaseFor } = require('./environment.js')
 const {
@@ -21,6 +20,7 @@ const { publish } = require('./losses.js')
 const openclaw = require('./openclaw.js')
 const rejections = require('./rejections.js')
 const { chain, runWithin } = require('./scope.js')
+const { isMainThread } = require('./thread.js')
 
 const FILE_OPTIONS = optionNames(false)
 const SESSION_OPTIONS = optionNames(true)
@@ -268,7 +268,7 @@ async function inspectLock(path) {
 }
 
 function releaseAllLocksSync() {
-  const released = environment.releaseAll(isMainThread)
+  const released = environment.releaseAll(isMainThread())
   fetchIfExpected()
   return released
 }

@@ -1,7 +1,6 @@
 'use strict'
 // Error classes, and the errors the native part describes.
 
-const { errno: numbers } = require('node:os').constants
 const { getSystemErrorMap } = require('node:util')
 
 const FILE_LOCK_TIMEOUT_ERROR_CODE = 'file_lock_timeout'
@@ -119,6 +118,7 @@ const classes = {
 /** The name of an error number. Node's own list lacks some that disks have (EDQUOT, ESTALE). */
 function nameOf(errno) {
   const known = getSystemErrorMap().get(-errno)?.[0]
+  const { errno: numbers } = require('node:os').constants
   return known ?? Object.keys(numbers).find((name) => numbers[name] === errno) ?? `errno ${errno}`
 }
 

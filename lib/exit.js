@@ -2,8 +2,8 @@
 // Nothing stays behind when the process ends in any way that runs JavaScript. What does not is the
 // native part's: an atexit hook, an environment hook, and at last the kernel.
 
-const { isMainThread } = require('node:worker_threads')
 const { environment } = require('./environment.js')
+const { isMainThread } = require('./thread.js')
 
 const onWindows = process.platform === 'win32'
 /** On Windows those that the console sends: Ctrl+C, Ctrl+Break, and that it is being closed. */
@@ -16,7 +16,7 @@ const KEY = Symbol.for('leasehold.exit')
 const shared = (process[KEY] ??= { cleanUps: new Set(), onExit: undefined, handlers: new Map() })
 
 const cleanUp = {
-  exit: () => environment.releaseAtExit(isMainThread),
+  exit: () => environment.releaseAtExit(isMainThread()),
   signal: () => environment.releaseAll(true),
 }
 
@@ -32,7 +32,7 @@ function install() {
     process.on('exit', shared.onExit)
   }
   // Signals arrive on the main thread only.
-  if (isMainThread) for (const signal of SIGNALS) listen(signal)
+  if (isMainThread()) for (const signal of SIGNALS) listen(signal)
 }
 
 /** Takes the listeners away again, unless there are locks that need them. The next lock brings them back. */

@@ -2,7 +2,7 @@
 // What OpenClaw's own JavaScript locks know in this process, and its environment variables.
 
 const { basename } = require('node:path')
-const { isMainThread } = require('node:worker_threads')
+const { isMainThread } = require('./thread.js')
 
 /** 2026.3 and 2026.5 keep what they hold in maps on `process`, by normalised target. */
 const HELD_MAPS = ['openclaw.sessionWriteLockHeldLocks', 'openclaw.fileLockHeldLocks'].map((name) => Symbol.for(name))
@@ -14,7 +14,7 @@ const MANAGERS = Symbol.for('fsSafe.sidecarLockManagers')
  * are enough: being too careful costs a wait, being careless a lock. A worker cannot see the maps.
  */
 function mayHold(path) {
-  if (!isMainThread) return true
+  if (!isMainThread()) return true
   return HELD_MAPS.some((name) => names(process[name], path)) || managersOf().some(({ held }) => names(held, path))
 }
 
@@ -22,7 +22,7 @@ function mayHold(path) {
  * The names of lock files that OpenClaw's JavaScript holds in this process; `undefined` in a worker, which cannot see.
  */
 function claimed() {
-  if (!isMainThread) return undefined
+  if (!isMainThread()) return undefined
   const maps = [...HELD_MAPS.map((name) => process[name]), ...managersOf().map(({ held }) => held)]
   const keys = maps.filter((held) => held instanceof Map).flatMap((held) => [...held.keys()])
   return keys.map((key) => `${basename(String(key))}.lock`)

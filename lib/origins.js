@@ -7,7 +7,6 @@
 // Before test suites replace them.
 const { setImmediate } = require('node:timers')
 const { inspect } = require('node:util')
-const { promiseHooks } = require('node:v8')
 const { chain, reportsOrigins } = require('./scope.js')
 
 /** In which chain a promise was made, if that was noted. */
@@ -22,6 +21,8 @@ function note(what) {
   if (reportsOrigins || noted === what) return
   forget()
   noted = what
+  // Loaded when it is needed, which takes several milliseconds.
+  const { promiseHooks } = require('node:v8')
   stop.push(promiseHooks.onInit(onMade))
   if (what !== 'made') stop.push(promiseHooks.onSettled(onSettled))
 }

@@ -1,13 +1,13 @@
 'use strict'
 // For test suites, which want to begin and end without locks, and to see what OpenClaw's own would do.
 
-const { isMainThread } = require('node:worker_threads')
 const { releaseAllLocksSync } = require('./acquire.js')
 const { environment, fetch } = require('./environment.js')
 const exit = require('./exit.js')
+const { isMainThread } = require('./thread.js')
 
 function reset(session) {
-  environment.reset(isMainThread, session)
+  environment.reset(isMainThread(), session)
   fetch()
   exit.uninstall()
 }

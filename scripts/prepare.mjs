@@ -13,7 +13,7 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
 const LIBRARY = { win32: 'leasehold.dll', darwin: 'libleasehold.dylib' }[process.platform] ?? 'libleasehold.so'
 
-/** Builds the addon with cargo, which knows what is out of date, and puts it where `binding.js` looks. */
+/** Builds the addon with cargo, which knows what is out of date, and puts it where `lib/addon.js` looks. */
 export function build() {
   if (spawnSync('cargo', ['--version']).error) {
     throw new Error('cargo was not found: install Rust 1.95 or newer (https://rustup.rs), then run this again')

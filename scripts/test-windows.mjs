@@ -75,7 +75,7 @@ function testUnderWine() {
   runWithin(`cargo build --lib --locked --profile ${profile} --target ${TARGET}`)
   const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target')
   const built = join(target, TARGET, profile === 'dev' ? 'debug' : profile)
-  const addon = join(root, 'leasehold.win32-x64-msvc.node') // the name that binding.js asks for first
+  const addon = join(root, 'leasehold.win32-x64-msvc.node') // the name that is asked for on Windows
   copyFileSync(join(built, 'leasehold.dll'), `${addon}.new`)
   renameSync(`${addon}.new`, addon)
 

@@ -107,7 +107,6 @@ describe('packages', { concurrency: 1 }, () => {
     assert.deepEqual(main.files.filter((path) => !path.startsWith('lib/')), [
       'LICENSE',
       'README.md',
-      'binding.js',
       'index.d.ts',
       'index.js',
       'package.json',

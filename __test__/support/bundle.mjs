@@ -22,7 +22,7 @@ export function bundle(file, program) {
     target: 'es2015',
     minify: true,
     alias: { leasehold: `${root}index.js` },
-    external: [`${root}binding.js`],
+    external: [`${root}lib/addon.js`],
     logLevel: 'error',
   })
 }
