@@ -99,8 +99,9 @@ impl Heart {
     fn beat_for_ever(&self) {
         loop {
             let (leases, chores) = self.wait_for_work();
+            let crowd = self.agenda.lock().due_at.len();
             for (lease, due) in leases {
-                self.tend(lease, due);
+                self.tend(lease, due, crowd);
             }
             for (pause, mut chore) in chores {
                 if !chore() {
@@ -111,8 +112,8 @@ impl Heart {
         }
     }
 
-    fn tend(&self, lease: Arc<Lease>, due: Instant) {
-        match lease.tend(Instant::now(), registry::wanted_since(&lease)) {
+    fn tend(&self, lease: Arc<Lease>, due: Instant, crowd: usize) {
+        match lease.tend(Instant::now(), registry::wanted_since(&lease), crowd) {
             Tended::Well => self.put_back(lease, due),
             Tended::Suspect => {
                 registry::suspect(&lease);

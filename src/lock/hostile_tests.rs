@@ -61,7 +61,8 @@ prop_compose! {
         dates in (a_date(), a_date()),
     ) -> NativeRecord {
         let (machine_id, boot_id, pid_namespace) = ids;
-        let owner = Identity { pid, start, host, machine_id, boot_id, pid_namespace };
+        let (machine_id, boot_id) = (machine_id.map(Into::into), boot_id.map(Into::into));
+        let owner = Identity { pid, start, host: host.into(), machine_id, boot_id, pid_namespace };
         let claim = Claim { lease: Duration::from_millis(1), max_hold: None, label };
         let mut record = NativeRecord::new(&owner, &claim, token, flags.0, SystemTime::UNIX_EPOCH);
         record.leasehold.held = flags.1;

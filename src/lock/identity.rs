@@ -1,6 +1,6 @@
 //! Who we are: process, boot, machine. Rule 9 compares these before it believes a pid.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use super::record::NativeRecord;
 use super::sys::{self, Life};
@@ -13,11 +13,11 @@ pub struct Identity {
     /// When the process started (see [`Life::Alive`]).
     pub start: Option<u64>,
     /// The host name.
-    pub host: String,
+    pub host: Arc<str>,
     /// The machine id, where the system has one: host names alone are not unique.
-    pub machine_id: Option<String>,
+    pub machine_id: Option<Arc<str>>,
     /// This boot of the kernel.
-    pub boot_id: Option<String>,
+    pub boot_id: Option<Arc<str>>,
     /// The pid namespace.
     pub pid_namespace: Option<u64>,
 }
@@ -36,9 +36,9 @@ impl Identity {
             Self {
                 pid,
                 start,
-                host: sysinfo::System::host_name().unwrap_or_else(|_| "unknown".to_owned()),
-                machine_id: sys::machine_id(),
-                boot_id: sys::boot_id(),
+                host: sysinfo::System::host_name().map_or_else(|_| "unknown".into(), Into::into),
+                machine_id: sys::machine_id().map(Into::into),
+                boot_id: sys::boot_id().map(Into::into),
                 pid_namespace: sys::pid_namespace(),
             }
         })

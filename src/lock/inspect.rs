@@ -104,7 +104,7 @@ impl Owner {
             age: since.map(|since| age(now, since)),
             native: native.is_some(),
             label: native.and_then(|native| native.label.clone()),
-            host: native.map(|native| native.host.clone()),
+            host: native.map(|native| native.host.to_string()),
             token: native.map(|native| native.token),
         }
     }

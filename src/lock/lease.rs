@@ -1,6 +1,5 @@
 //! Ownership: a [`Lease`] is one ownership of one lock file, a [`Hold`] one of its handles.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
@@ -10,7 +9,6 @@ use super::error::LockError;
 use super::identity::Identity;
 use super::inspect::{Owner, Place};
 use super::loss::{Loss, LossReason};
-use super::record::beat_interval;
 use super::registry;
 use super::sidecar::{Leftover, Sidecar};
 use super::sync::{AtomicBool, Mutex};
@@ -49,7 +47,7 @@ pub struct Lease {
     watchdog: Mutex<Watchdog>,
     attended: AtomicBool,
     /// Who holds it. Grows and shrinks under the registry's lock only.
-    holders: Mutex<BTreeMap<HoldId, Holder>>,
+    holders: Mutex<Holders>,
 }
 
 /// What a lease knows of one of its handles.
@@ -59,6 +57,28 @@ struct Holder {
     within: Vec<HoldId>,
     /// When its work has to be over, and why it is no good after that.
     limit: Option<(Instant, LossReason)>,
+}
+
+/// The handles of a lease, in the order of their numbers. Nearly always there is one, and ten thousand leases may be
+/// held: the smallest tree takes a kilobyte.
+#[derive(Default)]
+struct Holders(Vec<(HoldId, Holder)>);
+
+impl Holders {
+    fn get_mut(&mut self, hold: HoldId) -> Option<&mut Holder> {
+        let at = self.0.binary_search_by_key(&hold, |(id, _)| *id).ok()?;
+        Some(&mut self.0[at].1)
+    }
+
+    fn limit_of(&self, hold: HoldId) -> Option<(Instant, LossReason)> {
+        let at = self.0.binary_search_by_key(&hold, |(id, _)| *id).ok()?;
+        self.0[at].1.limit
+    }
+
+    fn insert(&mut self, hold: HoldId, holder: Holder) {
+        let at = self.0.partition_point(|(id, _)| *id < hold);
+        self.0.insert(at, (hold, holder));
+    }
 }
 
 enum State {
@@ -95,7 +115,7 @@ impl Lease {
             began_at: SystemTime::now(),
             taken_from,
             state: Mutex::new(State::Held(sidecar)),
-            watchdog: Mutex::new(Watchdog::new(began, beat_interval(terms.claim.lease), terms.claim.max_hold)),
+            watchdog: Mutex::new(Watchdog::new(began, terms.claim.lease, terms.claim.max_hold)),
             attended: AtomicBool::new(false),
             holders: Mutex::default(),
         }
@@ -119,7 +139,7 @@ impl Lease {
 
     /// Gives the work of one handle until `limit`.
     pub(super) fn limit(&self, hold: HoldId, limit: Instant, reason: LossReason) {
-        if let Some(holder) = self.holders.lock().get_mut(&hold)
+        if let Some(holder) = self.holders.lock().get_mut(hold)
             && holder.limit.is_none_or(|(earlier, _)| limit < earlier)
         {
             holder.limit = Some((limit, reason));
@@ -130,26 +150,26 @@ impl Lease {
     /// no more time than that.
     pub(super) fn work_limit(&self) -> Option<(Instant, LossReason)> {
         let holders = self.holders.lock();
-        let limit_of = |hold: &HoldId| holders.get(hold)?.limit;
         let earlier = |a: (Instant, LossReason), b: (Instant, LossReason)| if b.0 < a.0 { b } else { a };
         let mut last = None::<(Instant, LossReason)>;
-        for (hold, Holder { within, .. }) in &*holders {
-            let limit = within.iter().chain([hold]).filter_map(limit_of).reduce(earlier)?;
+        for (hold, Holder { within, .. }) in &holders.0 {
+            let limits = within.iter().chain([hold]).filter_map(|hold| holders.limit_of(*hold));
+            let limit = limits.reduce(earlier)?;
             last = Some(last.filter(|last| last.0 >= limit.0).unwrap_or(limit));
         }
         last
     }
 
     /// A beat, when one is due, or a glance. `wanted` says since when somebody in this
-    /// process has waited.
-    pub(super) fn tend(&self, now: Instant, wanted: Option<Instant>) -> Tended {
+    /// process has waited, `crowd` how many leases are looked after.
+    pub(super) fn tend(&self, now: Instant, wanted: Option<Instant>, crowd: usize) -> Tended {
         let overdue = self.work_limit().filter(|(limit, _)| *limit <= now).map(|(_, reason)| reason);
         let mut watchdog = self.watchdog.lock();
         if let Some(reason) = watchdog.expired(now).or(overdue) {
             return Tended::Lose(reason);
         }
         let seen = match &mut *self.state.lock() {
-            State::Held(sidecar) if watchdog.beats(now) || sidecar.has_unwritten_date() => sidecar.beat(),
+            State::Held(sidecar) if watchdog.beats(now, crowd) || sidecar.has_unwritten_date() => sidecar.beat(),
             State::Held(sidecar) => sidecar.glance(),
             State::Lost(_) | State::Released => return Tended::Over,
         };
@@ -253,13 +273,13 @@ impl Lease {
     /// How many handles share it.
     #[must_use]
     pub fn handles(&self) -> usize {
-        self.holders.lock().len()
+        self.holders.lock().0.len()
     }
 
     /// The environments that have handles on it.
     #[must_use]
     pub fn envs(&self) -> Vec<EnvId> {
-        let mut envs: Vec<_> = self.holders.lock().values().map(|holder| holder.env).collect();
+        let mut envs: Vec<_> = self.holders.lock().0.iter().map(|(_, holder)| holder.env).collect();
         envs.sort_unstable();
         envs.dedup();
         envs
@@ -277,18 +297,18 @@ impl Lease {
     /// one to be told whatever there is to tell.
     pub(super) fn unshare(&self, hold: HoldId) -> bool {
         let mut holders = self.holders.lock();
-        if holders.keys().any(|other| *other != hold) {
-            holders.remove(&hold);
-            return false;
+        let is_last = holders.0.iter().all(|(other, _)| *other == hold);
+        if !is_last {
+            holders.0.retain(|(other, _)| *other != hold);
         }
-        true
+        is_last
     }
 
     /// No handles any more in `env`. Whether there are none at all.
     pub(super) fn desert(&self, env: EnvId) -> bool {
         let mut holders = self.holders.lock();
-        holders.retain(|_, holder| holder.env != env);
-        holders.is_empty()
+        holders.0.retain(|(_, holder)| holder.env != env);
+        holders.0.is_empty()
     }
 
     /// Its owner, as others would describe it.
@@ -303,7 +323,7 @@ impl Lease {
             age: Some(self.began.elapsed()),
             native: true,
             label: self.label.clone(),
-            host: Some(us.host.clone()),
+            host: Some(us.host.to_string()),
             token: Some(self.token),
         }
     }

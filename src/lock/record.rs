@@ -5,6 +5,7 @@
 //! always stands at [`CREATED_AT`], so the heartbeat can renew it in place, and a beat that comes too
 //! late writes a timestamp over a timestamp, whoever owns the file by then.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
@@ -71,13 +72,13 @@ pub struct NativePart {
     /// The time between beats, in milliseconds.
     pub beat_ms: u64,
     /// The owner's host name.
-    pub host: String,
+    pub host: Arc<str>,
     /// The owner's machine id, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub machine_id: Option<String>,
+    pub machine_id: Option<Arc<str>>,
     /// The owner's boot of the kernel.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub boot_id: Option<String>,
+    pub boot_id: Option<Arc<str>>,
     /// The namespace the pid counts in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pid_namespace: Option<u64>,

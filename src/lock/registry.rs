@@ -259,5 +259,8 @@ pub fn held() -> Vec<Arc<Lease>> {
 /// The lease of this process with this number.
 #[must_use]
 pub fn find(lease: LeaseId) -> Option<Arc<Lease>> {
-    held().into_iter().find(|held| held.id == lease)
+    table().locks.values().find_map(|entry| match &entry.phase {
+        Phase::Held(held) if held.id == lease => Some(held.clone()),
+        Phase::Held(_) | Phase::Moving => None,
+    })
 }

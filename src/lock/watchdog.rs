@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::loss::LossReason;
+use super::record::beat_interval;
 use super::sys::Instant;
 
 /// A lease held for less is not suspected of having lost its owner. It is also first looked after
@@ -18,11 +19,15 @@ const PAUSE_MIN: Duration = Duration::from_secs(1);
 /// The longest such pause: whoever waits as long as callers do that do not say (10 s) lives to see two requests.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
+/// How much longer, for each lease there is, the beats of one wait for each other at least: ten thousand must not
+/// keep a core busy.
+const SPARED: Duration = Duration::from_millis(2);
+
 /// The clocks of one lease.
 #[derive(Debug)]
 pub struct Watchdog {
     began: Instant,
-    beat: Duration,
+    lease: Duration,
     next_beat: Instant,
     /// When the lease is to be taken away at the latest.
     limit: Option<Instant>,
@@ -36,11 +41,11 @@ pub struct Watchdog {
 impl Watchdog {
     /// The clocks of a lease that begins now.
     #[must_use]
-    pub fn new(began: Instant, beat: Duration, max_hold: Option<Duration>) -> Self {
+    pub fn new(began: Instant, lease: Duration, max_hold: Option<Duration>) -> Self {
         Self {
             began,
-            beat,
-            next_beat: began + beat,
+            lease,
+            next_beat: began + beat_interval(lease),
             limit: max_hold.and_then(|limit| began.checked_add(limit)),
             wanted: None,
             next_request: began + YOUNG,
@@ -60,11 +65,13 @@ impl Watchdog {
         self.limit.filter(|limit| *limit <= now).map(|_| LossReason::MaxHold)
     }
 
-    /// Whether a beat is due; counts it as done.
-    pub fn beats(&mut self, now: Instant) -> bool {
+    /// Whether a beat is due; counts it as done. In a crowd of leases the next one comes later than it might, but
+    /// always three times per lease.
+    pub fn beats(&mut self, now: Instant, crowd: usize) -> bool {
         let due = now >= self.next_beat;
         if due {
-            self.next_beat = now + self.beat;
+            let spared = SPARED * u32::try_from(crowd).unwrap_or(u32::MAX);
+            self.next_beat = now + beat_interval(self.lease).max(spared.min(self.lease / 3));
         }
         due
     }
@@ -109,23 +116,37 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
+    const LEASE: Duration = Duration::from_secs(30);
     const BEAT: Duration = Duration::from_secs(2);
 
     #[test]
     fn beats_come_at_their_interval_whatever_else_is_looked_at() {
         let began = Instant::now();
-        let mut clocks = Watchdog::new(began, BEAT, None);
+        let mut clocks = Watchdog::new(began, LEASE, None);
         assert_eq!(clocks.first(began), began + SECOND);
-        assert!(!clocks.beats(began + SECOND));
-        assert!(clocks.beats(began + BEAT));
-        assert!(!clocks.beats(began + BEAT + SECOND));
+        assert!(!clocks.beats(began + SECOND, 1));
+        assert!(clocks.beats(began + BEAT, 1));
+        assert!(!clocks.beats(began + BEAT + SECOND, 1));
         assert_eq!(clocks.next(), began + 2 * BEAT);
+    }
+
+    #[test]
+    fn a_crowd_of_leases_beats_less_often_but_three_times_per_lease() {
+        let began = Instant::now();
+        for (lease, crowd, next) in [(LEASE, 1000, BEAT), (LEASE, 3000, 3 * BEAT), (LEASE, 1_000_000, 5 * BEAT)] {
+            let mut clocks = Watchdog::new(began, lease, None);
+            assert!(clocks.beats(began + BEAT, crowd));
+            assert_eq!(clocks.next(), began + BEAT + next, "{crowd}");
+        }
+        let mut clocks = Watchdog::new(began, 3 * SECOND, None);
+        assert!(clocks.beats(began + SECOND, 1_000_000));
+        assert_eq!(clocks.next(), began + 2 * SECOND);
     }
 
     #[test]
     fn the_longest_hold_is_a_limit() {
         let began = Instant::now();
-        let clocks = Watchdog::new(began, BEAT, Some(SECOND));
+        let clocks = Watchdog::new(began, LEASE, Some(SECOND));
         assert_eq!(clocks.next(), began + SECOND);
         assert_eq!(clocks.expired(began), None);
         assert_eq!(clocks.expired(began + SECOND), Some(LossReason::MaxHold));
@@ -135,7 +156,7 @@ mod tests {
     fn owners_are_suspected_only_while_somebody_waits_and_ever_more_rarely() {
         let began = Instant::now();
         let at = |seconds: f64| began + Duration::from_secs_f64(seconds);
-        let mut clocks = Watchdog::new(began, BEAT, None);
+        let mut clocks = Watchdog::new(began, LEASE, None);
         assert!(!clocks.suspects(at(5.0), None), "nobody waits");
         assert!(!clocks.suspects(at(6.0), Some(at(6.0))), "the waiter has only just come");
         assert!(clocks.suspects(at(6.5), None), "it waited for a while");
@@ -149,7 +170,7 @@ mod tests {
     #[test]
     fn however_long_somebody_waits_requests_go_on() {
         let began = Instant::now();
-        let mut clocks = Watchdog::new(began, BEAT, None);
+        let mut clocks = Watchdog::new(began, LEASE, None);
         let asked =
             (1..120u32).filter(|&half| clocks.suspects(began + half * SECOND / 2, Some(began))).collect::<Vec<_>>();
         assert_eq!(asked[..4], [2, 4, 8, 16]);
@@ -159,7 +180,7 @@ mod tests {
     #[test]
     fn who_comes_later_does_not_pay_for_those_who_waited_in_vain() {
         let began = Instant::now();
-        let mut clocks = Watchdog::new(began, BEAT, None);
+        let mut clocks = Watchdog::new(began, LEASE, None);
         for seconds in 1..20 {
             clocks.suspects(began + seconds * SECOND, Some(began));
         }
@@ -172,14 +193,14 @@ mod tests {
     #[test]
     fn who_has_waited_long_enough_already_need_not_be_seen_twice() {
         let began = Instant::now();
-        let mut clocks = Watchdog::new(began, BEAT, None);
+        let mut clocks = Watchdog::new(began, LEASE, None);
         assert!(clocks.suspects(began + 3 * SECOND, Some(began + 2 * SECOND)));
     }
 
     #[test]
     fn young_leases_are_not_suspected() {
         let began = Instant::now();
-        let mut clocks = Watchdog::new(began, BEAT, None);
+        let mut clocks = Watchdog::new(began, LEASE, None);
         assert!(!clocks.suspects(began, Some(began)));
         assert!(!clocks.suspects(began + PATIENCE, Some(began)));
         assert_eq!(clocks.next(), began + SECOND);
