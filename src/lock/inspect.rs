@@ -218,6 +218,6 @@ pub(crate) fn read_contents(file: &File, meta: &Meta) -> std::io::Result<Content
         return Ok(Contents::Unreadable);
     }
     let mut buffer = [0_u8; MAX_LEN];
-    let count = sys::read_start(file, &mut buffer)?;
+    let count = sys::read_start(file, &mut buffer, meta.len)?;
     Ok(Contents::parse(&buffer[..count]))
 }

@@ -218,10 +218,11 @@ fn keep_owner(file: &File, like: Access) -> io::Result<bool> {
         || fchown(file, None, Some(like.group)).is_ok())
 }
 
-/// Reads up to `buffer.len()` bytes from the start of `file`.
-pub fn read_start(file: &File, buffer: &mut [u8]) -> io::Result<usize> {
+/// Reads up to `buffer.len()` bytes from the start of `file`, which was last seen to have `len`.
+pub fn read_start(file: &File, buffer: &mut [u8], len: u64) -> io::Result<usize> {
     let mut filled = 0;
-    while filled < buffer.len() {
+    // Short of the buffer and no shorter than the file: that was its end, without asking once more.
+    while filled < buffer.len() && (filled == 0 || (filled as u64) < len) {
         match file.read_at(&mut buffer[filled..], filled as u64) {
             Ok(0) => break,
             Ok(count) => filled += count,

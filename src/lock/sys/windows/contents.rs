@@ -5,10 +5,11 @@ use std::io::{self, ErrorKind};
 use std::os::windows::fs::FileExt as _;
 use std::time::{Duration, SystemTime};
 
-/// Reads up to `buffer.len()` bytes from the start of `file`.
-pub fn read_start(file: &File, buffer: &mut [u8]) -> io::Result<usize> {
+/// Reads up to `buffer.len()` bytes from the start of `file`, which was last seen to have `len`.
+pub fn read_start(file: &File, buffer: &mut [u8], len: u64) -> io::Result<usize> {
     let mut filled = 0;
-    while filled < buffer.len() {
+    // Short of the buffer and no shorter than the file: that was its end, without asking once more.
+    while filled < buffer.len() && (filled == 0 || (filled as u64) < len) {
         match file.seek_read(&mut buffer[filled..], filled as u64) {
             Ok(0) => break,
             Ok(count) => filled += count,

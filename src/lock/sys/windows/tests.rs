@@ -70,7 +70,7 @@ fn the_record_can_be_read_and_written_by_others_while_it_is_locked() {
     assert_eq!(try_lock(&holder).unwrap(), OsLock::Acquired);
     assert_eq!(try_guard(&holder).unwrap(), OsLock::Acquired);
     let mut buffer = [0; 64];
-    assert_eq!(read_start(&open_read(&path).unwrap(), &mut buffer).unwrap(), 6);
+    assert_eq!(read_start(&open_read(&path).unwrap(), &mut buffer, 6).unwrap(), 6);
     assert_eq!(std::fs::read(&path).unwrap(), b"record");
     write_at(&open_lock_file(&path).unwrap(), b"R", 0).unwrap();
     assert_eq!(std::fs::read(&path).unwrap(), b"Record");
