@@ -178,7 +178,7 @@ pub fn write(
         new.write_named(replaced, fence)?;
     }
     if durability == Durability::Disk {
-        sys::sync_directory(&target.directory).map_err(StoreError::io("fsync", &target.directory))?;
+        sys::sync_directory(target.directory()).map_err(StoreError::io("fsync", target.directory()))?;
     }
     Ok(())
 }
@@ -254,7 +254,7 @@ impl Content<'_> {
 
     /// Calls `create` with the directory, which is made again if it has vanished.
     fn in_directory<T>(&self, create: impl Fn(&Path) -> io::Result<T>) -> io::Result<T> {
-        let directory = &self.target.directory;
+        let directory = self.target.directory();
         match create(directory) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 self.target.forget();

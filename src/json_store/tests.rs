@@ -13,7 +13,7 @@ fn target(name: &str) -> (tempfile::TempDir, Target) {
 }
 
 fn entries(target: &Target) -> Vec<String> {
-    let mut names: Vec<_> = std::fs::read_dir(&target.directory)
+    let mut names: Vec<_> = std::fs::read_dir(target.directory())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
         .collect();
@@ -91,7 +91,7 @@ fn write_named_closing(target: &Target, lost: &dyn Fn() -> LockError) -> Result<
 #[test]
 fn leftovers_of_killed_writers_go_with_the_next_write_and_those_of_live_ones_stay() {
     let (_directory, target) = target("file");
-    let leftover = |slot| target.directory.join(format!("file.leasehold-{slot}.tmp"));
+    let leftover = |slot| target.directory().join(format!("file.leasehold-{slot}.tmp"));
     for existing in [false, true] {
         std::fs::write(leftover(0), "x").unwrap();
         std::fs::write(leftover(1), "x").unwrap();
@@ -137,7 +137,7 @@ fn a_directory_that_vanished_is_made_again() {
     let (directory, _) = target("file");
     let target = Target::resolve(&directory.path().join("below/file")).unwrap();
     for way in [save, |target: &Target, bytes: &[u8]| save_named(target, bytes, OPEN)] {
-        std::fs::remove_dir_all(&target.directory).unwrap();
+        std::fs::remove_dir_all(target.directory()).unwrap();
         way(&target, b"new").unwrap();
         assert_eq!(content(&target), b"new");
     }
@@ -172,7 +172,7 @@ mod unix {
         let target = Target::resolve_with(&path, Some(NewDirectories::Private)).unwrap();
         save(&target, b"1").unwrap();
         assert_eq!(mode(&target.path), 0o600);
-        assert_eq!((mode(&directory.path().join("a")), mode(&target.directory)), (0o700, 0o700));
+        assert_eq!((mode(&directory.path().join("a")), mode(target.directory())), (0o700, 0o700));
         for kept in [0o640, 0o400, 0o666] {
             std::fs::set_permissions(&target.path, std::fs::Permissions::from_mode(kept)).unwrap();
             save(&target, b"2").unwrap();

@@ -86,7 +86,7 @@ impl Draft {
     /// Prepares a lock file for `target` that says `claim` and the token that `token` makes of the time
     /// when it is written.
     pub fn new(target: &Target, claim: &Claim, token: impl Fn(SystemTime) -> u64) -> io::Result<Self> {
-        match sys::create_unnamed(&target.directory) {
+        match sys::create_unnamed(target.directory()) {
             Ok(file) => Self::fill(file, Name::Unnamed, claim, token),
             Err(error) if sys::is_unsupported(&error) => Self::named(target, claim, token),
             Err(error) => Err(error),
@@ -240,7 +240,7 @@ fn temporary_name(target: &Target) -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let unique = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
-    target.directory.join(format!("{}{}-{unique:x}-{count}.tmp", temporary_prefix(target), std::process::id()))
+    target.directory().join(format!("{}{}-{unique:x}-{count}.tmp", temporary_prefix(target), std::process::id()))
 }
 
 /// How the private names of a lock file begin. Cut short where the whole would be too long a name.
@@ -265,7 +265,7 @@ fn sweep(target: &Target) {
         }
     }
     let prefix = temporary_prefix(target);
-    let Ok(entries) = std::fs::read_dir(&target.directory) else { return };
+    let Ok(entries) = std::fs::read_dir(target.directory()) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
         let name = name.to_string_lossy();
@@ -305,7 +305,7 @@ mod tests {
     }
 
     fn entries(target: &Target) -> Vec<String> {
-        let mut names: Vec<_> = std::fs::read_dir(&target.directory)
+        let mut names: Vec<_> = std::fs::read_dir(target.directory())
             .unwrap()
             .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
             .collect();
@@ -344,9 +344,9 @@ mod tests {
     #[test]
     fn leftovers_of_killed_processes_are_swept_and_live_ones_are_not() {
         let (_directory, target) = target();
-        let dead = target.directory.join("file.lock.4194305-1-0.tmp");
+        let dead = target.directory().join("file.lock.4194305-1-0.tmp");
         std::fs::write(&dead, "x").unwrap();
-        let live = target.directory.join("file.lock.4194306-2-0.tmp");
+        let live = target.directory().join("file.lock.4194306-2-0.tmp");
         std::fs::write(&live, "x").unwrap();
         let holder = sys::open_lock_file(&live).unwrap();
         assert_eq!(sys::try_lock(&holder).unwrap(), OsLock::Acquired);

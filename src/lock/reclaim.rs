@@ -174,7 +174,7 @@ pub fn sweep(directory: &Path, terms: &SweepTerms) -> Result<Vec<Swept>, LockErr
     for entry in entries {
         let name = entry.map_err(|error| io("read", error))?.file_name();
         if name.as_encoded_bytes().ends_with(b".jsonl.lock") {
-            let target = Arc::new(Target::guarded_by(real.clone(), &name, class));
+            let target = Arc::new(Target::guarded_by(&real, &name, class));
             swept.extend(sweep_one(&target, name, terms));
         }
     }

@@ -16,8 +16,6 @@ pub struct Target {
     /// The protected file: its directory's real path and its own name. A symbolic link in the last
     /// place is not followed.
     pub path: PathBuf,
-    /// The directory of both files.
-    pub directory: PathBuf,
     /// The lock file. This is also the name under which the process knows the lock.
     pub lock_path: Arc<Path>,
     /// What may be done where.
@@ -91,11 +89,10 @@ impl Target {
     #[must_use]
     pub fn known(directory: &Path, name: &OsStr) -> Option<Self> {
         let plain = LOCAL.lock().as_ref()?.get(directory).copied()?;
-        let real = match plain {
-            Plain::Yes => directory.to_owned(),
-            Plain::No => sys::real_path(directory).ok()?,
-        };
-        Some(Self::at(real, name, FsClass::Local))
+        Some(match plain {
+            Plain::Yes => Self::at(directory, name, FsClass::Local),
+            Plain::No => Self::at(&sys::real_path(directory).ok()?, name, FsClass::Local),
+        })
     }
 
     /// Resolves `path`, creating its directory where it is missing.
@@ -134,7 +131,7 @@ impl Target {
         if class == FsClass::Local {
             remember(directory, &real);
         }
-        Ok(Self::at(real, &name, class))
+        Ok(Self::at(&real, &name, class))
     }
 
     /// Resolves `path` without creating anything, for looking at a lock only.
@@ -146,7 +143,7 @@ impl Target {
         let (directory, name) = Self::split(path)?;
         let real = sys::real_path(&directory).unwrap_or(directory);
         let class = sys::fs_class(&real).unwrap_or(FsClass::Local);
-        Ok(Self::at(real, &name, class))
+        Ok(Self::at(&real, &name, class))
     }
 
     /// The target of a lock file that is known by its own path, without creating anything. Its name need not
@@ -159,37 +156,44 @@ impl Target {
         let (directory, name) = Self::split(lock_path)?;
         let real = sys::real_path(&directory).unwrap_or(directory);
         let class = sys::fs_class(&real).unwrap_or(FsClass::Local);
-        Ok(Self::guarded_by(real, &name, class))
+        Ok(Self::guarded_by(&real, &name, class))
     }
 
     /// The target of the lock file `name` in `directory`, which is a real path.
-    pub(super) fn guarded_by(directory: PathBuf, name: &OsStr, class: FsClass) -> Self {
+    pub(super) fn guarded_by(directory: &Path, name: &OsStr, class: FsClass) -> Self {
         let target = Path::new(name);
         let stem = target.extension().filter(|extension| *extension == "lock").and_then(|_| target.file_stem());
         let path = directory.join(stem.unwrap_or(name));
         let lock_path = sys::one_spelling(directory.join(name));
-        Self { path, directory, lock_path, class }
+        Self { path, lock_path, class }
     }
 
     /// `path` as it was given, for reports about a directory that never answered.
     #[must_use]
     pub fn unresolved(path: &Path) -> Self {
-        let directory = path.parent().unwrap_or(path).to_owned();
+        let directory = path.parent().unwrap_or(path);
         Self::at(directory, path.file_name().unwrap_or_default(), FsClass::Local)
+    }
+
+    /// The directory of both files.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        // What names a file stands in a directory.
+        self.path.parent().unwrap_or(&self.path)
     }
 
     /// Forgets that the directory is known: it vanished under us.
     pub fn forget(&self) {
         if let Some(known) = LOCAL.lock().as_mut() {
-            known.retain(|directory, _| *directory != self.directory);
+            known.retain(|directory, _| directory != self.directory());
         }
     }
 
-    fn at(directory: PathBuf, name: &OsStr, class: FsClass) -> Self {
-        let path = directory.join(sys::full_name(&directory, name));
+    fn at(directory: &Path, name: &OsStr, class: FsClass) -> Self {
+        let path = directory.join(sys::full_name(directory, name));
         let mut lock_path = path.clone().into_os_string();
         lock_path.push(".lock");
-        Self { path, directory, lock_path: sys::one_spelling(lock_path.into()), class }
+        Self { path, lock_path: sys::one_spelling(lock_path.into()), class }
     }
 }
 

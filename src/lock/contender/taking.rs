@@ -30,7 +30,7 @@ impl Contender {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 // The directory vanished: make it again, as for a first request.
                 self.target.forget();
-                sys::create_dir_all(&self.target.directory, terms.new_directories)
+                sys::create_dir_all(self.target.directory(), terms.new_directories)
                     .and_then(|()| Draft::new(&self.target, &terms.claim, token))
             }
             prepared => prepared,
