@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { charts } from '../bench/charts/index.mjs'
-import { publish, withTargets } from '../bench/publish.mjs'
+import { publish, withTables } from '../bench/publish.mjs'
 import { exponent, median, summary } from '../bench/statistics.mjs'
 import { judge } from '../bench/targets.mjs'
 
@@ -99,7 +99,10 @@ test('a run is published beside the words of the page, which stay', async () => 
   const directory = await mkdtemp(join(tmpdir(), 'leasehold-published-'))
   try {
     const real = await readFile(new URL('../docs/performance.md', import.meta.url), 'utf8')
-    const page = `before\n${real.match(/<!-- begin.*-->/)[0]}\nan older table\n<!-- end -->\nafter\n`
+    const marks = real.match(/^<!-- .*: (written by|end).*-->$/gm)
+    assert.equal(marks.length, 4)
+    const [first, last, second, end] = marks
+    const page = ['before', first, 'an older table', last, second, 'an older table', end, 'after', ''].join('\n')
     await writeFile(join(directory, 'performance.md'), page)
     const names = publish(report({ uncontended: UNCONTENDED }), directory)
     assert.deepEqual((await readdir(directory)).sort(), [...names].sort())
@@ -111,7 +114,7 @@ test('a run is published beside the words of the page, which stay', async () => 
     assert.match(written, /Left out: fs-safe \(not installed\)/)
     const numbers = JSON.parse(await readFile(join(directory, 'benchmarks.json'), 'utf8'))
     assert.deepEqual(numbers.measures.uncontended.rows[1]['ext4 × floor'], { median: 1.2, min: 0.6, max: 2.4 })
-    assert.equal(withTargets(written, report({ uncontended: UNCONTENDED })), written)
+    assert.equal(withTables(written, report({ uncontended: UNCONTENDED })), written)
   } finally {
     await rm(directory, { recursive: true, force: true })
   }

@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util'
 import { isPeer, unavailable } from './contestants.mjs'
 import { installPeers } from './install.mjs'
 import { fileSystem, machine } from './machine.mjs'
+import * as calls from './measures/calls.mjs'
 import * as contention from './measures/contention.mjs'
 import * as delay from './measures/delay.mjs'
 import * as fairness from './measures/fairness.mjs'
@@ -26,7 +27,7 @@ import { publish } from './publish.mjs'
 import { printTable } from './table.mjs'
 import { judge } from './targets.mjs'
 
-const MEASURES = [uncontended, contention, queue, fairness, waiters, leases, delay, recovery, json, size, scale]
+const MEASURES = [uncontended, contention, queue, fairness, waiters, leases, delay, recovery, json, size, scale, calls]
 const ROUNDS = { full: 4, quick: 1 }
 
 const { values: options } = parseArgs({

@@ -15,7 +15,7 @@ export function publish(report, directory = docs) {
   const files = [
     ['benchmarks.json', `${JSON.stringify(report, rounded, 1)}\n`],
     ...charts(report),
-    ['performance.md', withTargets(readFileSync(page, 'utf8'), report)],
+    ['performance.md', withTables(readFileSync(page, 'utf8'), report)],
   ]
   for (const [name, text] of files) writeFileSync(join(directory, name), text)
   return files.map(([name]) => name)
@@ -27,19 +27,27 @@ function rounded(key, value) {
   return typeof value === 'number' ? Number(value.toPrecision(4)) : value
 }
 
-const [BEGIN, END] = ['<!-- begin: written by npm run bench -- --publish -->', '<!-- end -->']
-
-/** `page` with the table of `report` between its two markers. */
-export function withTargets(page, report) {
-  const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)]
-  if (begin === -1 || end < begin) throw new Error(`the page must have the lines ${BEGIN} and ${END}`)
-  return `${page.slice(0, begin)}${BEGIN}\n\n${table(report)}\n\n${page.slice(end)}`
+/** `page` with the tables of `report`, each between its two markers. */
+export function withTables(page, report) {
+  return between(between(page, 'targets', targets(report)), 'calls', calls(report))
 }
 
-function table({ date, machine, fileSystems, leftOut, targets }) {
+function between(page, name, table) {
+  const [first, last] = [`<!-- ${name}: written by npm run bench -- --publish -->`, `<!-- ${name}: end -->`]
+  const [begin, end] = [page.indexOf(first), page.indexOf(last)]
+  if (begin === -1 || end < begin) throw new Error(`the page must have the lines ${first} and ${last}`)
+  return `${page.slice(0, begin)}${first}\n\n${table}\n\n${page.slice(end)}`
+}
+
+function calls({ measures }) {
+  const rows = measures.calls?.rows.map(({ who, calls, which }) => `| ${who} | ${calls} | ${which || '–'} |`) ?? []
+  return ['| operation | calls | which |', '|---|---:|---|', ...rows].join('\n')
+}
+
+function targets({ date, machine, fileSystems, leftOut, targets: judged }) {
   const where = `${machine.cores} × ${machine.cpu}, ${machine.kernel}, Node ${machine.node}, ${machine.rustc}`
   const load = `load ${machine.load.toFixed(1)} at the start`
-  const rows = targets.map(({ work, target, measured, verdict, beside }) => {
+  const rows = judged.map(({ work, target, measured, verdict, beside }) => {
     return `| ${work} | ${target} | ${measured} | ${verdict === 'missed' ? '**missed**' : verdict} | ${beside} |`
   })
   return [
