@@ -23,10 +23,10 @@ describe('a lock file', { concurrency: 4 }, () => {
     [
       'is removed and created again, with the very same record',
       (lockPath) => {
-        const record = readFileSync(lockPath)
-        writeFileSync(`${lockPath}-other`, '') // so that the inode is another one
+        // Prepared, so that no beat finds the name free in between.
+        writeFileSync(`${lockPath}-other`, readFileSync(lockPath))
         unlinkSync(lockPath)
-        writeFileSync(lockPath, record)
+        renameSync(`${lockPath}-other`, lockPath)
       },
       'replaced',
     ],
