@@ -75,10 +75,10 @@ async function leaker(t, leak, occupation = '') {
   return { process, path }
 }
 
-/** A waiter in this process, with all defaults, and how long it waited. */
+/** A waiter in this process, for as long as by default, and how long it waited. */
 async function wait(path) {
   const asked = performance.now()
-  const lock = await leasehold.acquireSessionWriteLock({ sessionFile: path })
+  const lock = await leasehold.acquireSessionWriteLock({ sessionFile: path, timeoutMs: 10_000 * patience })
   const waited = performance.now() - asked
   await lock.release()
   return waited
