@@ -85,15 +85,20 @@ impl Heart {
         change(&mut agenda);
         let must_wake = agenda.asleep_until.is_none_or(|until| due < until);
         drop(agenda);
-        if !self.started.swap(true, Ordering::AcqRel) {
-            // Without a thread there would be no beats, so this is no moment to go on quietly; but
-            // a process that cannot start one more thread is beyond our help: leases expire.
-            if sys::spawn("leasehold-heart", || self.beat_for_ever()).is_err() {
-                self.started.store(false, Ordering::Release);
-            }
-        } else if must_wake {
+        if !self.start() && must_wake {
             self.changed.notify_one();
         }
+    }
+
+    /// Starts the thread, unless it was started before. Whoever waits for a lock will need it, and then has no time.
+    pub(super) fn start(&'static self) -> bool {
+        let is_first = !self.started.swap(true, Ordering::AcqRel);
+        // Without a thread there would be no beats, so this is no moment to go on quietly; but
+        // a process that cannot start one more thread is beyond our help: leases expire.
+        if is_first && sys::spawn("leasehold-heart", || self.beat_for_ever()).is_err() {
+            self.started.store(false, Ordering::Release);
+        }
+        is_first
     }
 
     fn beat_for_ever(&self) {

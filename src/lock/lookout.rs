@@ -57,6 +57,7 @@ struct Rounds {
 impl Lookout {
     /// Looks after `contender` from now on, first after `pause`.
     pub(super) fn contend(&'static self, contender: Contender, pause: Duration) {
+        Post::of(contender.target().class).heart.start();
         self.send(Message::Contend(Box::new(contender), Instant::now() + pause));
     }
 
