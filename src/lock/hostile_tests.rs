@@ -95,7 +95,9 @@ fn any_life() -> impl Strategy<Value = Life> {
 fn any_time() -> impl Strategy<Value = SystemTime> {
     any::<(bool, u32)>().prop_map(|(later, seconds)| {
         let since = Duration::from_secs(u64::from(seconds) * 60);
-        if later { SystemTime::UNIX_EPOCH + since } else { SystemTime::UNIX_EPOCH - since }
+        let time = SystemTime::UNIX_EPOCH;
+        // The clock of Windows begins in 1601.
+        if later { time + since } else { time.checked_sub(since).unwrap_or(time) }
     })
 }
 

@@ -257,11 +257,14 @@ pub fn iso(time: SystemTime) -> String {
     format!("{time:.3}")
 }
 
-/// Reads an ISO 8601 date. JavaScript's clock goes further than ours: what lies beyond is the end of time.
+/// Reads an ISO 8601 date. JavaScript's clock goes further than ours in both directions: what lies beyond is the
+/// beginning or the end of time.
 #[must_use]
 pub fn parse_iso(text: &str) -> Option<SystemTime> {
+    /// 1601, with which the clock of Windows begins. No lock is so old that more could matter.
+    const BEGINNING: Timestamp = Timestamp::constant(-11_644_473_600, 0);
     let beyond = || is_beyond_time(text).then_some(Timestamp::MAX);
-    text.parse::<Timestamp>().ok().or_else(beyond).map(SystemTime::from)
+    text.parse::<Timestamp>().ok().or_else(beyond).map(|time| time.max(BEGINNING).into())
 }
 
 /// Whether it looks like a date of JavaScript's after the year 9999, or in its last two days.
@@ -347,6 +350,9 @@ mod tests {
         assert_eq!(iso(SystemTime::UNIX_EPOCH), "1970-01-01T00:00:00.000Z");
         for late in ["9999-12-31T23:59:59.999Z", "+010000-01-01T00:00:00.000Z", "+275760-09-13T00:00:00.000Z"] {
             assert!(parse_iso(late).is_some_and(|late| late > time), "{late}");
+        }
+        for early in ["1500-01-01T00:00:00.000Z", "0000-01-01T00:00:00.000Z", "-000001-01-01T00:00:00Z"] {
+            assert_eq!(parse_iso(early), parse_iso("1601-01-01T00:00:00.000Z"), "{early}");
         }
         for nonsense in ["+2757600-09-13T00:00:00.000Z", "+0275760", "+x75760-09-13T", "9999-12-", "-000001-01-01"] {
             assert_eq!(parse_iso(nonsense), None, "{nonsense}");
