@@ -11,6 +11,8 @@ use windows_sys::Win32::Foundation::{
     ERROR_ACCESS_DENIED, ERROR_DISK_FULL, ERROR_INVALID_PARAMETER, ERROR_LOCK_VIOLATION, ERROR_NOT_LOCKED,
     ERROR_SHARING_VIOLATION, GetHandleInformation, HANDLE_FLAG_INHERIT,
 };
+use windows_sys::Win32::Storage::FileSystem::{LOCKFILE_EXCLUSIVE_LOCK, LOCKFILE_FAIL_IMMEDIATELY, LockFileEx};
+use windows_sys::Win32::System::IO::OVERLAPPED;
 
 use super::super::{FileKind, FsClass, NewDirectories, OsLock};
 use super::errors::os_error;
@@ -75,6 +77,36 @@ fn the_record_can_be_read_and_written_by_others_while_it_is_locked() {
     write_at(&open_lock_file(&path).unwrap(), b"R", 0).unwrap();
     assert_eq!(std::fs::read(&path).unwrap(), b"Record");
     assert_eq!(stat_file(&holder).unwrap().len, 6, "locking does not make it longer");
+}
+
+/// The next two show on wine, too, where locked bytes can be read, that Windows would let others read them.
+#[test]
+fn no_byte_that_a_record_can_have_is_locked() {
+    let (_directory, path) = record();
+    let (holder, other) = (open_lock_file(&path).unwrap(), open_lock_file(&path).unwrap());
+    assert_eq!(try_lock(&holder).unwrap(), OsLock::Acquired);
+    assert_eq!(try_guard(&holder).unwrap(), OsLock::Acquired);
+    assert!(lock_range(&other, 1 << 40), "everything before the first locked byte is free");
+    assert!(!lock_range(&other, (1 << 40) + 1));
+}
+
+#[test]
+fn who_locks_what_stands_in_a_file_is_not_in_the_way() {
+    let (_directory, path) = record();
+    let (editor, holder) = (open_lock_file(&path).unwrap(), open_lock_file(&path).unwrap());
+    assert!(lock_range(&editor, 1 << 32));
+    assert_eq!(try_lock(&holder).unwrap(), OsLock::Acquired);
+    assert_eq!(try_guard(&holder).unwrap(), OsLock::Acquired);
+}
+
+/// Whether the first `length` bytes could be locked for `file` alone.
+#[expect(clippy::cast_possible_truncation, reason = "the length is passed in two halves")]
+fn lock_range(file: &std::fs::File, length: u64) -> bool {
+    let mut start = OVERLAPPED::default();
+    let (flags, low, high) =
+        (LOCKFILE_EXCLUSIVE_LOCK | LOCKFILE_FAIL_IMMEDIATELY, length as u32, (length >> 32) as u32);
+    // SAFETY: the handle is open, and the call is done with the structure when it returns.
+    unsafe { LockFileEx(file.as_raw_handle(), flags, 0, low, high, &raw mut start) != 0 }
 }
 
 #[test]
