@@ -111,17 +111,10 @@ pub fn unlink(path: &Path) -> io::Result<()> {
 }
 
 fn remove(path: &Path) -> io::Result<()> {
-    let file = open_to_delete(path)?;
-    if has_posix_names(&file) {
-        let flags = FILE_DISPOSITION_FLAG_DELETE | FILE_DISPOSITION_FLAG_POSIX_SEMANTICS;
-        match set(&file, &FILE_DISPOSITION_INFO_EX { Flags: flags }) {
-            // It promised too much: a filter or a server in between cannot.
-            Err(error) if is_unsupported(&error) => {}
-            removed => return removed,
-        }
-    }
-    drop(file);
-    // A deleted file keeps its name until nobody has it open: better a name that nobody wants.
+    // Directories cannot be opened so, and are not moved.
+    drop(open_to_delete(path)?);
+    // Until it is closed, the handle that deletes a file keeps its name, and whoever opens that is told that
+    // access is denied. Better a name that nobody wants.
     let aside = aside(path);
     if move_file(path, &aside).is_err() {
         return delete(path);
@@ -131,9 +124,18 @@ fn remove(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes a name, in the end: when nobody has the file open any more.
+/// Removes a name, where the volume can even while others have the file open; else in the end, when nobody has.
 fn delete(path: &Path) -> io::Result<()> {
-    set(&open_to_delete(path)?, &FILE_DISPOSITION_INFO { DeleteFile: true })
+    let file = open_to_delete(path)?;
+    if has_posix_names(&file) {
+        let flags = FILE_DISPOSITION_FLAG_DELETE | FILE_DISPOSITION_FLAG_POSIX_SEMANTICS;
+        match set(&file, &FILE_DISPOSITION_INFO_EX { Flags: flags }) {
+            // It promised too much: a filter or a server in between cannot.
+            Err(error) if is_unsupported(&error) => {}
+            removed => return removed,
+        }
+    }
+    set(&file, &FILE_DISPOSITION_INFO { DeleteFile: true })
 }
 
 /// Whether names on the volume of `file` can be removed and replaced while the files are open. FAT,
