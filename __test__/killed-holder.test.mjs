@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { child, holder, leasehold, scratch, until } from './support/index.mjs'
+import { after, child, holder, leasehold, scratch, until } from './support/index.mjs'
 import { random } from './support/random.mjs'
 
 /** Far below any timeout, lease or `stale`; far above what a loaded machine needs. */
@@ -84,6 +84,30 @@ for (const [name, acquire] of [
     assert.ok(!existsSync(holding.lockPath))
   })
 }
+
+test('a process that the holder started, and that outlives it, does not keep its lock', async (t) => {
+  const path = join(scratch(t), 'file')
+  const holding = child(
+    t,
+    async ({ leasehold, send, args: { path } }) => {
+      const { spawn } = await import('node:child_process')
+      globalThis.lock = await leasehold.acquireFileLock(path)
+      // Detached, or it would be killed with its parent on Windows.
+      const args = ['--eval', 'setInterval(() => {}, 1000)']
+      const heir = spawn(process.execPath, args, { stdio: 'ignore', detached: true })
+      heir.once('spawn', () => send({ heir: heir.pid }))
+    },
+    { args: { path } },
+  )
+  const { heir } = await holding.next('heir')
+  after(t, () => process.kill(heir))
+  holding.kill()
+  await holding.exit
+  const lock = await leasehold.acquireFileLock(path, { timeoutMs: SOON })
+  assert.equal(lock.recoveredFrom, 'owner-died')
+  assert.ok(process.kill(heir, 0), 'it is still there')
+  await lock.release()
+})
 
 test('a lock handed from task to task is recovered like any other', async (t) => {
   const path = join(scratch(t), 'file')
