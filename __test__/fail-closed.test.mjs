@@ -6,6 +6,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { leasehold, scratch } from './support/index.mjs'
+import { noProc } from './support/platform.mjs'
 import { bystander, deadPid, startTime } from './support/processes.mjs'
 
 const OLD = '2020-01-01T00:00:00.000Z'
@@ -53,7 +54,7 @@ test('"fail-closed" refuses the lock of a dead process, and says so', async (t) 
   }
 })
 
-test('"fail-closed" refuses the lock of a recycled pid, and says so', async (t) => {
+test('"fail-closed" refuses the lock of a recycled pid, and says so', { skip: noProc }, async (t) => {
   const pid = bystander(t)
   const { path } = plant(t, { pid, createdAt: OLD, starttime: startTime(pid) + 1 })
   const error = await leasehold.acquireFileLock(path, { staleRecovery: 'fail-closed' }).catch((error) => error)

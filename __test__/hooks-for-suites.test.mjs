@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import exit from '../lib/exit.js'
 import { child, holder, leasehold, scratch, worker } from './support/index.mjs'
 
 const { __testing, acquireFileLock, acquireSessionWriteLock, heldLocks, withFileLock } = leasehold
@@ -55,7 +56,7 @@ for (const [kind, { acquire, resets, timeout }] of Object.entries(kinds)) {
 
       test('takes our listeners away when nothing needs them, and the next lock brings them back', async (t) => {
         const directory = scratch(t)
-        const events = ['exit', 'SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGABRT', 'SIGHUP']
+        const events = ['exit', ...exit.SIGNALS]
         const counts = () => events.map((event) => process.listenerCount(event))
         await reset()
         const before = counts()

@@ -6,6 +6,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileS
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { after, child, leasehold, scratch } from './support/index.mjs'
+import { noModes } from './support/platform.mjs'
 import { tamper, whyNoTampering } from './support/tamper.mjs'
 
 const skip = await whyNoTampering()
@@ -141,7 +142,7 @@ test('a disk that is read-only', async (t) => {
   assert.deepEqual(await leasehold.readJsonFileWithFallback(path, 0), { value: 'old', exists: true })
 })
 
-test('a directory that this user may not write to', async (t) => {
+test('a directory that this user may not write to', { skip: noModes }, async (t) => {
   const directory = scratch(t)
   const path = join(directory, 'closed', 'file')
   mkdirSync(join(directory, 'closed'))

@@ -5,6 +5,7 @@ import { chmodSync, chownSync, mkdirSync, readFileSync, statSync, writeFileSync 
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { child, leasehold, scratch } from './support/index.mjs'
+import { noModes } from './support/platform.mjs'
 
 const writes = {
   writeJsonFileAtomically: (path, value) => leasehold.writeJsonFileAtomically(path, value),
@@ -33,7 +34,7 @@ for (const [name, write] of Object.entries(writes)) {
       assert.equal(readFileSync(path, 'utf8'), lines.join('\n'))
     })
 
-    test('creates files with mode 0600 and directories with 0700, whatever the umask', async (t) => {
+    test('creates files with mode 0600 and directories with 0700, whatever the umask', { skip: noModes }, async (t) => {
       const directory = scratch(t)
       for (const umask of [0o000, 0o022, 0o077]) {
         const before = process.umask(umask)
@@ -45,7 +46,7 @@ for (const [name, write] of Object.entries(writes)) {
       }
     })
 
-    test('keeps the mode of a file, and of its directory', async (t) => {
+    test('keeps the mode of a file, and of its directory', { skip: noModes }, async (t) => {
       const directory = join(scratch(t), 'below')
       mkdirSync(directory)
       chmodSync(directory, 0o755)

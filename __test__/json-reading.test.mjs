@@ -7,11 +7,12 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { after, child, leasehold, scratch } from './support/index.mjs'
+import { noFileLinks, noModes, noSockets, noUnixTools } from './support/platform.mjs'
 
 const { loadJsonFile, readJsonFileWithFallback } = leasehold
 const fallback = { fallback: true }
 
-/** `[what is there, how it gets there, what is read: undefined for the fallback, whether it exists]` */
+/** `[what is there, how it gets there, what is read: undefined for the fallback, whether it exists, why not]` */
 const cases = [
   ['nothing', () => {}, undefined, false],
   ['an object', (path) => writeFileSync(path, '{"a":[1,"ä"]}'), { a: [1, 'ä'] }, true],
@@ -24,12 +25,12 @@ const cases = [
   ['a byte order mark', (path) => writeFileSync(path, '\uFEFF{"a":1}'), undefined, true],
   ['bytes that are no text', (path) => writeFileSync(path, Buffer.from([0, 0xff, 0xfe])), undefined, true],
   ['a directory', (path) => mkdirSync(path), undefined, true],
-  ['a FIFO', (path) => execFileSync('mkfifo', [path]), undefined, true],
-  ['a socket', listen, undefined, true],
-  ['a device', (path) => symlinkSync('/dev/zero', path), undefined, true],
-  ['a link to a file', linkTo('{"linked":1}'), { linked: 1 }, true],
-  ['a link to nothing', (path) => symlinkSync('nowhere', path), undefined, false],
-  ['a link to itself', (path) => symlinkSync(path, path), undefined, true],
+  ['a FIFO', (path) => execFileSync('mkfifo', [path]), undefined, true, noUnixTools],
+  ['a socket', listen, undefined, true, noSockets],
+  ['a device', (path) => symlinkSync('/dev/zero', path), undefined, true, noUnixTools],
+  ['a link to a file', linkTo('{"linked":1}'), { linked: 1 }, true, noFileLinks],
+  ['a link to nothing', (path) => symlinkSync('nowhere', path), undefined, false, noFileLinks],
+  ['a link to itself', (path) => symlinkSync(path, path), undefined, true, noFileLinks],
   ['a megabyte', (path) => writeFileSync(path, JSON.stringify('x'.repeat(1 << 20))), 'x'.repeat(1 << 20), true],
 ]
 
@@ -47,8 +48,8 @@ function listen(path, t) {
   })
 }
 
-for (const [name, plant, expected, exists] of cases) {
-  test(`at the path: ${name}`, { timeout: 60_000 }, async (t) => {
+for (const [name, plant, expected, exists, skip] of cases) {
+  test(`at the path: ${name}`, { skip, timeout: 60_000 }, async (t) => {
     const path = join(scratch(t), 'file')
     await plant(path, t)
     const read = await readJsonFileWithFallback(path, fallback)
@@ -67,7 +68,7 @@ test('a directory that is missing, or no directory, has no files', async (t) => 
   }
 })
 
-test('a file that this user may not read is there all the same', async (t) => {
+test('a file that this user may not read is there all the same', { skip: noModes }, async (t) => {
   const path = join(scratch(t), 'file')
   writeFileSync(path, '{}')
   chmodSync(path, 0)

@@ -35,4 +35,5 @@ export const noSignals = onWindows && 'Windows has no signals that one process c
 export const noFreezing = onWindows && 'Windows has no signal that stops a process'
 export const noProc = !onLinux && 'there is no /proc here'
 export const noUnixTools = onWindows && 'there are no mkfifo, sh and mount here'
+export const noSockets = onWindows && 'sockets have no place in the file system here'
 export const noModes = onWindows && 'files have no permission bits here'

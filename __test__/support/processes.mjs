@@ -13,9 +13,12 @@ function stat(pid) {
   return text.slice(text.lastIndexOf(')') + 2).split(' ')
 }
 
-/** When `pid` started, in clock ticks since boot: field 22 of its stat. */
+/**
+ * When `pid` started, in clock ticks since boot: field 22 of its stat. `undefined` where there is none: JavaScript
+ * peers leave it out of their records there.
+ */
 export function startTime(pid = process.pid) {
-  return Number(stat(pid)[19])
+  return noProc ? undefined : Number(stat(pid)[19])
 }
 
 /** `R`, `S`, `T` (stopped), `Z` (zombie) …, or `undefined` when there is no such process. */

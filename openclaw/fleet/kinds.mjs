@@ -117,9 +117,19 @@ async function bundledSessionLock(packageDirectory) {
 function isGone(payload) {
   const { pid, starttime } = payload ?? {}
   if (!Number.isInteger(pid) || pid <= 0) return false
+  // Elsewhere the start of a process is not known to it.
+  if (process.platform !== 'linux') return !lives(pid)
   const now = startTime(pid)
   if (now === undefined) return true
   return Number.isInteger(starttime) && now !== starttime
+}
+
+function lives(pid) {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    return error.code !== 'ESRCH'
+  }
 }
 
 /** When `pid` started, in clock ticks since boot; `undefined` for dead processes and zombies. */
