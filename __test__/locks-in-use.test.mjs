@@ -115,13 +115,13 @@ const awaited = {
   'a thenable': ({ keep }) => ({ then: (resolve) => (keep.thenable = resolve) }),
   'a child process': async ({ keep, once }) => {
     const { spawn } = await import('node:child_process')
-    const sleeper = spawn('sleep', ['60'], { stdio: 'ignore' })
+    const sleeper = spawn(process.execPath, SLEEP, { stdio: 'ignore' })
     keep.pids.push(sleeper.pid)
     await once(sleeper, 'exit')
   },
   'the output of a child process': async ({ keep }) => {
     const { spawn } = await import('node:child_process')
-    const sleeper = spawn('sleep', ['60'], { stdio: ['ignore', 'pipe', 'ignore'] })
+    const sleeper = spawn(process.execPath, SLEEP, { stdio: ['ignore', 'pipe', 'ignore'] })
     keep.pids.push(sleeper.pid)
     for await (const chunk of sleeper.stdout) void chunk
   },
@@ -145,7 +145,7 @@ const awaited = {
     const { connect, createServer } = await import('node:net')
     const server = createServer(() => {}).listen(0)
     await once(server, 'listening')
-    await once(connect(server.address().port), 'data')
+    await once(connect(server.address().port, '127.0.0.1'), 'data')
   },
   'an answer to a fetch': async ({ once }) => {
     const { createServer } = await import('node:http')
@@ -190,11 +190,12 @@ const awaited = {
   'names to be looked up, again and again': async ({ keep }) => {
     const { lookup } = await import('node:dns/promises')
     const { setTimeout: sleep } = await import('node:timers/promises')
-    while (!keep.done) await Promise.all([lookup('localhost'), sleep(20)])
+    while (!keep.done) await Promise.allSettled([lookup('localhost'), sleep(20)])
   },
-  'files to be read, again and again': async ({ keep }) => {
-    const { readFile } = await import('node:fs/promises')
-    while (!keep.done) await readFile('/proc/self/stat')
+  'files to be read, again and again': async ({ keep, directory }) => {
+    const { readFile, writeFile } = await import('node:fs/promises')
+    await writeFile(`${directory}/text`, 'again')
+    while (!keep.done) await readFile(`${directory}/text`)
   },
   'ticks of an iterator': async () => {
     const { setInterval: every } = await import('node:timers/promises')
@@ -228,6 +229,7 @@ const text = (ways) => `{${Object.entries(ways).map(([name, way]) => `${JSON.str
 
 /** Keeps locks in all these ways, then answers whether each is held, as often as it is asked. */
 const holdAll = `async (test) => {
+  const SLEEP = ['--eval', 'setTimeout(() => {}, 60000)']
   const { leasehold, send, next, args: { directory } } = test
   const { EventEmitter, once } = await import('node:events')
   const { AsyncLocalStorage } = await import('node:async_hooks')

@@ -232,6 +232,7 @@ describe('a lost lock comes back', { concurrency: 2 }, () => {
       t,
       `const { Worker } = await import('node:worker_threads')
        const { leasehold, send, addonUrl } = globalThis.test
+       const { fileURLToPath } = await import('node:url')
        await (${leakAll})(globalThis.test)
        const source = \`
          const { parentPort, workerData } = require('node:worker_threads')
@@ -239,7 +240,7 @@ describe('a lost lock comes back', { concurrency: 2 }, () => {
          const ask = async (index) => (await acquireFileLock(workerData.directory + '/' + index)).release()
          Promise.all([...Array(workerData.count).keys()].map(ask)).then(
            () => parentPort.postMessage({ back: true }), (error) => parentPort.postMessage({ back: error.message }))\`
-       const workerData = { addon: new URL(addonUrl).pathname, count: ${Object.keys(leaks).length},
+       const workerData = { addon: fileURLToPath(addonUrl), count: ${Object.keys(leaks).length},
          directory: globalThis.test.args.directory }
        new Worker(source, { eval: true, execArgv: [], workerData }).on('message', send)`,
       { args: { directory } },
