@@ -20,7 +20,7 @@ async function ending(t, lives, act) {
   const one = child(t, source, { args: { directory } })
   await one.next('alive')
   const { code, signal, stderr } = await one.exit
-  return { ended: { code, signal }, stderr, left: readdirSync(directory) }
+  return { ended: { code, signal }, stderr, directory, left: readdirSync(directory) }
 }
 
 const lived = {
@@ -40,7 +40,7 @@ const lived = {
   `,
 }
 
-/** `[how it ends, what it does, whether the lock files stay for the kernel to free]` */
+/** `[how it ends, what it does, how many lock files may stay for the kernel to free]` */
 const endings = [
   ['its event loop drains', () => {}],
   ['its event loop drains with an exit code', () => (process.exitCode = 9)],
@@ -54,13 +54,14 @@ const endings = [
   ['an unhandled rejection of a non-error', () => void Promise.reject(undefined)],
   ['an exception in an exit listener', () => process.on('exit', () => { throw new Error('boom') })],
   ['an unsettled top-level await', () => new Promise(() => {})],
-  ['process.reallyExit(5)', () => process.reallyExit(5)],
-  ['process.abort()', () => process.abort(), true],
-  ['SIGKILL', () => process.kill(process.pid, 'SIGKILL'), true],
+  // Windows ends all other threads first. The heart may have been busy with one.
+  ['process.reallyExit(5)', () => process.reallyExit(5), onWindows ? 1 : 0],
+  ['process.abort()', () => process.abort(), 4],
+  ['SIGKILL', () => process.kill(process.pid, 'SIGKILL'), 4],
   ...['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGABRT'].map((signal) => [
     signal,
     `() => { process.kill(process.pid, '${signal}'); return new Promise((resolve) => setTimeout(resolve, 10_000)) }`,
-    onWindows, // where this kills at once
+    onWindows ? 4 : 0, // where this kills at once
   ]),
   [
     'its handler of uncaught exceptions',
@@ -79,7 +80,7 @@ const endings = [
 ]
 
 describe('a process ends as it would have without us, and leaves no lock file', { concurrency: 3 }, () => {
-  for (const [name, act, stays] of endings) {
+  for (const [name, act, stay = 0] of endings) {
     test(name, async (t) => {
       const control = await ending(t, 'without us', act)
       const used = await ending(t, 'with us, once used', act)
@@ -88,7 +89,12 @@ describe('a process ends as it would have without us, and leaves no lock file', 
       assert.deepEqual(holding.ended, control.ended, holding.stderr)
       assert.equal(/boom/.test(holding.stderr), /boom/.test(control.stderr), 'it says the same')
       assert.deepEqual(used.left, [])
-      if (!stays) assert.deepEqual(holding.left, [])
+      assert.ok(holding.left.length <= stay, `${holding.left}`)
+      for (const each of holding.left) {
+        const lock = await leasehold.acquireFileLock(join(holding.directory, each.replace(/\.lock$/, '')))
+        assert.equal(lock.recoveredFrom, 'owner-died', each)
+        await lock.release()
+      }
     })
   }
 })
