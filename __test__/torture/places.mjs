@@ -1,9 +1,10 @@
 // Directories to do it in, and what is left in them.
 
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { after } from '../support/after.mjs'
+import { reader } from './history.mjs'
 
 /** Where everything happens unless the file system matters. */
 export const HOME = fileURLToPath(new URL('../../target/torture', import.meta.url))
@@ -17,13 +18,13 @@ export function place(scope, parent = HOME) {
     after(scope, () => rmSync(directory, { recursive: true, force: true, maxRetries: 5 }))
     return directory
   }
-  return { directory: make(parent), history: join(make(HOME), 'history.jsonl') }
+  return { directory: make(parent), history: join(make(HOME), 'history') }
 }
 
 /** Keeps the history of something that went wrong; says where. */
 export function keep(history, who, seed) {
   const kept = join(HOME, `${who.replaceAll(/\W+/g, '-')}-${seed}.jsonl`)
-  copyFileSync(history, kept)
+  writeFileSync(kept, reader(history)().map((event) => `${JSON.stringify(event)}\n`).join(''))
   return `the history of that: ${kept}`
 }
 

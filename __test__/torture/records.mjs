@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { holder } from '../support/index.mjs'
+import { noProc } from '../support/platform.mjs'
 import { bystander, deadPid, startTime, stateOf } from '../support/processes.mjs'
 
 const MINUTE = 60_000
@@ -46,10 +47,12 @@ export async function staleRecords(scope) {
         return record({ pid: dead })
       }),
     },
-    'recycled pid': {
-      from: 'recycled-pid',
-      plant: write(() => record({ pid: alive, starttime: startTime(alive) - 1 })),
-    },
+    ...(!noProc && {
+      'recycled pid': {
+        from: 'recycled-pid',
+        plant: write(() => record({ pid: alive, starttime: startTime(alive) - 1 })),
+      },
+    }),
     'old JavaScript record': {
       from: 'too-old',
       plant: write(() => record({ pid: alive, createdAt: new Date(Date.now() - 10 * MINUTE).toISOString() })),

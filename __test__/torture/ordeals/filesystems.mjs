@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileSystem } from '../../../bench/machine.mjs'
 import { after } from '../../support/after.mjs'
+import { noUnixTools } from '../../support/platform.mjs'
 import { Scope } from '../scope.mjs'
 import * as storm from './storm.mjs'
 
@@ -39,6 +40,7 @@ const KINDS = [
 ]
 
 export async function run({ seed, rounds, only }) {
+  if (noUnixTools) return { skip: noUnixTools }
   const rows = []
   const problems = []
   for (const [kind, mount, unmount] of KINDS.filter(([kind]) => only?.includes(kind) ?? true)) {

@@ -2,6 +2,7 @@
 
 import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { noFreezing } from '../../support/platform.mjs'
 import { pause, strife } from './strife.mjs'
 
 export const name = 'freezes'
@@ -54,6 +55,7 @@ function freezer() {
 }
 
 export async function run({ seed, freezes }) {
+  if (noFreezing) return { skip: noFreezing }
   const rows = []
   const problems = []
   for (const kind of [signals, freezer()]) {
