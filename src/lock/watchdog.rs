@@ -28,7 +28,9 @@ const SPARED: Duration = Duration::from_millis(2);
 pub struct Watchdog {
     began: Instant,
     lease: Duration,
-    next_beat: Instant,
+    last_beat: Instant,
+    /// The time between two beats, as long as the crowd is what it was.
+    beat: Duration,
     /// When the lease is to be taken away at the latest.
     limit: Option<Instant>,
     /// When the lease was first and last seen to be waited for, by whoever waits now.
@@ -45,7 +47,8 @@ impl Watchdog {
         Self {
             began,
             lease,
-            next_beat: began + beat_interval(lease),
+            last_beat: began,
+            beat: beat_interval(lease),
             limit: max_hold.and_then(|limit| began.checked_add(limit)),
             wanted: None,
             next_request: began + YOUNG,
@@ -65,13 +68,14 @@ impl Watchdog {
         self.limit.filter(|limit| *limit <= now).map(|_| LossReason::MaxHold)
     }
 
-    /// Whether a beat is due; counts it as done. In a crowd of leases the next one comes later than it might, but
-    /// always three times per lease.
+    /// Whether a beat is due; counts it as done. In a crowd of leases beats come later than they might, but always
+    /// three times per lease.
     pub fn beats(&mut self, now: Instant, crowd: usize) -> bool {
-        let due = now >= self.next_beat;
+        let spared = SPARED * u32::try_from(crowd).unwrap_or(u32::MAX);
+        self.beat = beat_interval(self.lease).max(spared.min(self.lease / 3));
+        let due = now >= self.last_beat + self.beat;
         if due {
-            let spared = SPARED * u32::try_from(crowd).unwrap_or(u32::MAX);
-            self.next_beat = now + beat_interval(self.lease).max(spared.min(self.lease / 3));
+            self.last_beat = now;
         }
         due
     }
@@ -107,7 +111,7 @@ impl Watchdog {
     /// When the lease has to be looked after next.
     #[must_use]
     pub fn next(&self) -> Instant {
-        [self.limit, self.request_due()].into_iter().flatten().fold(self.next_beat, Instant::min)
+        [self.limit, self.request_due()].into_iter().flatten().fold(self.last_beat + self.beat, Instant::min)
     }
 }
 
@@ -133,14 +137,16 @@ mod tests {
     #[test]
     fn a_crowd_of_leases_beats_less_often_but_three_times_per_lease() {
         let began = Instant::now();
-        for (lease, crowd, next) in [(LEASE, 1000, BEAT), (LEASE, 3000, 3 * BEAT), (LEASE, 1_000_000, 5 * BEAT)] {
+        let brief = 3 * SECOND;
+        for (lease, crowd, beat) in
+            [(LEASE, 1000, BEAT), (LEASE, 3000, 3 * BEAT), (LEASE, 1_000_000, 5 * BEAT), (brief, 1_000_000, SECOND)]
+        {
             let mut clocks = Watchdog::new(began, lease, None);
-            assert!(clocks.beats(began + BEAT, crowd));
-            assert_eq!(clocks.next(), began + BEAT + next, "{crowd}");
+            assert!(!clocks.beats(began + beat / 2, crowd), "{crowd}");
+            assert_eq!(clocks.next(), began + beat, "{crowd}");
+            assert!(clocks.beats(began + beat, crowd), "{crowd}");
+            assert_eq!(clocks.next(), began + 2 * beat, "{crowd}");
         }
-        let mut clocks = Watchdog::new(began, 3 * SECOND, None);
-        assert!(clocks.beats(began + SECOND, 1_000_000));
-        assert_eq!(clocks.next(), began + 2 * SECOND);
     }
 
     #[test]
