@@ -8,8 +8,8 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use windows_sys::Win32::Foundation::{
-    ERROR_ACCESS_DENIED, ERROR_DIRECTORY, ERROR_DISK_FULL, ERROR_INVALID_PARAMETER, ERROR_LOCK_VIOLATION, ERROR_NOT_LOCKED,
-    ERROR_SHARING_VIOLATION, GetHandleInformation, HANDLE_FLAG_INHERIT,
+    ERROR_ACCESS_DENIED, ERROR_DIRECTORY, ERROR_DISK_FULL, ERROR_INVALID_PARAMETER, ERROR_LOCK_VIOLATION,
+    ERROR_NOT_LOCKED, ERROR_SHARING_VIOLATION, GetHandleInformation, HANDLE_FLAG_INHERIT,
 };
 use windows_sys::Win32::Storage::FileSystem::{LOCKFILE_EXCLUSIVE_LOCK, LOCKFILE_FAIL_IMMEDIATELY, LockFileEx};
 use windows_sys::Win32::System::IO::OVERLAPPED;
@@ -306,12 +306,9 @@ fn unlocking_what_is_not_locked_is_no_error_on_any_version() {
 
 #[test]
 fn node_knows_errors_by_its_own_numbers() {
-    for (code, number) in [
-        (ERROR_ACCESS_DENIED, 4048),
-        (ERROR_SHARING_VIOLATION, 4082),
-        (ERROR_DISK_FULL, 4055),
-        (ERROR_DIRECTORY, 4052),
-    ] {
+    for (code, number) in
+        [(ERROR_ACCESS_DENIED, 4048), (ERROR_SHARING_VIOLATION, 4082), (ERROR_DISK_FULL, 4055), (ERROR_DIRECTORY, 4052)]
+    {
         assert_eq!(errno(&os_error(code)), Some(number));
     }
     assert_eq!(errno(&os_error(0xDEAD)), Some(4094), "unknown to Node, too");
