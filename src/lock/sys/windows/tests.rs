@@ -139,6 +139,37 @@ fn unlink_frees_the_name_at_once() {
 }
 
 #[test]
+fn unlink_leaves_directories_alone_and_nothing_behind() {
+    let (directory, path) = record();
+    let inner = directory.path().join("inner.lock");
+    std::fs::create_dir(&inner).unwrap();
+    assert!(unlink(&inner).is_err());
+    assert!(inner.is_dir());
+    unlink(&path).unwrap();
+    let left: Vec<_> = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["inner.lock"], "it was moved aside, and is gone there");
+}
+
+#[test]
+fn who_opens_a_name_that_is_being_removed_finds_it_or_does_not() {
+    let (_directory, path) = record();
+    std::thread::scope(|scope| {
+        let remover = scope.spawn(|| {
+            for _ in 0..100 {
+                unlink(&path).unwrap();
+                drop(create_new(&path).unwrap());
+            }
+        });
+        while !remover.is_finished() {
+            // As libuv does.
+            if let Err(error) = std::fs::File::open(&path) {
+                assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+            }
+        }
+    });
+}
+
+#[test]
 fn rename_noreplace_moves_an_open_file_and_never_replaces_one() {
     let (directory, path) = record();
     let temporary = directory.path().join("file.lock.tmp");
