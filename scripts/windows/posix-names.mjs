@@ -4,14 +4,16 @@
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, parse, resolve } from 'node:path'
 
 const { lstatSync, promises, renameSync, rmSync, unlinkSync } = fs
 let count = 0
 
 /** Moves a file to where nobody looks for it, and removes it there. */
 function vanish(path) {
-  const gone = join(tmpdir(), `gone-${process.pid}-${(count += 1)}`)
+  const { root } = parse(resolve(String(path)))
+  const away = root === parse(tmpdir()).root ? tmpdir() : join(root, 'tmp') // names stay on their drive
+  const gone = join(away, `gone-${process.pid}-${(count += 1)}`)
   renameSync(path, gone)
   try {
     unlinkSync(gone)
