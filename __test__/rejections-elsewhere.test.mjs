@@ -5,6 +5,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { child, scratch, worker } from './support/index.mjs'
+import { patience } from './support/platform.mjs'
 
 /**
  * Two works, `a` and `b`, hang on something that lives. `way` is called with what it needs to have a promise reject
@@ -90,7 +91,7 @@ const hold = `async ({ leasehold, send, args: { directory, listener, way } }) =>
     },
   }
   await ways[way]()
-  await new Promise((resolve) => setTimeout(resolve, 1200))
+  await new Promise((resolve) => setTimeout(resolve, ${1200 * patience}))
   send({ kept: Object.keys(locks).filter((name) => locks[name].held) })
   clearInterval(alive)
   globalThis.process.exit()
