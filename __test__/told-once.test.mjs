@@ -5,10 +5,11 @@ import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { child, leasehold, scratch, until } from './support/index.mjs'
+import { patience } from './support/platform.mjs'
 
 /** Ways to lose the lock of `path`; `act` is called while it is held. */
 const losses = {
-  'max-hold': { options: { maxHoldMs: 300 } },
+  'max-hold': { options: { maxHoldMs: 300 * patience } },
   aborted: { options: { abortGraceMs: 50 }, act: ({ controller }) => controller.abort() },
   'unhandled-rejection': { act: ({ reject }) => reject() },
   forced: { act: ({ leasehold }) => leasehold.releaseAllLocksSync() },
