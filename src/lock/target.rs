@@ -81,6 +81,10 @@ impl Target {
             return Err(invalid(problem));
         }
         lexical.pop();
+        // On Windows two separators begin a share, and with no more than that it is none.
+        if !lexical.is_absolute() {
+            return Err(invalid("it names a server, not a file"));
+        }
         Ok((lexical, name))
     }
 

@@ -65,6 +65,14 @@ fn streams_devices_and_names_that_few_can_reach_are_refused() {
 }
 
 #[test]
+fn servers_and_shares_are_no_files() {
+    for bad in [r"\\server", "//server/", r"\\server\share", r"\\server\share\"] {
+        let refused = Target::split(Path::new(bad));
+        assert!(matches!(refused, Err(LockError::InvalidPath { .. })), "{bad}: {refused:?}");
+    }
+}
+
+#[test]
 fn nobody_sees_a_prefix_that_nobody_wrote() {
     let place = place();
     assert!(!lock_path(&place.path).to_str().unwrap().contains('?'));
