@@ -5,12 +5,17 @@ import { closeSync, existsSync, openSync, readSync, readdirSync, statSync } from
 import { open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { after, holder, leasehold, scratch } from './support/index.mjs'
+import { after, holder, leasehold, scratch, until } from './support/index.mjs'
 
 /** The record, by a descriptor that was opened some time ago. */
 function recordIn(file) {
   const buffer = Buffer.alloc(4096)
   return JSON.parse(buffer.toString('utf8', 0, readSync(file, buffer, 0, buffer.length, 0)))
+}
+
+/** Whether a record names the token of its lock: it follows within milliseconds. */
+function names(record, { token }) {
+  return record.leasehold.token === String(token)
 }
 
 /** Opens `path` for reading until the test ends, or `close()` is called. */
@@ -33,14 +38,14 @@ for (const [where, hold] of [
     const path = join(directory, 'file')
     const first = await hold(t, path)
     const reading = reader(t, first.lockPath)
+    await until(() => names(reading.record(), first))
     const before = reading.record()
-    assert.equal(before.leasehold.token, String(first.token))
     await first.release()
     assert.ok(!existsSync(first.lockPath))
     const second = await leasehold.acquireFileLock(path)
     assert.ok(second.token > first.token)
     assert.equal(second.recoveredFrom, null, 'nothing was left to recover')
-    assert.equal(JSON.parse(await readFile(second.lockPath, 'utf8')).leasehold.token, String(second.token))
+    await until(async () => names(JSON.parse(await readFile(second.lockPath, 'utf8')), second))
     assert.equal(reading.record().leasehold.token, before.leasehold.token, 'it reads what it opened')
     reading.close()
     await second.release()
@@ -57,7 +62,7 @@ test('a lock file that is open in Node is taken over when its holder is killed',
   holding.kill()
   const lock = await awaited
   assert.equal(lock.recoveredFrom, 'owner-died')
-  assert.equal(reading.record().leasehold.token, String(lock.token), 'it was adopted in place')
+  await until(() => names(reading.record(), lock)) // it was adopted in place
   reading.close()
   await lock.release()
   assert.deepEqual(readdirSync(directory), [])
@@ -66,10 +71,10 @@ test('a lock file that is open in Node is taken over when its holder is killed',
 test('a held lock file can be read, and asked about, in every way that Node has', async (t) => {
   const path = join(scratch(t), 'file')
   const holding = await holder(t, path)
+  await until(async () => names(JSON.parse(await readFile(holding.lockPath, 'utf8')), holding))
   const { size } = statSync(holding.lockPath)
   const text = await readFile(holding.lockPath, 'utf8')
   assert.equal(text.length, size)
-  assert.equal(JSON.parse(text).leasehold.token, String(holding.token))
   const file = await open(holding.lockPath, 'r+')
   try {
     assert.equal((await file.stat()).size, size)
