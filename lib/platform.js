@@ -15,10 +15,13 @@ const SUPPORTED = [
   'win32-x64-msvc',
 ]
 
-/** Whether musl's loader is mapped. Node's own report tells, too, in ten milliseconds. */
+/**
+ * Whether musl is mapped, by either of its names: one of them is a link, on Alpine the other than elsewhere. Node's own
+ * report tells, too, in ten milliseconds.
+ */
 function isMusl() {
   try {
-    return /\/ld-musl-/.test(readFileSync('/proc/self/maps', 'latin1'))
+    return /\/(ld-musl-[^/]*|libc\.so)$/m.test(readFileSync('/proc/self/maps', 'latin1'))
   } catch {
     // Without /proc: nothing here works better than the libc that most have.
     return false
