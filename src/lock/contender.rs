@@ -1,8 +1,11 @@
 //! Trying to get a lock file: look at it, judge it, take it or say when to look again.
 
 mod taking;
+#[cfg(test)]
+mod tests;
 
 use std::fs::File;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -34,6 +37,12 @@ const WATCHED_GAP: Duration = Duration::from_secs(1);
 const SOON: Duration = Duration::from_micros(100);
 /// This often.
 const BURST: u32 = 10;
+/// A waiter that loses as many races for a lock, each against other waiters, leaves the next ones to them.
+const RACES: u32 = 3;
+/// For as many microseconds, or up to twice as many, and for twice as long with each race it loses then.
+const AWAY: u64 = 200;
+/// It is doubled this often.
+const DOUBLINGS: u32 = 2;
 /// How often the file may change under a single look before the look is put off.
 const ROUNDS: usize = 16;
 
@@ -48,6 +57,10 @@ pub struct Contender {
     /// Whether somebody else has had the lock since this began.
     contended: bool,
     burst: u32,
+    /// Whether something happened to the lock file since the last look.
+    stirred: bool,
+    /// How many races in a row somebody else has won.
+    lost: u32,
 }
 
 /// The lock file as it was last looked at. It stays open between looks: opening it each time would
@@ -99,7 +112,17 @@ impl Contender {
     /// A contender for `target` that has not looked yet.
     #[must_use]
     pub fn new(target: Arc<Target>, pace: Pace) -> Self {
-        Self { target, draft: None, seen: None, moved: None, last_token: 0, contended: pace == Pace::Careful, burst: 0 }
+        Self {
+            target,
+            draft: None,
+            seen: None,
+            moved: None,
+            last_token: 0,
+            contended: pace == Pace::Careful,
+            burst: 0,
+            stirred: false,
+            lost: 0,
+        }
     }
 
     /// The lock file contended for.
@@ -117,6 +140,7 @@ impl Contender {
     /// Something happened to the lock file: the next looks follow each other quickly.
     pub fn stir(&mut self) {
         self.burst = BURST;
+        self.stirred = true;
     }
 
     /// Who had the lock when it was last looked at.
@@ -156,6 +180,12 @@ impl Contender {
                 let published = self.publish(terms);
                 if let Ok(Some(sidecar)) = published {
                     return Ok(Look::Taken { sidecar, from: None });
+                }
+                if self.moved.is_some()
+                    && matches!(published, Ok(None))
+                    && let Some(again) = self.lose()
+                {
+                    return Ok(Look::Held { again });
                 }
                 // A full disk is no hindrance where the file stands already.
                 let failure = published.err();
@@ -281,6 +311,21 @@ impl Contender {
                 Ok(Outcome::Done(self.again(recheck)))
             }
         }
+    }
+
+    /// Somebody else was faster. With many waiters that is the rule, and each that is woken delays the others: those
+    /// that lose all the time stay away for a while, and are not woken. Says for how long, if so.
+    fn lose(&mut self) -> Option<Duration> {
+        if !std::mem::take(&mut self.stirred) {
+            return None;
+        }
+        self.lost += 1;
+        let doublings = self.lost.checked_sub(RACES)?.min(DOUBLINGS);
+        self.burst = 0;
+        // Another time in each process: those that come back together would only meet again.
+        let who = (std::process::id(), self.last_token, self.lost);
+        let more = BuildHasherDefault::<DefaultHasher>::new().hash_one(who) % AWAY;
+        Some(Duration::from_micros(AWAY + more) * (1 << doublings))
     }
 
     fn again(&mut self, recheck: Option<Duration>) -> Look {

@@ -1,0 +1,56 @@
+use std::fs::{self, File};
+use std::time::{Duration, SystemTime};
+
+use super::{AWAY, Contender, DOUBLINGS, Look, Pace, RACES};
+use crate::lock::identity::Identity;
+use crate::lock::record::NativeRecord;
+use crate::lock::sys::{self, OsLock};
+use crate::lock::target::Target;
+use crate::lock::terms::Terms;
+
+/// A lock file of somebody else's, in place of the one that stands there.
+fn winner(target: &Target, terms: &Terms) -> File {
+    let path = &target.lock_path;
+    let _ = sys::unlink(path);
+    let record = NativeRecord::new(Identity::of_this_process(), &terms.claim, 1, true, SystemTime::now());
+    fs::write(path, record.render(0)).unwrap();
+    let file = sys::open_lock_file(path).unwrap();
+    assert_eq!(sys::try_lock(&file).unwrap(), OsLock::Acquired);
+    file
+}
+
+#[test]
+fn who_loses_race_after_race_stays_away_for_a_moment_and_comes_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let real = sys::real_path(directory.path()).unwrap();
+    let target = std::sync::Arc::new(Target::unresolved(&real.join("file")));
+    let terms = Terms::default();
+    let mut contender = Contender::new(target.clone(), Pace::Careful);
+    let mut look = |stirred: bool| {
+        if stirred {
+            contender.stir();
+        }
+        match contender.look(&terms, None).unwrap() {
+            Look::Held { again } => (Some(again), contender.seen.is_some()),
+            Look::Taken { .. } => (None, false),
+        }
+    };
+    let mut held = winner(&target, &terms);
+    let (_, looks_at_it) = look(false);
+    assert!(looks_at_it);
+    for race in 1..=3 * RACES {
+        held = winner(&target, &terms);
+        let (again, looks_at_it) = look(true);
+        assert_eq!(looks_at_it, race < RACES, "race {race}");
+        if race >= RACES {
+            assert!(
+                again.is_some_and(|again| again <= Duration::from_micros(2 * AWAY) * (1 << DOUBLINGS)),
+                "race {race}: away for {again:?}"
+            );
+            assert!(look(false).1, "race {race}: it does not come back");
+        }
+    }
+    sys::unlink(&target.lock_path).unwrap();
+    drop(held);
+    assert!(look(true).0.is_none(), "the lock is free");
+}
