@@ -1,5 +1,6 @@
 //! What becomes of a lock file when its lease ends: the next task of this process has it, or it is released.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +10,8 @@ use super::lease::{Lease, leftover_error};
 use super::loss::LossReason;
 use super::post::Post;
 use super::registry::{Delivery, Entry, Phase, Table, deliver, observers, table, tell};
-use super::sidecar::{Leftover, Sidecar};
-use super::sys::{self, FsClass};
+use super::sidecar::{GivenUp, Leftover, Sidecar};
+use super::sys::{self, FsClass, Instant};
 use super::target::Target;
 
 /// How many tasks of this process may follow each other before another process that waits gets a
@@ -20,6 +21,16 @@ const TURNS: u64 = 64;
 const TURN_TIME: Duration = Duration::from_millis(100);
 /// How long this process stands back for another one that waits: until that one has looked again.
 const COURTESY: Duration = Duration::from_millis(if sys::EVENTS { 2 } else { 30 });
+/// For how long this process may take a lock again that it released while another one waited, before it stands back.
+const PASSING: Duration = Duration::from_millis(1);
+
+/// A lock that was released while another process waited for it. Who asks again at once is faster than whoever has
+/// to be woken first.
+pub(super) struct Passing {
+    /// Since when this process may have passed the other one over.
+    since: Instant,
+    released: Instant,
+}
 
 /// What to do when the lock file is released, or somebody else's.
 pub(super) type Done = Box<dyn FnOnce(Result<(), LockError>) + Send>;
@@ -74,6 +85,24 @@ impl Table {
             }
         })
     }
+
+    /// Since when this process has passed over another one, if it just took `lock_path` again.
+    pub(super) fn passing_since(&mut self, lock_path: &Path) -> Option<Instant> {
+        let Passing { since, released } = self.passings.remove(lock_path)?;
+        (released.elapsed() < COURTESY).then_some(since)
+    }
+
+    /// A lock was released that another process waited for. How long this one stands back for it.
+    fn pass(&mut self, lock_path: &Arc<Path>) -> Duration {
+        let released = Instant::now();
+        let since = self.locks.get(lock_path).and_then(|entry| entry.passing_since).unwrap_or(released);
+        if released.duration_since(since) >= PASSING {
+            return COURTESY;
+        }
+        self.passings.retain(|_, passing| released.duration_since(passing.released) < COURTESY);
+        self.passings.insert(lock_path.clone(), Passing { since, released });
+        Duration::ZERO
+    }
 }
 
 impl Entry {
@@ -126,9 +155,11 @@ fn where_it_may_take_time(class: FsClass, job: impl FnOnce() + Send + 'static) {
 /// Releases the lock file of a lease that ended, and serves the queue after `pause`.
 fn release(lease: &Arc<Lease>, sidecar: Sidecar, pause: Duration, done: Done) {
     let released = sidecar.release();
+    let wanted = matches!(released, Ok(GivenUp { wanted: true, .. }));
+    let pause = if wanted && pause.is_zero() { table().pass(&lease.target.lock_path) } else { pause };
     serve_queue(&lease.target, pause);
     done(match released {
-        Ok(standing) => {
+        Ok(GivenUp { standing, .. }) => {
             if let Some(reason) = LossReason::seen(standing) {
                 tell(lease, &lease.lost_before(reason));
             }
@@ -180,9 +211,9 @@ fn report(lease: &Lease, leftover: Box<Leftover>) -> LockError {
     error
 }
 
-/// After the lock file was released: looks for those who queued up meanwhile.
+/// After the lock file was released: looks for those who queued up meanwhile, and do so during the `pause`.
 fn serve_queue(target: &Arc<Target>, pause: Duration) {
-    if !table().leave_if_deserted(&target.lock_path) {
+    if !pause.is_zero() || !table().leave_if_deserted(&target.lock_path) {
         Post::of(target.class).lookout.contend(Contender::new(target.clone(), Pace::Careful), pause);
     }
 }

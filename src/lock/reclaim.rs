@@ -107,7 +107,7 @@ fn reclaim(
             continue;
         }
         if let Outcome::Done(Look::Taken { sidecar, .. }) = contender.take(&Terms::default(), cause, os_lock, &meta)? {
-            return match sidecar.release() {
+            return match sidecar.release().map(|given_up| given_up.standing) {
                 Ok(Standing::Ours | Standing::Gone) => Ok(Reclaimed::Removed),
                 Ok(Standing::Replaced) => Ok(Reclaimed::Retained),
                 Err(leftover) => {

@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::acquire::{joins, timeout};
 use super::endings;
 use super::error::LockError;
-use super::handover::discard;
+use super::handover::{Passing, discard};
 use super::inspect::Owner;
 use super::lease::{Hold, Lease};
 use super::loss::Loss;
@@ -52,6 +52,8 @@ pub trait Observer: Send + Sync {
 pub(super) struct Table {
     pub(super) locks: HashMap<Arc<Path>, Entry>,
     pub(super) observers: HashMap<EnvId, Arc<dyn Observer>>,
+    /// Locks that were just released while other processes waited for them.
+    pub(super) passings: HashMap<Arc<Path>, Passing>,
 }
 
 pub(super) struct Entry {
@@ -61,6 +63,8 @@ pub(super) struct Entry {
     /// Since when this process has had the lock file, and how many leases followed each other on it.
     pub(super) since: Instant,
     pub(super) turns: u64,
+    /// Since when this process has taken the lock again and again while another one waited, if it has.
+    pub(super) passing_since: Option<Instant>,
 }
 
 pub(super) enum Phase {
@@ -89,7 +93,7 @@ pub fn unique_id() -> u64 {
 
 impl Entry {
     pub(super) fn moving() -> Self {
-        Self { phase: Phase::Moving, queue: BTreeMap::new(), since: Instant::now(), turns: 0 }
+        Self { phase: Phase::Moving, queue: BTreeMap::new(), since: Instant::now(), turns: 0, passing_since: None }
     }
 
     pub(super) fn queue_up(&mut self, ticket: &Arc<Ticket>) {
@@ -117,9 +121,11 @@ impl Table {
         terms: &Terms,
         from: Option<Cause>,
     ) -> (Hold, Vec<Delivery>) {
+        let passing_since = self.passing_since(&target.lock_path);
         let entry = self.locks.entry(target.lock_path.clone()).or_insert_with(Entry::moving);
         entry.since = Instant::now();
         entry.turns = 0;
+        entry.passing_since = passing_since;
         entry.begin(sidecar, terms, from)
     }
 
@@ -215,6 +221,7 @@ pub(super) fn taken(target: &Arc<Target>, sidecar: Sidecar, from: Option<Cause>)
         drop(table);
         return if ending { drop(sidecar.release()) } else { discard(target, sidecar) };
     };
+    table.passings.remove(&target.lock_path);
     let (hold, joined) = table.settle_in(target, sidecar, &ticket.terms, from);
     drop(table);
     ticket.settle(Ok(hold));

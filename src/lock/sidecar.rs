@@ -31,6 +31,8 @@ pub struct Sidecar {
     date_is_unwritten: bool,
     /// When the lock file was last looked at by others, as far as we have seen.
     looked_at: SystemTime,
+    /// When it became ours.
+    taken_at: SystemTime,
 }
 
 /// What a beat or a glance found.
@@ -53,6 +55,15 @@ pub enum Standing {
     Replaced,
 }
 
+/// What became of a lock file that was given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GivenUp {
+    /// Whether the lock was still ours to give up.
+    pub standing: Standing,
+    /// Whether somebody outside this process waited for it, as far as that was to be seen in passing.
+    pub wanted: bool,
+}
+
 impl Sidecar {
     /// Takes over what was just published or adopted.
     pub(super) fn new(target: Arc<Target>, id: Option<FileId>, published: Published, keep: bool) -> Self {
@@ -60,7 +71,7 @@ impl Sidecar {
         // One that has its private name, too, may lose the public one without our noticing it by the number.
         let id = id.or_else(|| has_other_name.then(|| sys::stat_file(&file).ok().map(|meta| meta.id)).flatten());
         let written_token = record.leasehold.token;
-        let looked_at = SystemTime::now();
+        let taken_at = SystemTime::now();
         Self {
             file,
             id,
@@ -72,7 +83,8 @@ impl Sidecar {
             base_token: written_token,
             unwritten: false,
             date_is_unwritten: false,
-            looked_at,
+            looked_at: taken_at,
+            taken_at,
         }
     }
 
@@ -248,51 +260,54 @@ impl Sidecar {
     }
 
     /// Gives the lock up: removes the name while the operating-system lock is held, then closes.
-    /// Says whether the lock was still ours to give up.
     ///
     /// # Errors
     ///
     /// The name could not be removed. The lock is free for native peers all the same, and the
     /// record tells JS peers that it is stale; the [`Leftover`] can be removed later.
-    pub fn release(mut self) -> Result<Standing, Box<Leftover>> {
+    pub fn release(mut self) -> Result<GivenUp, Box<Leftover>> {
         if self.keep {
             self.record.leasehold.held = false;
             // Should this fail, the next native peer sees an owner without a lock, which is as free.
             let _ = self.write();
             // Not left to close: a child process between fork and exec has the descriptor too.
             let _ = sys::unlock(&self.file);
-            return Ok(Standing::Ours);
+            return Ok(GivenUp { standing: Standing::Ours, wanted: false });
         }
         match self.remove() {
-            Ok(standing) => Ok(standing),
+            Ok(given_up) => Ok(given_up),
             Err(error) => Err(Box::new(Leftover::new(self, error))),
         }
     }
 
-    fn remove(&mut self) -> io::Result<Standing> {
+    fn remove(&mut self) -> io::Result<GivenUp> {
         // Byte locks on a network file system may be the very lock we hold, so no guard there.
         if self.target.class == FsClass::Local && sys::try_guard(&self.file)? == OsLock::Busy {
             return Err(io::Error::new(ErrorKind::ResourceBusy, "another process is taking it over"));
         }
-        match self.standing_at_release()? {
+        let (found, meta) = self.look_at_release()?;
+        let standing = match found {
             Standing::Ours => match sys::unlink(&self.target.lock_path) {
-                Ok(()) => Ok(Standing::Ours),
-                Err(error) if error.kind() == ErrorKind::NotFound => Ok(Standing::Gone),
-                Err(error) => Err(error),
+                Ok(()) => Standing::Ours,
+                Err(error) if error.kind() == ErrorKind::NotFound => Standing::Gone,
+                Err(error) => return Err(error),
             },
-            lost => Ok(lost),
-        }
+            lost => lost,
+        };
+        let wanted = meta.is_some_and(|meta| meta.accessed > self.taken_at);
+        Ok(GivenUp { standing, wanted })
     }
 }
 
 impl Sidecar {
-    /// As `standing`, but one system call where no beat has needed the identity yet: a lock file
+    /// As `look`, but one system call where no beat has needed the identity yet: a lock file
     /// this young was replaced if and only if it has lost its name.
-    fn standing_at_release(&mut self) -> io::Result<Standing> {
+    fn look_at_release(&mut self) -> io::Result<(Standing, Option<Meta>)> {
         if self.id.is_some() || self.target.class != FsClass::Local || !self.has_os_lock() || !sys::LINKS_TELL {
-            return self.standing();
+            return self.look();
         }
-        if sys::stat_file(&self.file)?.links > 0 { Ok(Standing::Ours) } else { self.standing() }
+        let meta = sys::stat_file(&self.file)?;
+        if meta.links > 0 { Ok((Standing::Ours, Some(meta))) } else { self.look() }
     }
 }
 

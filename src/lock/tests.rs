@@ -342,3 +342,28 @@ fn a_cancelled_request_leaves_the_queue_to_the_others() {
     drop(next.recv().unwrap().unwrap());
     assert_eq!(entries(&place), 0);
 }
+
+/// Takes the lock, shows as another process would that it is waited for, and releases it.
+fn pass_over_somebody(place: &Place) {
+    let hold = acquire_blocking(&place.path, patient()).unwrap();
+    sys::mark(&sys::open_lock_file(&place.lock_path).unwrap()).unwrap();
+    // Longer than anybody is passed over.
+    std::thread::sleep(Duration::from_millis(2));
+    drop(hold);
+}
+
+#[test]
+fn a_process_that_waits_is_not_passed_over_again_and_again() {
+    let place = place();
+    // Whoever does not ask again at once passes nobody over, and a busy machine keeps us from that.
+    let stood_back = (0..100).find_map(|_| {
+        pass_over_somebody(&place);
+        pass_over_somebody(&place);
+        let asked = ask(&place.path, patient());
+        asked.try_recv().is_err().then_some(asked)
+    });
+    let asked = stood_back.expect("the other process has had no chance");
+    drop(asked.recv().unwrap().expect("the other process has made no use of it"));
+    assert_eq!(entries(&place), 0);
+    assert!(acquire_blocking(&place.path, at_once()).is_ok(), "nobody waits");
+}
