@@ -37,6 +37,11 @@ const WATCHED_GAP: Duration = Duration::from_secs(1);
 const SOON: Duration = Duration::from_micros(100);
 /// This often.
 const BURST: u32 = 10;
+/// Among waiters that know of each other one that has lost no race yet looks as many steps after an event, one that
+/// has lost one a step earlier, and so on: who has waited for longest goes first.
+const STEPS: u32 = 7;
+/// As long as a look and a wake-up may differ.
+const STEP: Duration = Duration::from_micros(50);
 /// A waiter that loses as many races for a lock, each against other waiters, leaves the next ones to them.
 const RACES: u32 = 3;
 /// For as many microseconds, or up to twice as many, and for twice as long with each race it loses then.
@@ -61,6 +66,10 @@ pub struct Contender {
     stirred: bool,
     /// How many races in a row somebody else has won.
     lost: u32,
+    /// The file that shows others that this one waits.
+    marked: Option<FileId>,
+    /// Whether others wait, too.
+    crowded: bool,
 }
 
 /// The lock file as it was last looked at. It stays open between looks: opening it each time would
@@ -122,6 +131,8 @@ impl Contender {
             burst: 0,
             stirred: false,
             lost: 0,
+            marked: None,
+            crowded: false,
         }
     }
 
@@ -137,10 +148,15 @@ impl Contender {
         self.seen.as_ref().and_then(|seen| seen.watch)
     }
 
-    /// Something happened to the lock file: the next looks follow each other quickly.
-    pub fn stir(&mut self) {
+    /// Something happened to the lock file: the next looks follow each other quickly. Says after how long to begin:
+    /// who has lost fewer races than others may have goes after them.
+    pub fn stir(&mut self) -> Duration {
         self.burst = BURST;
         self.stirred = true;
+        match &self.seen {
+            Some(seen) if self.crowded => (STEP * STEPS.saturating_sub(self.lost)).min(seen.looked.elapsed() / 8),
+            _ => Duration::ZERO,
+        }
     }
 
     /// Who had the lock when it was last looked at.
@@ -181,11 +197,11 @@ impl Contender {
                 if let Ok(Some(sidecar)) = published {
                     return Ok(Look::Taken { sidecar, from: None });
                 }
-                if self.moved.is_some()
-                    && matches!(published, Ok(None))
-                    && let Some(again) = self.lose()
-                {
-                    return Ok(Look::Held { again });
+                if self.stirred && self.moved.is_some() && matches!(published, Ok(None)) {
+                    self.lose();
+                    if let Some(again) = self.away() {
+                        return Ok(Look::Held { again });
+                    }
                 }
                 // A full disk is no hindrance where the file stands already.
                 let failure = published.err();
@@ -277,6 +293,7 @@ impl Contender {
     fn judge(&mut self, terms: &Terms, watcher: Option<&Watcher>) -> Result<Outcome, LockError> {
         let target = self.target.clone();
         let io = |action, error| LockError::io(action, &target.lock_path, error);
+        let before = self.last_token;
         let Some((sighting, meta)) = self.examine(watcher)? else { return Ok(Outcome::Moved) };
         let (os_lock, now) = (sighting.os_lock, sighting.now);
         let verdict = match verdict(&sighting, terms, sys::process_life) {
@@ -307,19 +324,29 @@ impl Contender {
                 } else if meta.accessed <= meta.modified {
                     // Show the holder that somebody waits. A hint only, so its failure is none.
                     let _ = sys::mark(&seen.file);
+                    self.marked = Some(seen.id);
+                } else if self.marked != Some(seen.id) {
+                    self.crowded = true;
+                }
+                if before > 0 && self.last_token > before {
+                    self.lose();
                 }
                 Ok(Outcome::Done(self.again(recheck)))
             }
         }
     }
 
-    /// Somebody else was faster. With many waiters that is the rule, and each that is woken delays the others: those
-    /// that lose all the time stay away for a while, and are not woken. Says for how long, if so.
-    fn lose(&mut self) -> Option<Duration> {
-        if !std::mem::take(&mut self.stirred) {
-            return None;
+    /// Somebody else was faster, if anybody had to be.
+    fn lose(&mut self) {
+        if std::mem::take(&mut self.stirred) {
+            self.lost += 1;
+            self.crowded = true;
         }
-        self.lost += 1;
+    }
+
+    /// For how long this one stays away, if it loses all the time: with many waiters most do, and each that is woken
+    /// delays the others.
+    fn away(&mut self) -> Option<Duration> {
         let doublings = self.lost.checked_sub(RACES)?.min(DOUBLINGS);
         self.burst = 0;
         // Another time in each process: those that come back together would only meet again.

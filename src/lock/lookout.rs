@@ -167,7 +167,7 @@ impl Rounds {
     fn accept(&mut self, message: Message, watcher: Option<&Watcher>) {
         match message {
             Message::Contend(contender, due) => self.contend(contender, due),
-            Message::Revisit(path) => self.hurry(&path),
+            Message::Revisit(path) => self.hurry(&path, Duration::ZERO),
             Message::Attend(lease) => {
                 let few = self.watched.len() < ATTENDED;
                 if let Some(watch) = watcher.filter(|_| few).and_then(|watcher| lease.watch(watcher)) {
@@ -188,10 +188,8 @@ impl Rounds {
         match self.watched.get(&watch) {
             Some(Watched::Wanted(path)) => {
                 let path = path.clone();
-                if let Some((contender, _)) = self.contenders.get_mut(&path) {
-                    contender.stir();
-                }
-                self.hurry(&path);
+                let pause = self.contenders.get_mut(&path).map(|(contender, _)| contender.stir());
+                self.hurry(&path, pause.unwrap_or_default());
             }
             Some(Watched::Held(lease)) => match lease.upgrade().filter(|lease| lease.is_over().not()) {
                 Some(lease) => {
@@ -205,10 +203,10 @@ impl Rounds {
         }
     }
 
-    fn hurry(&mut self, path: &Arc<Path>) {
+    fn hurry(&mut self, path: &Arc<Path>, pause: Duration) {
         if let Some((_, due)) = self.contenders.get_mut(path) {
             self.due.remove(&(*due, path.clone()));
-            *due = Instant::now();
+            *due = (Instant::now() + pause).min(*due);
             self.due.insert((*due, path.clone()));
         }
     }

@@ -1,7 +1,8 @@
 use std::fs::{self, File};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::{AWAY, Contender, DOUBLINGS, Look, Pace, RACES};
+use super::{AWAY, Contender, DOUBLINGS, Look, Pace, RACES, STEP, STEPS};
 use crate::lock::identity::Identity;
 use crate::lock::record::NativeRecord;
 use crate::lock::sys::{self, OsLock};
@@ -19,11 +20,16 @@ fn winner(target: &Target, terms: &Terms) -> File {
     file
 }
 
-#[test]
-fn who_loses_race_after_race_stays_away_for_a_moment_and_comes_back() {
+fn place() -> (tempfile::TempDir, Arc<Target>) {
     let directory = tempfile::tempdir().unwrap();
     let real = sys::real_path(directory.path()).unwrap();
-    let target = std::sync::Arc::new(Target::unresolved(&real.join("file")));
+    let target = Arc::new(Target::unresolved(&real.join("file")));
+    (directory, target)
+}
+
+#[test]
+fn who_loses_race_after_race_stays_away_for_a_moment_and_comes_back() {
+    let (_directory, target) = place();
     let terms = Terms::default();
     let mut contender = Contender::new(target.clone(), Pace::Careful);
     let mut look = |stirred: bool| {
@@ -53,4 +59,25 @@ fn who_loses_race_after_race_stays_away_for_a_moment_and_comes_back() {
     sys::unlink(&target.lock_path).unwrap();
     drop(held);
     assert!(look(true).0.is_none(), "the lock is free");
+}
+
+#[test]
+fn who_has_waited_for_longer_looks_earlier() {
+    let (_directory, target) = place();
+    let terms = Terms::default();
+    let look = |contender: &mut Contender| {
+        assert!(matches!(contender.look(&terms, None).unwrap(), Look::Held { .. }));
+        // The pause is a small part of what was waited at most.
+        std::thread::sleep(8 * STEP * STEPS);
+        contender.stir()
+    };
+    let mut held = vec![winner(&target, &terms)];
+    let [mut first, mut second] = [(); 2].map(|()| Contender::new(target.clone(), Pace::Careful));
+    assert_eq!(look(&mut first), Duration::ZERO, "it is alone");
+    let pauses = [(); RACES as usize].map(|()| {
+        let pause = look(&mut second);
+        held.push(winner(&target, &terms));
+        pause
+    });
+    assert!(pauses.is_sorted_by(|earlier, later| earlier > later), "{pauses:?}");
 }
