@@ -64,7 +64,8 @@ for (const [name, write] of Object.entries(writes)) {
       writeFileSync(path, '"old"')
       const lock = await acquireFileLock(path)
       // In one step: between two the heart could see it missing.
-      writeFileSync(join(directory, 'foreign'), JSON.stringify({ pid: process.pid, createdAt: new Date().toISOString() }))
+      const record = { pid: process.pid, createdAt: new Date().toISOString() }
+      writeFileSync(join(directory, 'foreign'), JSON.stringify(record))
       renameSync(join(directory, 'foreign'), lock.lockPath)
       await assert.rejects(write(path, lock), (error) => error instanceof LockLostError && error.reason === 'replaced')
       assert.equal(readFileSync(path, 'utf8'), '"old"')

@@ -73,7 +73,7 @@ describe('without what Linux offers', { skip, concurrency: 2 }, () => {
       const two = [1, 2].map(() => child(t, count, { args: { path, turns: TURNS } }))
       await Promise.all(two.map((one) => one.next('ready')))
       const tampered = await Promise.all(two.map((one) => tamper(t, one.pid, rules)))
-      // A process that was kept waiting before it could name its file dates its token anew, with the guard in its hands.
+      // A process that was kept waiting before it could name its file dates its token anew, and has the guard for it.
       const guard = rules.some((rule) => rule.startsWith('fcntl')) ? '(\\.taking)?' : ''
       const allowed = `^file(\\.(marker|lock${guard}${privateName ? '(\\..+\\.tmp)?' : ''}))?$`
       const watching = await watcher(t, path, { allowed })
