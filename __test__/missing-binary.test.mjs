@@ -23,15 +23,15 @@ function project(t) {
   return { directory, leasehold }
 }
 
-/** Loads it in a process of its own; `before` runs there first. */
-function load({ directory }, how, before = '') {
+/** Loads it in a process of its own; `before` runs there first, and `binary` is named by the environment. */
+function load({ directory }, how, { before = '', binary = '' } = {}) {
   const report = '({ message, code, cause }) => console.log(JSON.stringify({ message, code, cause: !!cause }))'
   const loading = { require: "require('leasehold')", import: "await import('leasehold')" }[how]
   const body = `${before}; (async () => { ${loading} })().then(() => console.log('loaded'), ${report})`
   const { stdout, stderr } = spawnSync(process.execPath, ['-e', body], {
     cwd: directory,
     encoding: 'utf8',
-    env: { ...process.env, NODE_OPTIONS: '', NAPI_RS_NATIVE_LIBRARY_PATH: '' },
+    env: { ...process.env, NODE_OPTIONS: '', NAPI_RS_NATIVE_LIBRARY_PATH: binary },
   })
   assert.equal(stderr, '')
   return stdout === 'loaded\n' ? 'loaded' : JSON.parse(stdout)
@@ -50,7 +50,8 @@ for (const how of ['require', 'import']) {
 }
 
 test('a platform that there is no package for is told so, and how to build one', (t) => {
-  const { message } = load(project(t), 'require', "Object.defineProperty(process, 'platform', { value: 'sunos' })")
+  const before = "Object.defineProperty(process, 'platform', { value: 'sunos' })"
+  const { message } = load(project(t), 'require', { before })
   assert.match(message, new RegExp(`no package has a binary for sunos-${process.arch}\\b`))
   assert.ok(message.includes('node scripts/prepare.mjs'))
   assert.doesNotMatch(message, /npm install leasehold-/)
@@ -74,6 +75,18 @@ test('the package with the binary is all that was missing', (t) => {
   cpSync(join(root, 'npm', name, 'package.json'), join(binary, 'package.json'))
   cpSync(join(root, `leasehold.${name}.node`), join(binary, `leasehold.${name}.node`))
   assert.equal(load({ directory, leasehold }, 'require'), 'loaded')
+})
+
+test('the environment may name the binary, which then is the one that counts', (t) => {
+  const { directory, leasehold } = project(t)
+  assert.equal(load({ directory }, 'require', { binary: join(root, `leasehold.${name}.node`) }), 'loaded')
+  cpSync(join(root, `leasehold.${name}.node`), join(leasehold, `leasehold.${name}.node`))
+  assert.equal(load({ directory }, 'require'), 'loaded')
+  const binary = join(directory, 'missing.node')
+  const { message, code } = load({ directory }, 'require', { binary })
+  assert.equal(code, 'addon_unavailable')
+  assert.ok(message.includes(`${binary}, which NAPI_RS_NATIVE_LIBRARY_PATH names, cannot be loaded`), message)
+  assert.doesNotMatch(message, /not installed/)
 })
 
 test('there is a package for each platform that binaries are built for, and each fits only there', () => {
