@@ -89,6 +89,28 @@ test('the environment may name the binary, which then is the one that counts', (
   assert.doesNotMatch(message, /not installed/)
 })
 
+for (const [libc, lines] of Object.entries({
+  musl: [
+    '7f2a66a5c000-7f2a66a70000 r--p 00000000 fe:00 1313 /lib/ld-musl-x86_64.so.1',
+    'ffff8f5d0000-ffff8f66c000 r-xp 00000000 fe:00 1313 /lib/ld-musl-aarch64.so.1',
+    '7f2a66a5c000-7f2a66a70000 r--p 00000000 fe:00 1313 /usr/lib/x86_64-linux-musl/libc.so',
+  ],
+  glibc: [
+    '7f2a66a5c000-7f2a66a82000 r--p 00000000 fe:00 1313 /usr/lib/x86_64-linux-gnu/libc.so.6',
+    '7f2a66a5c000-7f2a66a82000 r--p 00000000 fe:00 1313 /lib64/libc-2.28.so',
+    '7f2a66c50000-7f2a66c51000 r--p 00000000 fe:00 1314 /usr/lib64/ld-linux-x86-64.so.2',
+    '55d0c8a00000-55d0c8b00000 r--p 00000000 fe:00 1315 /opt/ld-musl-tools/bin/node',
+    '55d0c8a00000-55d0c8b00000 r--p 00000000 fe:00 1315 /home/libc.so/not-libc.so.1',
+  ],
+})) {
+  test(`${libc} is known by what is mapped into the process, whatever is mapped beside it`, () => {
+    const beside = '55d0c9a5c000-55d0c9a7d000 rw-p 00000000 00:00 0 [heap]'
+    for (const line of lines) {
+      assert.equal(platform.isMusl(`${beside}\n${line}\n${beside}\n`), libc === 'musl', line)
+    }
+  })
+}
+
 test('there is a package for each platform that binaries are built for, and each fits only there', () => {
   assert.deepEqual(readdirSync(join(root, 'npm')).sort(), platform.SUPPORTED)
   assert.equal(napi.targets.length, platform.SUPPORTED.length)
