@@ -88,11 +88,9 @@ for (const [name, write] of Object.entries(writes)) {
         if (when !== 'a new file') writeFileSync(path, '"old"')
         const writer = child(
           t,
-          async ({ leasehold, send, next, args: { path, name } }) => {
+          async ({ leasehold, send, begin, args: { path, name } }) => {
             const lock = await leasehold.acquireFileLock(path, { maxHoldMs: Infinity })
-            const started = next('start') // listens before it is traced: that, too, takes system calls
-            send({ ready: true })
-            await started
+            await begin()
             try {
               await leasehold[name](path, 'new', { lock })
               send({ outcome: 'written' })
