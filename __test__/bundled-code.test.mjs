@@ -16,13 +16,17 @@ const PROGRAM = `
   const keep = (globalThis.keep = {})
   const losses = {
     async dropped() { await acquireFileLock(directory + '/dropped') },
-    async destructured() { const { release } = await acquireSessionWriteLock({ sessionFile: directory + '/destructured' }) },
+    async destructured() {
+      const { release } = await acquireSessionWriteLock({ sessionFile: directory + '/destructured' })
+    },
     async thrown() {
       const lock = await acquireFileLock(directory + '/thrown')
       JSON.parse('{')
       await lock.release()
     },
-    async hanging() { void withFileLock(directory + '/hanging', async (lock) => { await new Promise(() => {}); lock.assertHeld() }) },
+    async hanging() {
+      void withFileLock(directory + '/hanging', async (lock) => { await new Promise(() => {}); lock.assertHeld() })
+    },
     async racing() {
       const late = new Promise((resolve) => setTimeout(resolve, 20))
       await Promise.race([withFileLock(directory + '/racing', async () => { await new Promise(() => {}) }), late])
@@ -32,8 +36,16 @@ const PROGRAM = `
     async handle() { keep.handle = await acquireFileLock(directory + '/handle') },
     async release() { keep.release = (await acquireFileLock(directory + '/release')).release },
     async signal() { keep.signal = (await acquireFileLock(directory + '/signal')).signal },
-    async timer() { void withFileLock(directory + '/timer', async () => { await new Promise((resolve) => setTimeout(resolve, 60000)) }) },
-    async resolver() { void withFileLock(directory + '/resolver', async () => { await new Promise((resolve) => (keep.resolve = resolve)) }) },
+    async timer() {
+      void withFileLock(directory + '/timer', async () => {
+        await new Promise((resolve) => setTimeout(resolve, 60000))
+      })
+    },
+    async resolver() {
+      void withFileLock(directory + '/resolver', async () => {
+        await new Promise((resolve) => (keep.resolve = resolve))
+      })
+    },
   }
   void (async () => {
     process.on('warning', () => {})

@@ -82,7 +82,8 @@ test('a lock that somebody has, or may be about to write, is kept', async (t) =>
   const { locks, cleaned } = await cleanStaleLockFiles({ sessionsDir, staleMs: 60_000, nowMs: NOW })
   for (const [name, lock] of Object.entries(named(locks))) {
     const [, staleReasons] = records[name]
-    assert.deepEqual([lock.staleReasons, lock.stale, lock.removed], [staleReasons, staleReasons.length > 0, false], name)
+    const expected = [staleReasons, staleReasons.length > 0, false]
+    assert.deepEqual([lock.staleReasons, lock.stale, lock.removed], expected, name)
   }
   assert.equal(named(locks)['from-the-future'].ageMs, 0)
   assert.deepEqual(cleaned, [])

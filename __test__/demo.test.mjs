@@ -68,7 +68,8 @@ test('all rows of the leak table are played, and come out as a table and a pictu
   const texts = all.filter(({ name }) => name === 'text')
   const rows = texts.filter((text) => text['text-anchor'] === 'end').map(({ text }) => Number(text))
   assert.deepEqual(rows, ROWS)
-  assert.equal(all.filter((element) => element.class === 'leasehold' && element.name === 'rect').length, 1 + ROWS.length)
+  const bars = all.filter((element) => element.class === 'leasehold' && element.name === 'rect')
+  assert.equal(bars.length, 1 + ROWS.length)
   const description = all.find(({ name }) => name === 'desc').text
   for (const row of ROWS) assert.match(description, new RegExp(`Row ${row}, .*: leasehold [\\d.]+ m?s, OpenClaw`))
 

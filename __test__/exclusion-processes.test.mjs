@@ -10,7 +10,7 @@ import { child, holder, leasehold, scratch } from './support/index.mjs'
  * In a child: `rounds` increments of a counter file by reading and writing it, in `tasks` tasks at once.
  * Before and after each the process appends to a log, so that an overlap shows even where no increment is lost.
  */
-async function increment({ leasehold, send, next, args }) {
+async function increment({ leasehold, send, begin, args }) {
   const { counter, log, rounds, tasks, ways, options } = args
   const { appendFileSync, readFileSync, writeFileSync } = await import('node:fs')
   const { readFile, writeFile } = await import('node:fs/promises')
@@ -53,8 +53,7 @@ async function increment({ leasehold, send, next, args }) {
       await enter[ways[(round + number) % ways.length]](`${process.pid}.${number}.${round}`)
     }
   }
-  send({ ready: true })
-  await next('go')
+  await begin()
   await Promise.all(Array.from({ length: tasks }, (_, number) => task(number)))
   send({ done: true })
 }
@@ -67,7 +66,7 @@ async function race(t, children) {
   writeFileSync(log, '')
   const started = children.map((args) => child(t, increment, { args: { counter, log, ...args } }))
   await Promise.all(started.map((each) => each.next('ready')))
-  for (const each of started) each.send({ go: true })
+  for (const each of started) each.send({ start: true })
   await Promise.all(started.map((each) => each.next('done', { timeoutMs: 120_000 })))
   const expected = children.reduce((sum, { rounds, tasks }) => sum + rounds * tasks, 0)
   assert.equal(Number(readFileSync(counter, 'utf8')), expected, 'increments were lost')

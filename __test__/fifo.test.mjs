@@ -146,10 +146,9 @@ test('a task that asks again goes to the end of the queue', async (t) => {
 
 test('tokens grow with every change of owner, within a process and between processes', async (t) => {
   const path = join(scratch(t), 'file')
-  const collect = async ({ leasehold, send, next, args: { path } }) => {
+  const collect = async ({ leasehold, send, begin, args: { path } }) => {
     const tokens = []
-    send({ ready: true })
-    await next('go')
+    await begin()
     const task = async () => {
       for (let round = 0; round < 60; round += 1) {
         await leasehold.withFileLock(path, { timeoutMs: 60_000 }, async (handle) => {
@@ -166,7 +165,7 @@ test('tokens grow with every change of owner, within a process and between proce
   }
   const processes = [1, 2].map(() => child(t, collect, { args: { path } }))
   for (const each of processes) await each.next('ready')
-  for (const each of processes) each.send({ go: true })
+  for (const each of processes) each.send({ start: true })
   const answers = await Promise.all(processes.map((each) => each.next('tokens')))
   const tokens = answers.flatMap((answer) => answer.tokens)
   assert.equal(tokens.length, 360)
@@ -203,7 +202,7 @@ test('a queue that never empties lets other processes in', async (t) => {
 
 test('two processes whose queues never empty both get on', async (t) => {
   const path = join(scratch(t), 'file')
-  const crowd = async ({ leasehold, send, next, args: { path } }) => {
+  const crowd = async ({ leasehold, send, begin, args: { path } }) => {
     const { setImmediate: turn } = await import('node:timers/promises')
     let served = 0
     let over = false
@@ -213,8 +212,7 @@ test('two processes whose queues never empty both get on', async (t) => {
         served += 1
       }
     }
-    send({ ready: true })
-    await next('go')
+    await begin()
     setTimeout(() => {
       over = true
       send({ served })
@@ -223,7 +221,7 @@ test('two processes whose queues never empty both get on', async (t) => {
   }
   const processes = [1, 2].map(() => child(t, crowd, { args: { path } }))
   for (const each of processes) await each.next('ready')
-  for (const each of processes) each.send({ go: true })
+  for (const each of processes) each.send({ start: true })
   const [one, two] = await Promise.all(processes.map(async (each) => (await each.next('served')).served))
   assert.ok(Math.min(one, two) * 20 > Math.max(one, two), `${one} against ${two} turns`)
 })

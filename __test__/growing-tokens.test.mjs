@@ -15,10 +15,8 @@ test('a process that is held up between writing its record and giving it its nam
   await (await leasehold.acquireFileLock(path)).release()
   const slow = child(
     t,
-    async ({ leasehold, send, next, args: { path } }) => {
-      const started = next('start') // listens before it is traced: that, too, takes system calls
-      send({ ready: true })
-      await started
+    async ({ leasehold, send, begin, args: { path } }) => {
+      await begin()
       send({ started: true })
       const lock = await leasehold.acquireFileLock(path, { timeoutMs: 60_000 })
       send({ token: lock.token })
@@ -46,14 +44,12 @@ test('a process that is held up between writing its record and giving it its nam
 
 test('processes that come and go as fast as they can', async (t) => {
   const directory = scratch(t)
-  const hurry = async ({ leasehold, send, next, args: { directory, forMs } }) => {
+  const hurry = async ({ leasehold, send, begin, args: { directory, forMs } }) => {
     const { openSync, readFileSync, writeSync } = await import('node:fs')
     const last = openSync(`${directory}/last`, 'r+')
     let turns = 0
     const smaller = []
-    const started = next('start')
-    send({ ready: true })
-    await started
+    await begin()
     const end = performance.now() + forMs
     while (performance.now() < end) {
       const lock = leasehold.acquireFileLockSync(`${directory}/file`, { timeoutMs: 60_000 })

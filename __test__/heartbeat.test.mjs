@@ -6,8 +6,11 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { child, leasehold, scratch, sleep, until } from './support/index.mjs'
 import { assertLost, assertTold, warningsAbout } from './support/losses.mjs'
+import { patience } from './support/platform.mjs'
 
 const SOON = 5000
+/** From more than a thousand leases on, beats are put together. */
+const CROWD = 1200
 
 /** What stands in the lock file, and when it was last touched. */
 function beatOf(lockPath) {
@@ -61,6 +64,35 @@ describe('heartbeat', { concurrency: 4 }, () => {
     const lock = await waiting
     assert.equal(lock.recoveredFrom ?? null, null)
     await lock.release()
+  })
+
+  test('none of a crowd of leases misses its beats', async (t) => {
+    const directory = scratch(t)
+    const leaseMs = 1500 * patience
+    const holding = child(
+      t,
+      async ({ leasehold, send, next, args: { directory, leaseMs, count } }) => {
+        const locks = []
+        for (let number = 0; number < count; number += 1) {
+          locks.push(await leasehold.acquireFileLock(`${directory}/${number}`, { leaseMs }))
+        }
+        send({ held: true })
+        await next('check')
+        send({ lost: locks.filter(({ held, signal }) => !held || signal.aborted).length })
+      },
+      { args: { directory, leaseMs, count: CROWD } },
+    )
+    await holding.next('held')
+    // A lease that stands still is theirs when it and the time of two beats are over: after five thirds of it.
+    const waiting = [0, 1, 2, 3].map(async (part) => {
+      const path = join(directory, String(Math.floor((part * (CROWD - 1)) / 3)))
+      const lock = await leasehold.acquireFileLock(path, { timeoutMs: 4 * leaseMs })
+      return lock.recoveredFrom
+    })
+    const outcomes = await Promise.allSettled(waiting)
+    assert.deepEqual(outcomes.map(({ reason, value }) => reason?.code ?? value), Array(4).fill('file_lock_timeout'))
+    holding.send({ check: true })
+    assert.deepEqual(await holding.next('lost'), { lost: 0 })
   })
 
   test('maxHoldMs frees the lock of a process whose event loop is blocked for good', async (t) => {

@@ -39,7 +39,7 @@ async function javascriptPeer(t, path, options) {
 }
 
 /** Counts in the file `path` under its lock, until told to stop. */
-async function count({ leasehold, send, next, args: { peerUrl, path, kind, flavour } }) {
+async function count({ leasehold, send, next, begin, args: { peerUrl, path, kind, flavour } }) {
   const { closeSync, openSync, readFileSync, unlinkSync, writeSync } = await import('node:fs')
   const { acquire } = await import(peerUrl)
   const lock = {
@@ -53,8 +53,7 @@ async function count({ leasehold, send, next, args: { peerUrl, path, kind, flavo
   let stopped = false
   let counted = 0
   const surprises = []
-  send({ ready: true })
-  await next('start')
+  await begin()
   void next('stop').then(() => (stopped = true))
   while (!stopped) {
     const held = await lock()

@@ -29,12 +29,10 @@ const failures = [
 ]
 
 /** Writes in every way, and reports how each failed. */
-async function writer({ leasehold, send, next, args: { path, user } }) {
-  const started = next('start') // listens before it is traced: that, too, takes system calls
+async function writer({ leasehold, send, begin, args: { path, user } }) {
   void leasehold
   if (user) process.setuid(user)
-  send({ ready: true })
-  await started
+  await begin()
   const errors = []
   for (const write of [
     () => leasehold.writeJsonFileAtomically(path, 'new'),

@@ -64,7 +64,8 @@ for (const [name, write] of Object.entries(writes)) {
       writeFileSync(path, '"old"')
       const lock = await acquireFileLock(path)
       // In one step: between two the heart could see it missing.
-      writeFileSync(join(directory, 'foreign'), JSON.stringify({ pid: process.pid, createdAt: new Date().toISOString() }))
+      const record = { pid: process.pid, createdAt: new Date().toISOString() }
+      writeFileSync(join(directory, 'foreign'), JSON.stringify(record))
       renameSync(join(directory, 'foreign'), lock.lockPath)
       await assert.rejects(write(path, lock), (error) => error instanceof LockLostError && error.reason === 'replaced')
       assert.equal(readFileSync(path, 'utf8'), '"old"')
@@ -87,11 +88,9 @@ for (const [name, write] of Object.entries(writes)) {
         if (when !== 'a new file') writeFileSync(path, '"old"')
         const writer = child(
           t,
-          async ({ leasehold, send, next, args: { path, name } }) => {
+          async ({ leasehold, send, begin, args: { path, name } }) => {
             const lock = await leasehold.acquireFileLock(path, { maxHoldMs: Infinity })
-            const started = next('start') // listens before it is traced: that, too, takes system calls
-            send({ ready: true })
-            await started
+            await begin()
             try {
               await leasehold[name](path, 'new', { lock })
               send({ outcome: 'written' })

@@ -47,10 +47,8 @@ function content(path) {
 async function killedWriter(t, path, write, rules) {
   const victim = child(
     t,
-    async ({ leasehold, send, next, args: { path, write } }) => {
-      const started = next('start') // listens before it is traced: that, too, takes system calls
-      send({ ready: true })
-      await started
+    async ({ leasehold, send, begin, args: { path, write } }) => {
+      await begin()
       await (write === 'updateJsonFile' ? leasehold[write](path, 'none', () => 'new') : leasehold[write](path, 'new'))
       send({ survived: true })
     },

@@ -12,15 +12,13 @@ test('while files are synced, everything else goes on', { skip }, async (t) => {
   const directory = scratch(t)
   const busy = child(
     t,
-    async ({ leasehold, send, next, args: { directory } }) => {
+    async ({ leasehold, send, begin, args: { directory } }) => {
       const { readFile, writeFile } = await import('node:fs/promises')
       const at = (name) => `${directory}/${name}`
       await writeFile(at('other'), '{"a":1}')
       const lock = await leasehold.acquireFileLock(at('log'))
       await lock.appendFile('first\n')
-      const started = next('start') // listens before it is traced: that, too, takes system calls
-      send({ ready: true })
-      await started
+      await begin()
       const order = []
       const noted = (name, promise) => promise.then(() => order.push(name), (error) => order.push(error.stack))
       // More than libuv's pool has threads.

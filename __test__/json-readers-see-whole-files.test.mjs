@@ -10,11 +10,9 @@ import { tamper, whyNoTampering } from './support/tamper.mjs'
 
 const noTampering = await whyNoTampering()
 
-async function write({ leasehold, send, next, args: { path, writer, turns, named } }) {
+async function write({ leasehold, send, begin, args: { path, writer, turns, named } }) {
   const { readFileSync } = await import('node:fs')
-  const started = next('go') // listens before it is traced: that, too, takes system calls
-  send({ ready: true })
-  await started
+  await begin()
   for (let turn = 1; turn <= turns; turn += 1) {
     // From some bytes to some pages.
     const value = { writer, turn, filling: `${writer}`.repeat((turn * 997) % 40_000) }
@@ -67,7 +65,7 @@ async function watched(t, writers, turns, rules) {
   const writing = Array.from({ length: writers }, (_, writer) => child(t, write, { args: { path, writer, turns } }))
   for (const one of [reading, ...writing]) await one.next('ready')
   if (rules) for (const one of writing) await tamper(t, one.pid, rules)
-  for (const one of writing) one.send({ go: true })
+  for (const one of writing) one.send({ start: true })
   for (const one of writing) await one.next('done', { timeoutMs: 120_000 })
   reading.send({ stop: true })
   const { looks, changes, wrong } = await reading.next('looks')

@@ -10,9 +10,8 @@ const { updateJsonFile, withFileLock } = leasehold
 
 const read = (path) => JSON.parse(readFileSync(path, 'utf8'))
 
-async function count({ leasehold, send, next, args: { path, turns } }) {
-  send({ ready: true })
-  await next('go')
+async function count({ leasehold, send, begin, args: { path, turns } }) {
+  await begin()
   for (let turn = 0; turn < turns; turn += 1) {
     await leasehold.updateJsonFile(path, { count: 0 }, async (value) => {
       const before = value.count
@@ -28,7 +27,7 @@ test('four processes that count 50 times each come to 200', async (t) => {
   const path = join(directory, 'new', 'count.json')
   const all = [1, 2, 3, 4].map(() => child(t, count, { args: { path, turns: 50 } }))
   for (const one of all) await one.next('ready')
-  for (const one of all) one.send({ go: true })
+  for (const one of all) one.send({ start: true })
   for (const one of all) await one.next('done', { timeoutMs: 140_000 })
   assert.deepEqual(read(path), { count: 200 })
   assert.deepEqual(readdirSync(join(directory, 'new')), ['count.json'])
@@ -40,7 +39,7 @@ test('so do tasks of one process, and workers', async (t) => {
   const increment = () => updateJsonFile(path, { count: 0 }, add, { timeoutMs: 60_000 })
   const other = worker(t, count, { args: { path, turns: 20 } })
   await other.next('ready')
-  other.send({ go: true })
+  other.send({ start: true })
   await Promise.all(Array.from({ length: 20 }, increment))
   await other.next('done')
   assert.deepEqual(read(path), { count: 40 })

@@ -40,10 +40,8 @@ describe('killed just before', { skip, concurrency: 2 }, () => {
       }
       const victim = child(
         t,
-        async ({ leasehold, send, next, args: { path } }) => {
-          const started = next('start') // listens before it is traced: that, too, takes system calls
-          send({ ready: true })
-          await started
+        async ({ leasehold, send, begin, args: { path } }) => {
+          await begin()
           await (await leasehold.acquireFileLock(path)).release()
           send({ survived: true })
         },
@@ -65,10 +63,8 @@ describe('killed just before', { skip, concurrency: 2 }, () => {
     const path = join(scratch(t), 'file')
     const victim = child(
       t,
-      async ({ leasehold, send, next, args: { path } }) => {
-        const started = next('start') // listens before it is traced: that, too, takes system calls
-        send({ ready: true })
-        await started
+      async ({ leasehold, send, begin, args: { path } }) => {
+        await begin()
         await leasehold.acquireFileLock(path)
       },
       { args: { path } },

@@ -14,7 +14,9 @@ const kept = {
     keep.key = {}
     keep.weakly = new WeakMap([[keep.key, lock]])
   },
-  'in a symbol property of a function': async ({ lock, keep }) => void (keep.fn = Object.assign(() => {}, { [Symbol()]: lock })),
+  'in a symbol property of a function': async ({ lock, keep }) => {
+    keep.fn = Object.assign(() => {}, { [Symbol()]: lock })
+  },
   'in a closure': async ({ lock, keep }) => void (keep.later = () => lock.release()),
   'in a bound method': async ({ lock, keep }) => void (keep.assertHeld = lock.assertHeld.bind(lock)),
   'by its release function alone': async ({ lock, keep }) => void (keep.release = lock.release),
@@ -261,7 +263,10 @@ const holdAll = `async (test) => {
   process.exit()
 }`
 
-const names = [...Object.keys(kept).map((way) => `kept ${way}`), ...Object.keys(awaited).map((what) => `waits for ${what}`)]
+const names = [
+  ...Object.keys(kept).map((way) => `kept ${way}`),
+  ...Object.keys(awaited).map((what) => `waits for ${what}`),
+]
 
 /** The names of those that somebody else gets within `timeoutMs`. */
 async function given(directory, timeoutMs) {

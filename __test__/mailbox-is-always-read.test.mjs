@@ -1,4 +1,4 @@
-// News that comes up during a release must not stop the news after it. (Fails today: the waiter hangs for ever.)
+// News that comes up during a release must not stop the news after it.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { child, scratch } from './support/index.mjs'

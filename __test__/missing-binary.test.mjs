@@ -23,15 +23,15 @@ function project(t) {
   return { directory, leasehold }
 }
 
-/** Loads it in a process of its own; `before` runs there first. */
-function load({ directory }, how, before = '') {
+/** Loads it in a process of its own; `before` runs there first, and `binary` is named by the environment. */
+function load({ directory }, how, { before = '', binary = '' } = {}) {
   const report = '({ message, code, cause }) => console.log(JSON.stringify({ message, code, cause: !!cause }))'
   const loading = { require: "require('leasehold')", import: "await import('leasehold')" }[how]
   const body = `${before}; (async () => { ${loading} })().then(() => console.log('loaded'), ${report})`
   const { stdout, stderr } = spawnSync(process.execPath, ['-e', body], {
     cwd: directory,
     encoding: 'utf8',
-    env: { ...process.env, NODE_OPTIONS: '', NAPI_RS_NATIVE_LIBRARY_PATH: '' },
+    env: { ...process.env, NODE_OPTIONS: '', NAPI_RS_NATIVE_LIBRARY_PATH: binary },
   })
   assert.equal(stderr, '')
   return stdout === 'loaded\n' ? 'loaded' : JSON.parse(stdout)
@@ -50,7 +50,8 @@ for (const how of ['require', 'import']) {
 }
 
 test('a platform that there is no package for is told so, and how to build one', (t) => {
-  const { message } = load(project(t), 'require', "Object.defineProperty(process, 'platform', { value: 'sunos' })")
+  const before = "Object.defineProperty(process, 'platform', { value: 'sunos' })"
+  const { message } = load(project(t), 'require', { before })
   assert.match(message, new RegExp(`no package has a binary for sunos-${process.arch}\\b`))
   assert.ok(message.includes('node scripts/prepare.mjs'))
   assert.doesNotMatch(message, /npm install leasehold-/)
@@ -75,6 +76,40 @@ test('the package with the binary is all that was missing', (t) => {
   cpSync(join(root, `leasehold.${name}.node`), join(binary, `leasehold.${name}.node`))
   assert.equal(load({ directory, leasehold }, 'require'), 'loaded')
 })
+
+test('the environment may name the binary, which then is the one that counts', (t) => {
+  const { directory, leasehold } = project(t)
+  assert.equal(load({ directory }, 'require', { binary: join(root, `leasehold.${name}.node`) }), 'loaded')
+  cpSync(join(root, `leasehold.${name}.node`), join(leasehold, `leasehold.${name}.node`))
+  assert.equal(load({ directory }, 'require'), 'loaded')
+  const binary = join(directory, 'missing.node')
+  const { message, code } = load({ directory }, 'require', { binary })
+  assert.equal(code, 'addon_unavailable')
+  assert.ok(message.includes(`${binary}, which NAPI_RS_NATIVE_LIBRARY_PATH names, cannot be loaded`), message)
+  assert.doesNotMatch(message, /not installed/)
+})
+
+for (const [libc, lines] of Object.entries({
+  musl: [
+    '7f2a66a5c000-7f2a66a70000 r--p 00000000 fe:00 1313 /lib/ld-musl-x86_64.so.1',
+    'ffff8f5d0000-ffff8f66c000 r-xp 00000000 fe:00 1313 /lib/ld-musl-aarch64.so.1',
+    '7f2a66a5c000-7f2a66a70000 r--p 00000000 fe:00 1313 /usr/lib/x86_64-linux-musl/libc.so',
+  ],
+  glibc: [
+    '7f2a66a5c000-7f2a66a82000 r--p 00000000 fe:00 1313 /usr/lib/x86_64-linux-gnu/libc.so.6',
+    '7f2a66a5c000-7f2a66a82000 r--p 00000000 fe:00 1313 /lib64/libc-2.28.so',
+    '7f2a66c50000-7f2a66c51000 r--p 00000000 fe:00 1314 /usr/lib64/ld-linux-x86-64.so.2',
+    '55d0c8a00000-55d0c8b00000 r--p 00000000 fe:00 1315 /opt/ld-musl-tools/bin/node',
+    '55d0c8a00000-55d0c8b00000 r--p 00000000 fe:00 1315 /home/libc.so/not-libc.so.1',
+  ],
+})) {
+  test(`${libc} is known by what is mapped into the process, whatever is mapped beside it`, () => {
+    const beside = '55d0c9a5c000-55d0c9a7d000 rw-p 00000000 00:00 0 [heap]'
+    for (const line of lines) {
+      assert.equal(platform.isMusl(`${beside}\n${line}\n${beside}\n`), libc === 'musl', line)
+    }
+  })
+}
 
 test('there is a package for each platform that binaries are built for, and each fits only there', () => {
   assert.deepEqual(readdirSync(join(root, 'npm')).sort(), platform.SUPPORTED)

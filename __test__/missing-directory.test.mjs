@@ -57,9 +57,8 @@ test('a directory that vanished since it was last used is created again', async 
 
 test('several processes that create the same directory at once all get their turn', async (t) => {
   const root = scratch(t)
-  const work = async ({ leasehold, send, next, args: { root } }) => {
-    send({ ready: true })
-    await next('go')
+  const work = async ({ leasehold, send, begin, args: { root } }) => {
+    await begin()
     for (let round = 0; round < 30; round += 1) {
       await leasehold.withFileLock(`${root}/a-${round}/b/file`, { timeoutMs: 30_000 }, () => {})
     }
@@ -67,7 +66,7 @@ test('several processes that create the same directory at once all get their tur
   }
   const processes = [1, 2, 3].map(() => child(t, work, { args: { root } }))
   for (const each of processes) await each.next('ready')
-  for (const each of processes) each.send({ go: true })
+  for (const each of processes) each.send({ start: true })
   for (const each of processes) await each.next('done')
   assert.equal(readdirSync(root).length, 30)
 })

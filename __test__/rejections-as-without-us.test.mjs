@@ -65,8 +65,8 @@ for (const mode of MODES) {
       if (mode !== 'throw' && mode !== 'strict' && name !== 'none') continue
       test(`listeners: ${name}`, async (t) => {
         const path = join(scratch(t), 'file')
-        const run = (args) =>
-          child(t, program(listener), { args, nodeArgs: [`--unhandled-rejections=${mode}`], env: { NODE_NO_WARNINGS: '' } }).exit
+        const how = { nodeArgs: [`--unhandled-rejections=${mode}`], env: { NODE_NO_WARNINGS: '' } }
+        const run = (args) => child(t, program(listener), { args, ...how }).exit
         const [without, within] = await Promise.all([run({}), run({ path })])
         assert.deepEqual(outcome(within), outcome(without))
         assert.ok(!existsSync(`${path}.lock`))

@@ -1,4 +1,4 @@
-// A path means what it meant when it was given. (Fails today in about every third round.)
+// A path means what it meant when it was given.
 import assert from 'node:assert/strict'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'

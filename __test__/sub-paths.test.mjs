@@ -1,4 +1,4 @@
-// Each sub-path of the package has the names of one of OpenClaw's modules and no others, for import and for require, and
+// Each sub-path of the package has the names of one of OpenClaw's modules and no others, for import and require, and
 // for TypeScript however it resolves modules.
 
 import assert from 'node:assert/strict'

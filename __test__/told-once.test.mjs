@@ -23,6 +23,8 @@ const losses = {
   },
 }
 
+const inSource = ([name, { options, act }]) => `'${name}': { options: ${JSON.stringify(options)}, act: ${act} }`
+
 /** Loses its lock as told, and reports all it hears of that. */
 const hold = `async ({ leasehold, send, args: { path, reason, fails } }) => {
   const { subscribe } = await import('node:diagnostics_channel')
@@ -32,7 +34,9 @@ const hold = `async ({ leasehold, send, args: { path, reason, fails } }) => {
   process.on('warning', ({ name, code, message, detail }) => heard.warnings.push({ name, code, message, detail }))
   process.on('uncaughtException', (error) => heard.uncaught.push(error.message))
   process.on('unhandledRejection', (error) => error.message === 'expected' || heard.uncaught.push(error.message))
-  subscribe('leasehold:lost', ({ lockPath, token, label, error }) => heard.published.push({ lockPath, token, label, reason: error.reason }))
+  subscribe('leasehold:lost', ({ lockPath, token, label, error }) => {
+    heard.published.push({ lockPath, token, label, reason: error.reason })
+  })
   const losses = LOSSES
   const controller = new AbortController()
   const failure = new Error('of the work')
@@ -46,7 +50,8 @@ const hold = `async ({ leasehold, send, args: { path, reason, fails } }) => {
         heard.aborts += 1
         resolve()
       }))
-      await losses[reason].act?.({ leasehold, path, controller, reject: () => void Promise.reject(new Error('expected')) })
+      const reject = () => void Promise.reject(new Error('expected'))
+      await losses[reason].act?.({ leasehold, path, controller, reject })
       await told
       await sleep(100)
       if (fails) throw failure
@@ -56,7 +61,8 @@ const hold = `async ({ leasehold, send, args: { path, reason, fails } }) => {
   await handle.release()
   await sleep(200)
   const error = (e) => ({ name: e.name, code: e.code, reason: e.reason, lockPath: e.lockPath, token: e.token,
-    label: e.label, heldForMs: e.heldForMs, acquiredAt: typeof e.acquiredAt, isLost: e instanceof leasehold.LockLostError })
+    label: e.label, heldForMs: e.heldForMs, acquiredAt: typeof e.acquiredAt,
+    isLost: e instanceof leasehold.LockLostError })
   let thrown
   try { handle.assertHeld() } catch (e) { thrown = e }
   const appended = await handle.appendFile('too late').catch((e) => e)
@@ -64,7 +70,7 @@ const hold = `async ({ leasehold, send, args: { path, reason, fails } }) => {
   send({ heard, held: handle.held, aborted: handle.signal.aborted, token: handle.token,
     errors: [outcome.error, handle.signal.reason, thrown, appended].map(error),
     caused: outcome.error.cause === failure, sameSignal: handle.signal === handle.signal })
-}`.replace('LOSSES', `{${Object.entries(losses).map(([name, { options, act }]) => `'${name}': { options: ${JSON.stringify(options)}, act: ${act} }`)}}`)
+}`.replace('LOSSES', `{${Object.entries(losses).map(inSource)}}`)
 
 describe('a lock that was lost', { concurrency: 3 }, () => {
   for (const reason of Object.keys(losses)) {
@@ -108,7 +114,8 @@ describe('a lock that was lost', { concurrency: 3 }, () => {
         globalThis.process.on('warning', ({ code }) => warnings.push(code))
         const sessionFile = `${directory}/session`
         const handles = []
-        for (let i = 0; i < 4; i++) handles.push(await leasehold.acquireSessionWriteLock({ sessionFile, maxHoldMs: 500 }))
+        const options = { sessionFile, maxHoldMs: 500 }
+        for (let i = 0; i < 4; i++) handles.push(await leasehold.acquireSessionWriteLock(options))
         // One is gone before, one never asked for its signal.
         await handles[3].release()
         const aborts = [0, 0, 0, 0]
@@ -150,14 +157,17 @@ describe('a lock that was lost', { concurrency: 3 }, () => {
         const { existsSync } = await import('node:fs')
         const alive = setInterval(() => {}, 1000)
         const warnings = []
-        globalThis.process.on('warning', ({ code, detail }) => warnings.push({ code, acquired: /acquired at/.test(detail) }))
+        globalThis.process.on('warning', ({ code, detail }) => {
+          warnings.push({ code, acquired: /acquired at/.test(detail) })
+        })
         const sessionFile = `${directory}/session`
         const one = await leasehold.acquireSessionWriteLock({ sessionFile, maxHoldMs: 300 })
         const two = await leasehold.acquireSessionWriteLock({ sessionFile })
         const signals = [one.signal, two.signal]
         while (existsSync(one.lockPath));
         one.releaseSync()
-        await Promise.all(signals.map((signal) => signal.aborted || new Promise((resolve) => (signal.onabort = resolve))))
+        const aborted = (signal) => signal.aborted || new Promise((resolve) => (signal.onabort = resolve))
+        await Promise.all(signals.map(aborted))
         await new Promise((resolve) => setTimeout(resolve, 50))
         send({ reasons: signals.map(({ reason }) => reason.reason), warnings })
         clearInterval(alive)

@@ -188,7 +188,8 @@ test('our listener comes and goes with those of others', async (t) => {
   const path = join(scratch(t), 'file')
   const process = gateway(
     t,
-    `const count = () => ['unhandledRejection', 'rejectionHandled'].map((event) => globalThis.process.listenerCount(event))
+    `const events = ['unhandledRejection', 'rejectionHandled']
+     const count = () => events.map((event) => globalThis.process.listenerCount(event))
      const counts = [count()]
      await leasehold.withFileLock(args.path, () => {})
      counts.push(count())

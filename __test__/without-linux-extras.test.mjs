@@ -37,11 +37,9 @@ const lacks = [
 ]
 
 /** Counts in the file `path`, `turns` times, then holds the lock until it is killed when told so. */
-async function count({ leasehold, send, next, args: { path, turns } }) {
+async function count({ leasehold, send, next, begin, args: { path, turns } }) {
   const { closeSync, openSync, readFileSync, unlinkSync, writeFileSync } = await import('node:fs')
-  const started = next('start') // listens before it is traced: that, too, takes system calls
-  send({ ready: true })
-  await started
+  await begin()
   try {
     for (let turn = 0; turn < turns; turn += 1) {
       const lock = await leasehold.acquireFileLock(path, { timeoutMs: 60_000, leaseMs: 60_000 })
@@ -73,7 +71,7 @@ describe('without what Linux offers', { skip, concurrency: 2 }, () => {
       const two = [1, 2].map(() => child(t, count, { args: { path, turns: TURNS } }))
       await Promise.all(two.map((one) => one.next('ready')))
       const tampered = await Promise.all(two.map((one) => tamper(t, one.pid, rules)))
-      // A process that was kept waiting before it could name its file dates its token anew, with the guard in its hands.
+      // A process that was kept waiting before it could name its file dates its token anew, and has the guard for it.
       const guard = rules.some((rule) => rule.startsWith('fcntl')) ? '(\\.taking)?' : ''
       const allowed = `^file(\\.(marker|lock${guard}${privateName ? '(\\..+\\.tmp)?' : ''}))?$`
       const watching = await watcher(t, path, { allowed })
@@ -106,12 +104,10 @@ describe('without what Linux offers', { skip, concurrency: 2 }, () => {
       const path = join(scratch(t), 'new', 'file')
       const one = child(
         t,
-        async ({ leasehold, send, next, args: { path } }) => {
+        async ({ leasehold, send, begin, args: { path } }) => {
           const { openSync, readdirSync } = await import('node:fs')
           const { dirname } = await import('node:path')
-          const started = next('start') // listens before it is traced: that, too, takes system calls
-          send({ ready: true })
-          await started
+          await begin()
           try {
             openSync('/dev/null') // the first file of this thread is not the one that matters
           } catch {}
@@ -138,10 +134,8 @@ describe('without what Linux offers', { skip, concurrency: 2 }, () => {
     const [slow, quick] = [1, 2].map(() =>
       child(
         t,
-        async ({ leasehold, send, next, args: { path } }) => {
-          const started = next('start') // listens before it is traced: that, too, takes system calls
-          send({ ready: true })
-          await started
+        async ({ leasehold, send, begin, args: { path } }) => {
+          await begin()
           try {
             await (await leasehold.acquireFileLock(path, { timeoutMs: 60_000 })).release()
             send({ done: true })
@@ -167,10 +161,8 @@ describe('without what Linux offers', { skip, concurrency: 2 }, () => {
   test('a private name that a killed process left behind is removed by the next one', async (t) => {
     const directory = scratch(t)
     const path = join(directory, 'file')
-    const once = async ({ leasehold, send, next, args: { path } }) => {
-      const started = next('start') // listens before it is traced: that, too, takes system calls
-      send({ ready: true })
-      await started
+    const once = async ({ leasehold, send, begin, args: { path } }) => {
+      await begin()
       await (await leasehold.acquireFileLock(path, { timeoutMs: 60_000 })).release()
       send({ done: true })
     }
@@ -204,11 +196,9 @@ describe('without what Linux offers', { skip, concurrency: 2 }, () => {
       const [slow, quick] = [1, 2].map(() =>
         child(
           t,
-          async ({ leasehold, send, next, args: { path } }) => {
+          async ({ leasehold, send, begin, args: { path } }) => {
             const { closeSync, openSync, unlinkSync } = await import('node:fs')
-            const started = next('start') // listens before it is traced: that, too, takes system calls
-            send({ ready: true })
-            await started
+            await begin()
             send({ started: true })
             const lock = await leasehold.acquireFileLock(path, { timeoutMs: 60_000 })
             try {
@@ -241,10 +231,8 @@ describe('without what Linux offers', { skip, concurrency: 2 }, () => {
     const [slow, quick] = [1, 2].map(() =>
       child(
         t,
-        async ({ leasehold, send, next, args: { path } }) => {
-          const started = next('start') // listens before it is traced: that, too, takes system calls
-          send({ ready: true })
-          await started
+        async ({ leasehold, send, next, begin, args: { path } }) => {
+          await begin()
           send({ started: true })
           const lock = await leasehold.acquireFileLock(path, { timeoutMs: 60_000 })
           const asked = next('release')

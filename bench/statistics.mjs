@@ -36,6 +36,15 @@ export function select(results, where, field) {
   return chosen.map((result) => result[field])
 }
 
+/**
+ * The rows of those of `all` who were measured. `row(who, of)` makes one; `of(field, where)` are the values of `field`
+ * in the results of `who`, unless `where` names somebody else, that have all of `where`.
+ */
+export function rowsOf(results, all, row) {
+  const measured = all.filter((who) => select(results, { who }, 'who').length > 0)
+  return measured.map((who) => row(who, (field, where) => select(results, { who, ...where }, field)))
+}
+
 /** The slope of cost over count, both as logarithms: 0 is constant, 1 linear. */
 export function exponent(points) {
   const x = points.map(([count]) => Math.log(count))

@@ -32,6 +32,10 @@ const uncontended = (work, type, most, kept = '') => {
   const beside = [`engine${kept}`, `sync${kept}`]
   return target(work, 'uncontended', `${type} × floor`, { who: `leasehold${kept}`, most, say: times, beside })
 }
+const handOver = (tasks) => {
+  const work = `hand-over between tasks, ${tasks.toLocaleString('en')} in the queue`
+  return target(work, 'queue', `${tasks}: hand-over µs`, { most: 10, say: us, beside: ['withFileLock', 'promises'] })
+}
 const contention = (work, column, limits) => {
   const beside = ['engine', 'sync', 'flock']
   return target(`2 processes, hold 2 ms, think 1 ms: ${work}`, 'contention', column, { ...limits, beside })
@@ -46,16 +50,7 @@ const TARGETS = [
   contention('hand-over, median', 'p50 ms', { most: 0.2, say: ms }),
   contention('hand-over, p99', 'p99 ms', { most: 1.5, say: ms }),
   contention('longest wait, of the fair share', '× fair share', { most: 2, say: times }),
-  target('hand-over between tasks, 1,000 in the queue', 'queue', '1000: hand-over µs', {
-    most: 10,
-    say: us,
-    beside: ['withFileLock', 'promises'],
-  }),
-  target('hand-over between tasks, 10,000 in the queue', 'queue', '10000: hand-over µs', {
-    most: 10,
-    say: us,
-    beside: ['withFileLock', 'promises'],
-  }),
+  ...[1000, 10_000].map(handOver),
   target('8 processes, zero hold: least part of a fair share', 'fairness', 'least share', {
     least: 0.5,
     say: times,

@@ -13,16 +13,17 @@ function load() {
     if (named) return require(named)
     return require(existsSync(built) ? built : `leasehold-${platform}`)
   } catch (cause) {
-    const error = new Error(`leasehold cannot load its native addon: ${explain(cause, platform)}`, { cause })
+    const error = new Error(`leasehold cannot load its native addon: ${explain(cause, platform, named)}`, { cause })
     throw Object.assign(error, { code: 'addon_unavailable' })
   }
 }
 
-function explain(cause, platform) {
+function explain(cause, platform, named) {
   const { name, version } = require('../package.json')
   const fromSource =
     `build it from source: run \`node scripts/prepare.mjs\` in a clone of ${name}'s repository (needs Rust 1.95 or ` +
     'newer), and `npm install` that folder, or set NAPI_RS_NATIVE_LIBRARY_PATH to the .node file it makes'
+  if (named) return `${named}, which NAPI_RS_NATIVE_LIBRARY_PATH names, cannot be loaded: ${cause?.message}`
   const wanted = `${name}-${platform}`
   if (cause?.code !== 'MODULE_NOT_FOUND') {
     return `the binary of ${wanted} is there and cannot be loaded: ${cause?.message}\n- You can ${fromSource}.`

@@ -94,7 +94,8 @@ for (const [symbol, method] of [
   [Symbol.asyncDispose, async function () { await this.release() }],
   [Symbol.dispose, function () { this.releaseSync() }],
 ]) {
-  if (symbol) Object.defineProperty(FileLockHandle.prototype, symbol, { value: method, configurable: true, writable: true })
+  const hidden = { value: method, configurable: true, writable: true }
+  if (symbol) Object.defineProperty(FileLockHandle.prototype, symbol, hidden)
 }
 
 /** Releases natively: `null`, or a promise where the file system is one that may hang. */

@@ -15,16 +15,16 @@ const SUPPORTED = [
   'win32-x64-msvc',
 ]
 
-/**
- * Whether musl is mapped, by either of its names: one of them is a link, on Alpine the other than elsewhere. Node's own
- * report tells, too, in ten milliseconds.
- */
-function isMusl() {
+/** Whether musl is among `maps`, by either of its names: one of them is a link, on Alpine the other than elsewhere. */
+const isMusl = (maps) => /\/(ld-musl-[^/]*|libc\.so)$/m.test(maps)
+
+/** What is mapped into this process. Node's own report tells, too, in ten milliseconds. */
+function mapped() {
   try {
-    return /\/(ld-musl-[^/]*|libc\.so)$/m.test(readFileSync('/proc/self/maps', 'latin1'))
+    return readFileSync('/proc/self/maps', 'latin1')
   } catch {
     // Without /proc: nothing here works better than the libc that most have.
-    return false
+    return ''
   }
 }
 
@@ -32,7 +32,7 @@ function platformName() {
   const { platform, arch } = process
   if (platform === 'win32') return `win32-${arch}-msvc`
   if (platform !== 'linux') return `${platform}-${arch}`
-  return `linux-${arch}-${isMusl() ? 'musl' : 'gnu'}`
+  return `linux-${arch}-${isMusl(mapped()) ? 'musl' : 'gnu'}`
 }
 
-module.exports = { SUPPORTED, platformName }
+module.exports = { SUPPORTED, isMusl, platformName }

@@ -8,8 +8,8 @@ import { Inbox } from './inbox.mjs'
 const inChild = new URL('./in-child.mjs', import.meta.url).href
 
 /**
- * Starts `node` with `source`: a function, called in the child with `{ leasehold, addonUrl, send, next, args }`
- * (in-child.mjs says what they are; it sees nothing else of its surroundings), or the text of an ES module,
+ * Starts `node` with `source`: a function, called in the child with `{ leasehold, addonUrl, send, next, begin,
+ * args }` (in-child.mjs says what they are; it sees nothing else of its surroundings), or the text of an ES module,
  * which finds the same under `globalThis.test`.
  *
  * - `send(message)`: to the child's `next()`

@@ -3,7 +3,7 @@
 import { writeSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { createInterface } from 'node:readline'
-import { Inbox } from './inbox.mjs'
+import { Inbox, begin } from './inbox.mjs'
 
 const addonUrl = new URL('../../index.js', import.meta.url).href
 const inbox = new Inbox()
@@ -47,5 +47,6 @@ globalThis.test = {
   },
   send,
   next,
+  begin: () => begin(send, next),
   args: JSON.parse(process.argv.at(-1) ?? 'null'),
 }

@@ -2,7 +2,7 @@
 
 import { createRequire } from 'node:module'
 import { parentPort, workerData } from 'node:worker_threads'
-import { Inbox } from './inbox.mjs'
+import { Inbox, begin } from './inbox.mjs'
 
 const inbox = new Inbox()
 let awaited = 0
@@ -23,6 +23,7 @@ async function next(predicate, options) {
   }
 }
 
+const send = (message) => parentPort.postMessage(message)
 const work = (0, eval)(`(${workerData.source})`)
 
 await work({
@@ -30,7 +31,8 @@ await work({
   get leasehold() {
     return createRequire(import.meta.url)('../../index.js')
   },
-  send: (message) => parentPort.postMessage(message),
+  send,
   next,
+  begin: () => begin(send, next),
   args: workerData.args,
 })

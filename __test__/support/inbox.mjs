@@ -49,3 +49,10 @@ export class Inbox {
     return this.#messages.splice(0)
   }
 }
+
+/** Says that it is ready and waits to be told to start. It listens before: that, too, takes system calls. */
+export async function begin(send, next) {
+  const started = next('start')
+  send({ ready: true })
+  await started
+}

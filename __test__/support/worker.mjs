@@ -8,7 +8,7 @@ const inWorker = new URL('./in-worker.mjs', import.meta.url)
 
 /**
  * Starts a worker that calls `source` (a function that sees nothing of its surroundings) with
- * `{ leasehold, addonUrl, send, next, args }`, and ends when it has settled and nothing else is under way.
+ * `{ leasehold, addonUrl, send, next, begin, args }`, and ends when it has settled and nothing else is under way.
  *
  * - `send`, `next`: as with `child`; messages are cloned, not serialised
  * - `exit`: promise of `{ code, error }`; it never rejects

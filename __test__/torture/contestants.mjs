@@ -5,6 +5,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { optionsWith } from '../support/fs-safe.mjs'
 
 const PATIENCE = 60_000
 const require = createRequire(import.meta.url)
@@ -21,15 +22,6 @@ export function installFsSafe() {
   })
 }
 
-function isDead(pid) {
-  try {
-    process.kill(pid, 0)
-    return false
-  } catch (error) {
-    return error.code === 'ESRCH'
-  }
-}
-
 const leasehold = () => require('../../index.js')
 
 export const CONTESTANTS = {
@@ -44,16 +36,8 @@ export const CONTESTANTS = {
   'fs-safe': async () => {
     const resolved = createRequire(join(cache, 'package.json')).resolve(`${FS_SAFE.name}/file-lock`)
     const { acquireFileLock } = await import(resolved)
-    return (path) =>
-      acquireFileLock(path, {
-        staleMs: 30_000,
-        timeoutMs: PATIENCE,
-        retry: { minTimeout: 1, maxTimeout: 5 },
-        staleRecovery: 'remove-if-unchanged',
-        payload: () => ({ pid: process.pid, createdAt: new Date().toISOString() }),
-        shouldReclaim: ({ payload }) => isDead(payload?.pid),
-        shouldRemoveStaleLock: ({ payload }) => isDead(payload?.pid),
-      })
+    const options = optionsWith({ minTimeout: 1, maxTimeout: 5 })
+    return (path) => acquireFileLock(path, options)
   },
   'plain O_EXCL': async () => {
     const { acquire } = await import('../support/javascript-lock.mjs')

@@ -106,7 +106,8 @@ function endure(directory, [ordeal, , file, before, after, step], env) {
   try {
     const stdio = ['ignore', 'ignore', 'inherit']
     execFileSync(process.execPath, ['scripts/prepare.mjs'], { cwd: directory, env, stdio })
-    const args = ['__test__/torture/torture.mjs', '--size', 'mutants', '--only', ordeal, ...(step ? ['--step', step] : [])]
+    const which = ['--only', ordeal, ...(step ? ['--step', step] : [])]
+    const args = ['__test__/torture/torture.mjs', '--size', 'mutants', ...which]
     return spawnSync(process.execPath, args, { cwd: directory, env, encoding: 'utf8', maxBuffer: 1 << 26 })
   } finally {
     writeFileSync(path, text)

@@ -1,7 +1,7 @@
 // Two processes want one lock all the time: each holds it for a while and thinks for half as long.
 
 import { runTogether } from '../processes.mjs'
-import { median, quantile, ratio, select, sum, summary } from '../statistics.mjs'
+import { median, quantile, ratio, rowsOf, sum, summary } from '../statistics.mjs'
 import { HOLD, THINK } from '../turn.mjs'
 
 export const name = 'contention'
@@ -62,11 +62,10 @@ function evaluate(turns, milliseconds) {
 export const broken = (results) => results.some(({ overlaps }) => overlaps > 0) && 'two processes had the lock at once'
 
 export function conclude(results) {
-  return WHO.filter((who) => select(results, { who }, 'who').length > 0).map((who) => {
-    const of = (field, whose = who) => select(results, { who: whose }, field)
+  return rowsOf(results, WHO, (who, of) => {
     const row = { who, 'acq./s': summary(of('perSecond')) }
-    row['× flock'] = ratio(of('perSecond'), of('perSecond', FLOOR))
-    row['× timers'] = NODE.has(who) ? ratio(of('perSecond'), of('perSecond', TIMERS)) : undefined
+    row['× flock'] = ratio(of('perSecond'), of('perSecond', { who: FLOOR }))
+    row['× timers'] = NODE.has(who) ? ratio(of('perSecond'), of('perSecond', { who: TIMERS })) : undefined
     if (who === TIMERS) return row
     return {
       ...row,

@@ -1,7 +1,7 @@
 // For how long events have to wait for the event loop of a process that acquires 1,000 locks each second.
 
 import { run } from '../processes.mjs'
-import { difference, select, summary } from '../statistics.mjs'
+import { difference, rowsOf, summary } from '../statistics.mjs'
 
 export const name = 'delay'
 export const rounds = { full: 3, quick: 1 }
@@ -19,9 +19,8 @@ export async function round({ places: [place], quick, ordered }, results) {
 }
 
 export function conclude(results) {
-  return WHO.filter((who) => select(results, { who }, 'who').length > 0).map((who) => {
-    const of = (field, whose = who) => select(results, { who: whose }, field)
-    const added = (field) => (who === NOBODY ? undefined : difference(of(field), of(field, NOBODY)))
+  return rowsOf(results, WHO, (who, of) => {
+    const added = (field) => (who === NOBODY ? undefined : difference(of(field), of(field, { who: NOBODY })))
     return {
       who,
       'acq./s': who === NOBODY ? undefined : summary(of('perSecond')),

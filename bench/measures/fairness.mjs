@@ -1,7 +1,7 @@
 // Eight processes take one lock again and again, and hold it for no time at all.
 
 import { runTogether } from '../processes.mjs'
-import { select, sum, summary } from '../statistics.mjs'
+import { rowsOf, sum, summary } from '../statistics.mjs'
 
 export const name = 'fairness'
 export const title = 'Eight processes, zero hold: what each gets of an equal share'
@@ -21,10 +21,10 @@ export async function round({ places, quick, ordered }, results) {
 }
 
 export function conclude(results) {
-  return WHO.filter((who) => select(results, { who }, 'who').length > 0).map((who) => ({
+  return rowsOf(results, WHO, (who, of) => ({
     who,
-    'acq./s': summary(select(results, { who }, 'perSecond')),
-    'least share': summary(select(results, { who }, 'least')),
-    'largest share': summary(select(results, { who }, 'most')),
+    'acq./s': summary(of('perSecond')),
+    'least share': summary(of('least')),
+    'largest share': summary(of('most')),
   }))
 }

@@ -1,7 +1,7 @@
 // A JSON file of 10 kB is replaced as a whole, so that it is on the disk afterwards, or just so that readers see all.
 
 import { run } from '../processes.mjs'
-import { median, ratio, select, summary } from '../statistics.mjs'
+import { median, ratio, rowsOf, summary } from '../statistics.mjs'
 
 export const name = 'json'
 export const title = 'Replacing a JSON file of 10 kB as a whole: µs, with and without waiting for the disk'
@@ -22,14 +22,17 @@ export async function round({ places: [place], quick, ordered }, results) {
 }
 
 export function conclude(results) {
-  return WHO.filter((who) => select(results, { who }, 'who').length > 0).map((who) => {
-    const of = (durable, whose = who) => select(results, { who: whose, durable }, 'us')
-    const against = (durable) => (of(durable, PEER).length > 0 ? ratio(of(durable), of(durable, PEER)) : undefined)
+  return rowsOf(results, WHO, (who, of) => {
+    const us = (durable) => of('us', { durable })
+    const against = (durable) => {
+      const peer = of('us', { durable, who: PEER })
+      return peer.length > 0 ? ratio(us(durable), peer) : undefined
+    }
     return {
       who,
-      'durable µs': summary(of(true)),
+      'durable µs': summary(us(true)),
       'durable × write-file-atomic': against(true),
-      'not durable µs': summary(of(false)),
+      'not durable µs': summary(us(false)),
       'not durable × write-file-atomic': against(false),
     }
   })

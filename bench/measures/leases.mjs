@@ -2,7 +2,7 @@
 
 import { execFileSync } from 'node:child_process'
 import { run } from '../processes.mjs'
-import { difference, select, summary } from '../statistics.mjs'
+import { difference, rowsOf, summary } from '../statistics.mjs'
 
 export const name = 'leases'
 const WANTED = 10_000
@@ -31,13 +31,12 @@ export async function round({ places: [place], quick, number, ordered }, results
 }
 
 export function conclude(results) {
-  return WHO.filter((who) => select(results, { who }, 'who').length > 0).map((who) => {
-    const of = (field, whose = who) => select(results, { who: whose }, field)
+  return rowsOf(results, WHO, (who, of) => {
     const row = { who, 'CPU % of a core': summary(of('share')) }
     if (who === NOBODY) return row
     return {
       ...row,
-      'CPU % added': who === 'engine' ? summary(of('share')) : difference(of('share'), of('share', NOBODY)),
+      'CPU % added': who === 'engine' ? summary(of('share')) : difference(of('share'), of('share', { who: NOBODY })),
       'memory each, bytes': summary(of('bytes')),
       'of it JS heap, bytes': who === 'engine' ? undefined : summary(of('heap')),
     }

@@ -1,7 +1,7 @@
 // Many tasks of one process want one lock at once.
 
 import { run } from '../processes.mjs'
-import { ratio, select, summary } from '../statistics.mjs'
+import { ratio, rowsOf, summary } from '../statistics.mjs'
 
 export const name = 'queue'
 export const title = 'Many tasks of one process want one lock: µs per task to join the queue, and to be handed the lock'
@@ -27,14 +27,12 @@ export async function round({ places, quick, ordered }, results) {
 }
 
 export function conclude(results) {
-  const measured = Object.keys(WHO).filter((who) => select(results, { who }, 'who').length > 0)
-  return measured.map((who) => {
+  return rowsOf(results, Object.keys(WHO), (who, of) => {
     const row = { who }
-    const of = (tasks, field, whose = who) => select(results, { who: whose, tasks }, field)
-    for (const tasks of WHO[who]) row[`${tasks}: join µs`] = summary(of(tasks, 'queueing'))
-    for (const tasks of WHO[who]) row[`${tasks}: hand-over µs`] = summary(of(tasks, 'handOver'))
-    const most = WHO[who].at(-1)
-    row['× floor'] = ratio(of(most, 'handOver'), of(most, 'handOver', FLOOR))
+    for (const tasks of WHO[who]) row[`${tasks}: join µs`] = summary(of('queueing', { tasks }))
+    for (const tasks of WHO[who]) row[`${tasks}: hand-over µs`] = summary(of('handOver', { tasks }))
+    const tasks = WHO[who].at(-1)
+    row['× floor'] = ratio(of('handOver', { tasks }), of('handOver', { tasks, who: FLOOR }))
     return row
   })
 }

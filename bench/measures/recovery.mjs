@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { now } from '../clock.mjs'
 import { runner, start } from '../processes.mjs'
-import { median, ratio, select, summary } from '../statistics.mjs'
+import { median, ratio, rowsOf, summary } from '../statistics.mjs'
 
 export const name = 'recovery'
 export const title = 'From SIGKILL of the holder until a waiting process has the lock: ms'
@@ -57,11 +57,12 @@ async function recover({ holder, waiter }, place) {
 }
 
 export function conclude(results) {
-  const measured = [...PAIRS, ...SLOW].filter(({ who }) => select(results, { who }, 'ms').length > 0)
-  return measured.map(({ who }) => {
-    const of = (whose) => select(results, { who: whose }, 'ms')
-    const row = { who, ms: summary(of(who)) }
+  const all = [...PAIRS, ...SLOW].map(({ who }) => who)
+  return rowsOf(results, all, (who, of) => {
+    const ms = of('ms')
+    const row = { who, ms: summary(ms) }
     if (SLOW.some((pair) => pair.who === who)) return row
-    return { ...row, '× flock': ratio(of(who), of(FLOOR)), '× flock, Node dies': ratio(of(who), of(NODE_FLOOR)) }
+    const against = (floor) => ratio(ms, of('ms', { who: floor }))
+    return { ...row, '× flock': against(FLOOR), '× flock, Node dies': against(NODE_FLOOR) }
   })
 }

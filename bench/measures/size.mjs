@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { readdirSync, statSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { now } from '../clock.mjs'
-import { median, select, summary } from '../statistics.mjs'
+import { median, rowsOf, summary } from '../statistics.mjs'
 
 export const name = 'size'
 export const title = 'Loading the package in a new process: ms, and the size of the addon'
@@ -41,11 +41,11 @@ function addon() {
 }
 
 export function conclude(results) {
-  const measured = WHO.filter((who) => who !== EMPTY && select(results, { who }, 'who').length > 0)
-  return measured.map((who) => ({
+  const others = WHO.filter((who) => who !== EMPTY)
+  return rowsOf(results, others, (who, of) => ({
     who,
-    'load ms': summary(select(results, { who }, 'load')),
-    'process longer by ms': summary(select(results, { who }, 'added')),
-    'addon kB': who === 'leasehold' ? summary(select(results, { who }, 'kilobytes')) : undefined,
+    'load ms': summary(of('load')),
+    'process longer by ms': summary(of('added')),
+    'addon kB': who === 'leasehold' ? summary(of('kilobytes')) : undefined,
   }))
 }

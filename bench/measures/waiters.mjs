@@ -1,7 +1,7 @@
 // What waiting costs the rest of a process: 1,000 tasks wait for 1,000 locks that another process holds.
 
 import { run, start } from '../processes.mjs'
-import { difference, quantile, select, summary } from '../statistics.mjs'
+import { difference, quantile, rowsOf, summary } from '../statistics.mjs'
 
 export const name = 'waiters'
 export const title = 'fs.readFile of a small file while 1,000 tasks wait for 1,000 locks of another process'
@@ -24,9 +24,8 @@ export async function round({ places: [place], quick, ordered }, results) {
 }
 
 export function conclude(results) {
-  return WHO.filter((who) => select(results, { who }, 'who').length > 0).map((who) => {
-    const of = (field, whose = who) => select(results, { who: whose }, field)
-    const added = (field) => (who === NOBODY ? undefined : difference(of(field), of(field, NOBODY)))
+  return rowsOf(results, WHO, (who, of) => {
+    const added = (field) => (who === NOBODY ? undefined : difference(of(field), of(field, { who: NOBODY })))
     return {
       who,
       'p50 ms': summary(of('p50')),

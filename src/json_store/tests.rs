@@ -6,21 +6,6 @@ use crate::lock::loss::{Loss, LossReason};
 
 const OPEN: &dyn Fn() -> Result<(), LockError> = &|| Ok(());
 
-fn target(name: &str) -> (tempfile::TempDir, Target) {
-    let directory = tempfile::tempdir().unwrap();
-    let target = Target::resolve(&directory.path().join(name)).unwrap();
-    (directory, target)
-}
-
-fn entries(target: &Target) -> Vec<String> {
-    let mut names: Vec<_> = std::fs::read_dir(target.directory())
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
-        .collect();
-    names.sort();
-    names
-}
-
 fn content(target: &Target) -> Vec<u8> {
     read(&target.path, Links::Refused).unwrap().unwrap()
 }
@@ -35,7 +20,7 @@ fn save_named(target: &Target, bytes: &[u8], fence: &dyn Fn() -> Result<(), Lock
 
 #[test]
 fn every_way_of_writing_replaces_the_whole_file_and_leaves_nothing_else() {
-    let (_directory, target) = target("file");
+    let (_directory, target) = Target::scratch("file");
     assert_eq!(read(&target.path, Links::Refused).unwrap(), None);
     for (turn, text) in ["a long text at first", "short", ""].iter().enumerate() {
         let bytes = text.as_bytes();
@@ -45,13 +30,13 @@ fn every_way_of_writing_replaces_the_whole_file_and_leaves_nothing_else() {
             _ => save_named(&target, bytes, OPEN).unwrap(),
         }
         assert_eq!(content(&target), bytes);
-        assert_eq!(entries(&target), ["file"]);
+        assert_eq!(target.entries(), ["file"]);
     }
 }
 
 #[test]
 fn a_fence_that_closes_while_the_file_is_written_keeps_it_from_its_name() {
-    let (_directory, target) = target("file");
+    let (_directory, target) = Target::scratch("file");
     let lost = || {
         LockError::from(Arc::new(Loss {
             lease: 1,
@@ -69,7 +54,7 @@ fn a_fence_that_closes_while_the_file_is_written_keeps_it_from_its_name() {
         for way in [write_closing, write_named_closing] {
             assert!(matches!(way(&target, &lost), Err(StoreError::Lock(LockError::Lost(_)))));
             assert_eq!(read(&target.path, Links::Refused).unwrap().as_deref(), existing.map(str::as_bytes));
-            assert_eq!(entries(&target).len(), usize::from(existing.is_some()), "the private name is gone");
+            assert_eq!(target.entries().len(), usize::from(existing.is_some()), "the private name is gone");
         }
     }
 }
@@ -90,14 +75,14 @@ fn write_named_closing(target: &Target, lost: &dyn Fn() -> LockError) -> Result<
 
 #[test]
 fn leftovers_of_killed_writers_go_with_the_next_write_and_those_of_live_ones_stay() {
-    let (_directory, target) = target("file");
+    let (_directory, target) = Target::scratch("file");
     let leftover = |slot| target.directory().join(format!("file.leasehold-{slot}.tmp"));
     for existing in [false, true] {
         std::fs::write(leftover(0), "x").unwrap();
         std::fs::write(leftover(1), "x").unwrap();
         assert_eq!(target.path.exists(), existing);
         save(&target, b"new").unwrap();
-        assert_eq!(entries(&target), ["file"]);
+        assert_eq!(target.entries(), ["file"]);
     }
     std::fs::write(leftover(0), "x").unwrap();
     let writer = sys::open_lock_file(&leftover(0)).unwrap();
@@ -106,12 +91,12 @@ fn leftovers_of_killed_writers_go_with_the_next_write_and_those_of_live_ones_sta
     save(&target, b"newer").unwrap();
     save_named(&target, b"newest", OPEN).unwrap();
     assert_eq!(content(&target), b"newest");
-    assert_eq!(entries(&target), ["file", "file.leasehold-0.tmp"]);
+    assert_eq!(target.entries(), ["file", "file.leasehold-0.tmp"]);
 }
 
 #[test]
 fn writers_at_the_same_moment_all_get_their_turn() {
-    let (_directory, target) = target("file");
+    let (_directory, target) = Target::scratch("file");
     std::thread::scope(|scope| {
         for writer in 0..8 {
             let target = &target;
@@ -129,12 +114,12 @@ fn writers_at_the_same_moment_all_get_their_turn() {
             });
         }
     });
-    assert_eq!(entries(&target), ["file"]);
+    assert_eq!(target.entries(), ["file"]);
 }
 
 #[test]
 fn a_directory_that_vanished_is_made_again() {
-    let (directory, _) = target("file");
+    let (directory, _) = Target::scratch("file");
     let target = Target::resolve(&directory.path().join("below/file")).unwrap();
     for way in [save, |target: &Target, bytes: &[u8]| save_named(target, bytes, OPEN)] {
         std::fs::remove_dir_all(target.directory()).unwrap();
@@ -145,7 +130,7 @@ fn a_directory_that_vanished_is_made_again() {
 
 #[test]
 fn very_long_names_have_private_names_too() {
-    let (_directory, target) = target(&"ä".repeat(125));
+    let (_directory, target) = Target::scratch(&"ä".repeat(125));
     save(&target, b"1").unwrap();
     save(&target, b"2").unwrap();
     save_named(&target, b"3", OPEN).unwrap();
@@ -167,7 +152,7 @@ mod unix {
 
     #[test]
     fn modes_are_kept_and_new_files_and_directories_are_private() {
-        let (directory, _) = target("file");
+        let (directory, _) = Target::scratch("file");
         let path = directory.path().join("a/b/file");
         let target = Target::resolve_with(&path, Some(NewDirectories::Private)).unwrap();
         save(&target, b"1").unwrap();
@@ -184,7 +169,7 @@ mod unix {
 
     #[test]
     fn what_is_no_regular_file_is_refused_and_left_as_it_is() {
-        let (directory, target) = target("file");
+        let (directory, target) = Target::scratch("file");
         let precious = directory.path().join("precious");
         std::fs::write(&precious, "precious").unwrap();
         let plants: [(FileKind, Plant); 4] = [
@@ -195,11 +180,11 @@ mod unix {
         ];
         for (kind, plant) in plants {
             plant(&target.path, &precious);
-            let before = entries(&target);
+            let before = target.entries();
             let refused = |result| matches!(result, Err(StoreError::NotAFile { found, .. }) if found == kind);
             assert!(refused(save(&target, b"new")), "{kind:?}");
             assert!(refused(read(&target.path, Links::Refused).map(drop)), "{kind:?}");
-            assert_eq!(entries(&target), before);
+            assert_eq!(target.entries(), before);
             let gone = if kind == FileKind::Directory { std::fs::remove_dir } else { sys::unlink };
             gone(&target.path).unwrap();
         }
@@ -208,7 +193,7 @@ mod unix {
 
     #[test]
     fn links_are_read_through_when_that_is_asked_for() {
-        let (directory, target) = target("file");
+        let (directory, target) = Target::scratch("file");
         std::fs::write(directory.path().join("real"), "real").unwrap();
         symlink("real", &target.path).unwrap();
         assert_eq!(read(&target.path, Links::Followed).unwrap().unwrap(), b"real");

@@ -298,52 +298,37 @@ mod tests {
 
     type Make = fn(&Target, &Claim, u64) -> io::Result<Draft>;
 
-    fn target() -> (tempfile::TempDir, Target) {
-        let directory = tempfile::tempdir().unwrap();
-        let target = Target::resolve(&directory.path().join("file")).unwrap();
-        (directory, target)
-    }
-
-    fn entries(target: &Target) -> Vec<String> {
-        let mut names: Vec<_> = std::fs::read_dir(target.directory())
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
-            .collect();
-        names.sort();
-        names
-    }
-
     #[test]
     fn every_way_of_publishing_shows_a_complete_file_or_none() {
         let claim = Terms::default().claim;
         let unnamed: Make = |target, claim, token| Draft::new(target, claim, |_| token);
         let named: Make = |target, claim, token| Draft::named(target, claim, |_| token);
         for make in [unnamed, named] {
-            let (_directory, target) = target();
+            let (_directory, target) = Target::scratch("file");
             let draft = make(&target, &claim, 1).unwrap();
             assert!(!target.lock_path.exists());
             assert!(draft.publish(&target, &claim).unwrap().is_ok());
-            assert_eq!(entries(&target), ["file.lock"]);
+            assert_eq!(target.entries(), ["file.lock"]);
             let second = make(&target, &claim, 2).unwrap().publish(&target, &claim).unwrap();
             assert!(second.is_err(), "the name is taken");
             drop(second);
-            assert_eq!(entries(&target), ["file.lock"], "the loser leaves nothing behind");
+            assert_eq!(target.entries(), ["file.lock"], "the loser leaves nothing behind");
         }
     }
 
     #[test]
     fn without_links_the_public_name_is_filled_in_place() {
         let claim = Terms::default().claim;
-        let (_directory, target) = target();
+        let (_directory, target) = Target::scratch("file");
         let published = Draft::named(&target, &claim, |_| 1).unwrap().publish_in_place(&target, &claim).unwrap();
         assert!(published.is_ok());
-        assert_eq!(entries(&target), ["file.lock"]);
+        assert_eq!(target.entries(), ["file.lock"]);
         assert!(Draft::named(&target, &claim, |_| 2).unwrap().publish_in_place(&target, &claim).unwrap().is_err());
     }
 
     #[test]
     fn leftovers_of_killed_processes_are_swept_and_live_ones_are_not() {
-        let (_directory, target) = target();
+        let (_directory, target) = Target::scratch("file");
         let dead = target.directory().join("file.lock.4194305-1-0.tmp");
         std::fs::write(&dead, "x").unwrap();
         let live = target.directory().join("file.lock.4194306-2-0.tmp");
@@ -351,6 +336,6 @@ mod tests {
         let holder = sys::open_lock_file(&live).unwrap();
         assert_eq!(sys::try_lock(&holder).unwrap(), OsLock::Acquired);
         drop(Draft::named(&target, &Terms::default().claim, |_| 1).unwrap());
-        assert_eq!(entries(&target), ["file.lock.4194306-2-0.tmp"]);
+        assert_eq!(target.entries(), ["file.lock.4194306-2-0.tmp"]);
     }
 }

@@ -1,7 +1,7 @@
 //! The registry and its queue: against a reference that is a list, and under threads that get in each other's way.
 //!
-//! Here they are tested as they are, with real locks, real time and threads that sleep in the kernel. `shuttle_tests` puts
-//! the same threads in orders that the kernel seldom chooses, with stand-ins for all of these.
+//! Here they are tested as they are, with real locks, real time and threads that sleep in the kernel. `shuttle_tests`
+//! puts the same threads in orders that the kernel seldom chooses, with stand-ins for all of these.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;

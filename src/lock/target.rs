@@ -212,6 +212,26 @@ fn remember(directory: PathBuf, real: &Path) {
 }
 
 #[cfg(test)]
+impl Target {
+    /// The file `name` in a directory of its own, which is removed with the first of the two.
+    pub(crate) fn scratch(name: &str) -> (tempfile::TempDir, Self) {
+        let directory = tempfile::tempdir().unwrap();
+        let target = Self::resolve(&directory.path().join(name)).unwrap();
+        (directory, target)
+    }
+
+    /// The names in its directory, in order.
+    pub(crate) fn entries(&self) -> Vec<String> {
+        let mut names: Vec<_> = std::fs::read_dir(self.directory())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

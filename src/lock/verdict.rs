@@ -138,7 +138,8 @@ pub enum Verdict {
 ///     us: Identity::of_this_process(),
 /// };
 /// // No Linux pid is that large, so its owner is dead.
-/// assert_eq!(verdict(&sighting, &Terms::default(), leasehold::lock::sys::process_life), Verdict::Adopt(Cause::DeadPid));
+/// let judged = verdict(&sighting, &Terms::default(), leasehold::lock::sys::process_life);
+/// assert_eq!(judged, Verdict::Adopt(Cause::DeadPid));
 /// ```
 #[must_use]
 pub fn verdict(seen: &Sighting<'_>, terms: &Terms, life: impl Fn(u32) -> Life) -> Verdict {

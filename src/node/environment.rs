@@ -62,10 +62,12 @@ impl Environment {
     }
 
     /// Asks for a lock: the lease, why not, or the number under which the mailbox will answer.
-    /// `options` are the values of the options named by `option_names`; `session` tells `acquireSessionWriteLock` from the others; `chain` is the asking call chain: the
-    /// numbers of lease and hold of each scope, outermost first; `own_pid_claimed` whether a JavaScript lock
-    /// with our own pid may be held here; `asks` whether to report a stale lock instead of taking it over;
-    /// `private_directories` whether only their owner may use directories that are created.
+    ///
+    /// `options` are the values of the options named by `option_names`; `session` tells `acquireSessionWriteLock` from
+    /// the others; `chain` is the asking call chain: the numbers of lease and hold of each scope, outermost first;
+    /// `own_pid_claimed` whether a JavaScript lock with our own pid may be held here; `asks` whether to report a stale
+    /// lock instead of taking it over; `private_directories` whether only their owner may use directories that are
+    /// created.
     ///
     /// # Errors
     ///

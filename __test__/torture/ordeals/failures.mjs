@@ -67,10 +67,11 @@ function refused({ step, call, error, forGood }) {
     const { victim, answer } = stage
     const next = await stage.somebody()
 
+    const isTold = answer.code || [ERRORS[error], EBUSY].includes(answer.errno)
     if (answer.held || answer.released || answer.written) is('fine')
     else if (answer.stuck) is('stuck', 'no answer')
     else if (answer.code?.endsWith('timeout') || answer.held === false) is('timeout')
-    else if (answer.message?.includes(stage.directory) && (answer.code || [ERRORS[error], EBUSY].includes(answer.errno))) is('error')
+    else if (answer.message?.includes(stage.directory) && isTold) is('error')
     else is('unclear', say(answer))
 
     await step.settle?.(stage)
