@@ -1,10 +1,12 @@
-// Eight processes take one lock again and again, and hold it for no time at all.
+// Eight processes take one lock again and again: first they hold it for no time at all, then for a while.
 
 import { runTogether } from '../processes.mjs'
 import { rowsOf, sum, summary } from '../statistics.mjs'
+import { HOLD, THINK } from '../turn.mjs'
 
 export const name = 'fairness'
-export const title = 'Eight processes, zero hold: what each gets of an equal share'
+export const title =
+  `Eight processes: what each gets of an equal share with zero hold, and with hold ${HOLD} ms, think ${THINK} ms`
 export const rounds = { full: 2, quick: 1 }
 const PROCESSES = 8
 const WHO = ['flock', 'engine', 'leasehold', 'sync', 'fs-native-extensions', 'proper-lockfile']
@@ -14,10 +16,23 @@ export async function round({ places, quick, ordered }, results) {
     const file = await places[0].newFile()
     const milliseconds = quick ? 1000 : 5000
     const counts = await runTogether(PROCESSES, 'hammer', who, file, milliseconds)
-    const equal = sum(counts) / PROCESSES
-    const perSecond = (sum(counts) * 1000) / milliseconds
-    results.push({ who, perSecond, least: Math.min(...counts) / equal, most: Math.max(...counts) / equal })
+    const turns = await runTogether(PROCESSES, 'contend', who, file, milliseconds)
+    const held = turns.map((own) => own.length)
+    const waits = turns.flat().map(([wants, has]) => has - wants)
+    results.push({
+      who,
+      perSecond: (sum(counts) * 1000) / milliseconds,
+      least: share(Math.min, counts),
+      most: share(Math.max, counts),
+      leastHeld: share(Math.min, held),
+      mostHeld: share(Math.max, held),
+      longest: Math.max(...waits),
+    })
   }
+}
+
+function share(extreme, counts) {
+  return (extreme(...counts) * PROCESSES) / sum(counts)
 }
 
 export function conclude(results) {
@@ -26,5 +41,8 @@ export function conclude(results) {
     'acq./s': summary(of('perSecond')),
     'least share': summary(of('least')),
     'largest share': summary(of('most')),
+    'least share, held': summary(of('leastHeld')),
+    'largest share, held': summary(of('mostHeld')),
+    'longest wait ms': summary(of('longest')),
   }))
 }

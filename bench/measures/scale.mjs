@@ -7,7 +7,8 @@ import { exponent, median, select, sum, summary } from '../statistics.mjs'
 import { COUNT as LEASES } from './leases.mjs'
 
 export const name = 'scale'
-export const title = 'How the cost of one grows with the number of all: µs; exponent 0 is constant, 1 linear'
+export const title =
+  'How the cost of one grows with the number of all: µs; exponent 0 is constant, 1 linear; beyond log n it is above 0'
 export const rounds = { full: 2, quick: 1 }
 
 const upTo = (most) => [1, 10, 100, 1000, 10_000, 100_000].filter((count) => count <= most)
@@ -51,8 +52,8 @@ const CURVES = [
   {
     curve: 'turn by processes',
     who: ['flock', 'engine', 'leasehold'],
-    counts: [1, 2, 4, 8, 16],
-    quick: [1, 4, 16],
+    counts: [1, 2, 4, 8, 16, 32],
+    quick: [1, 2, 8, 32],
     async cost(who, counts, place) {
       return each(counts, async (count) => {
         const said = await runTogether(count, 'hammer', who, await place.newFile(), 1000)
@@ -100,7 +101,8 @@ export function conclude(results) {
       // One at a time says more about starting than about growing.
       const grown = points.filter(([count, us]) => us && count > 1).map(([count, { median }]) => [count, median])
       const columns = points.map(([count, us]) => [`n=${count}`, us])
-      return { who: one, curve, exponent: exponent(grown), ...Object.fromEntries(columns) }
+      const beyond = exponent(grown.map(([count, us]) => [count, us / Math.log2(count)]))
+      return { who: one, curve, exponent: exponent(grown), 'beyond log n': beyond, ...Object.fromEntries(columns) }
     }),
   )
 }
