@@ -4,18 +4,13 @@
 # it is.
 #
 #   scripts/cross/toolchain.sh DIR TARGET    about 2 minutes the first time, nothing to do later
-set -euo pipefail
-
-dir=$(realpath -m "${1:?where to?}")
+platform=rust
+here=$(dirname "$0")
+. "$here/setup.sh"
+. "$here/debian.sh"
 target=${2:?for what?}
-. "$(dirname "$0")/debian.sh"
 
-step() { echo "rust: $*" >&2; }
-fail() { echo "rust: $*" >&2; exit 3; }
-
-for each in rustc cargo; do
-  command -v "$each" >/dev/null || fail "needs $each"
-done
+needs rustc cargo
 installed=$(rustc --print sysroot)
 if [ -d "$installed/lib/rustlib/$target/lib" ]; then
   echo "$installed"

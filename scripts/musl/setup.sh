@@ -7,25 +7,18 @@
 #   DIR/node-22/bin/node         Node.js on musl
 #
 # Node.js crashes on the old musl of Debian 12, so that of a newer Debian is unpacked beside it.
-set -euo pipefail
-
-dir=$(realpath -m "${1:?where to?}")
-target=x86_64-unknown-linux-musl
+platform=musl
 here=$(dirname "$0")
-rust=$(dirname "$dir")/rust
-mkdir -p "$dir" "$rust/debian"
+. "$here/../cross/setup.sh"
 . "$here/../cross/debian.sh"
+target=x86_64-unknown-linux-musl
 
-step() { echo "musl: $*" >&2; }
-fail() { echo "musl: $*" >&2; exit 3; }
-
-[ "$(uname -m)" = x86_64 ] || fail 'needs an x64 machine'
-for each in apt-get dpkg python3 rustc cargo; do
-  command -v "$each" >/dev/null || fail "needs $each"
-done
+on_x64
+needs apt-get dpkg python3 rustc cargo
 
 if [ ! -e "$dir/libc/libc.so" ]; then
   step 'fetching musl'
+  mkdir -p "$rust/debian"
   newer "$rust/debian" download musl || fail 'musl could not be had'
   rm -rf "$dir/musl-libc"
   dpkg -x "$rust"/debian/musl_*.deb "$dir/musl-libc"
