@@ -8,6 +8,7 @@
 
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { buildPuppet } from '../__test__/torture/puppet.mjs'
 import platform from '../lib/platform.js'
 import { installPackages, must, place, target } from './prepare.mjs'
 import { asked, runSuites, suites } from './suites.mjs'
@@ -32,8 +33,7 @@ async function testMusl() {
     return { label: `node ${version} with musl`, command: [join(bin, 'node')], env }
   })
   const names = suites(chosen)
-  // Here, where no test waits for it.
-  if (names.includes('torture')) must('cargo', ['build', '--locked', '--quiet', '--example', 'puppet'])
+  if (names.includes('torture')) buildPuppet() // here, where no test waits for it
   const besides = chosen.length === 0 ? [ENGINE] : []
   if (!(await runSuites(names, platforms, { leftOut: LEFT_OUT, besides, atOnce: 2 }))) process.exitCode = 1
 }
