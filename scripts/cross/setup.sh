@@ -1,13 +1,14 @@
 # To be sourced by what sets a platform up in a directory, its first argument; `platform` is what it calls itself.
 #
-#   $dir                                  that directory, made
-#   $rust                                 where toolchains for other platforms are
-#   step TEXT, fail TEXT                  say so; fail exits, too
-#   needs COMMAND...                      fails without one of them
-#   on_x64                                fails on another machine
-#   as_root WHY                           fails without root's rights
-#   install PACKAGE...                    from this Debian
-#   fetch FILE PACKAGE@VERSION PATH SYSTEM CPU    FILE is what the npm package has at PATH; nothing to do where it is
+#   $dir                      that directory, made
+#   $rust                     where toolchains for other platforms are
+#   step TEXT, fail TEXT      say so; fail exits, too
+#   needs COMMAND...          fails without one of them
+#   on_x64                    fails on another machine
+#   as_root WHY               fails without root's rights
+#   install PACKAGE...        from this Debian
+#   fetch FILE PACKAGE@VERSION PATH SYSTEM CPU
+#                             FILE is what the npm package has at PATH; nothing to do where it is
 set -euo pipefail
 
 dir=$(realpath -m "${1:?where to?}")
