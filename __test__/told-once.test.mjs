@@ -180,6 +180,25 @@ describe('a lock that was lost', { concurrency: 3 }, () => {
     })
   })
 
+  test('and whose file was gone when it was taken away is told as lost once', async (t) => {
+    const path = join(scratch(t), 'file')
+    const process = child(
+      t,
+      async ({ leasehold, args: { path } }) => {
+        const { rmSync } = await import('node:fs')
+        const alive = setInterval(() => {}, 1000)
+        const lock = await leasehold.acquireFileLock(path)
+        lock.signal.addEventListener('abort', () => clearInterval(alive))
+        rmSync(`${path}.lock`)
+        leasehold.releaseAllLocksSync()
+      },
+      { args: { path } },
+    )
+    const { code, stderr } = await process.exit
+    assert.equal(code, 0)
+    assert.equal(stderr.match(/LEASEHOLD_LOCK_LOST/g)?.length, 1, stderr)
+  })
+
   test('and then leaked is told as lost alone', async (t) => {
     const path = join(scratch(t), 'file')
     const process = child(

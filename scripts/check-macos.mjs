@@ -8,29 +8,22 @@
 import { spawnSync } from 'node:child_process'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { root } from './prepare.mjs'
+import { must, root, target } from './prepare.mjs'
 
 const TARGET = 'aarch64-apple-darwin'
 const dir = process.env.LEASEHOLD_RUST_DIR ?? join(homedir(), '.cache', 'leasehold', 'rust')
-const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target')
 
-function run(command, args, options) {
-  const { status, error, stdout } = spawnSync(command, args, {
-    cwd: root,
-    stdio: ['ignore', 'pipe', 'inherit'],
-    encoding: 'utf8',
-    ...options,
-  })
-  if (error) throw error
-  if (status !== 0) process.exit(status ?? 1)
-  return stdout?.trim()
-}
-
-const toolchain = run('bash', [join('scripts', 'cross', 'toolchain.sh'), dir, TARGET])
+const found = spawnSync('bash', [join('scripts', 'cross', 'toolchain.sh'), dir, TARGET], {
+  cwd: root,
+  stdio: ['ignore', 'pipe', 'inherit'],
+  encoding: 'utf8',
+})
+if (found.error) throw found.error
+if (found.status !== 0) process.exit(found.status ?? 1)
+const toolchain = found.stdout.trim()
 // In a folder of its own: another toolchain would build everything there anew, too.
 const options = ['--locked', '--all-targets', '--target', TARGET, '--target-dir', join(target, 'macos')]
-run('cargo', ['clippy', ...options, '--', '--deny', 'warnings'], {
-  stdio: 'inherit',
+must('cargo', ['clippy', ...options, '--', '--deny', 'warnings'], {
   env: {
     ...process.env,
     PATH: `${join(toolchain, 'bin')}:${process.env.PATH}`,

@@ -3,30 +3,41 @@
 //   node scripts/prepare.mjs             build only: needs Rust and Node, no npm package
 //   node scripts/prepare.mjs --packages  npm packages too
 
-import { execFileSync, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { copyFileSync, existsSync, readFileSync, renameSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import platform from '../lib/platform.js'
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)))
+/** Where cargo builds. */
+export const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target')
 
 const LIBRARY = { win32: 'leasehold.dll', darwin: 'libleasehold.dylib' }[process.platform] ?? 'libleasehold.so'
 
-/** Builds the addon with cargo, which knows what is out of date, and puts it where `lib/addon.js` looks. */
+/** Runs a program, which prints for itself; ends this one with its status if that is not 0. */
+export function must(command, args, options) {
+  const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options })
+  if (error) throw error
+  if (status !== 0) process.exit(status ?? 1)
+}
+
+/** Puts what cargo built for the platform `name` where `lib/addon.js` looks, if another is there. */
+export function place(built, name) {
+  const addon = join(root, `leasehold.${name}.node`)
+  if (existsSync(addon) && readFileSync(built).equals(readFileSync(addon))) return
+  // Never written over: a running process has the old one mapped.
+  copyFileSync(built, `${addon}.new`)
+  renameSync(`${addon}.new`, addon)
+}
+
+/** Builds the addon with cargo, which knows what is out of date. */
 export function build() {
   if (spawnSync('cargo', ['--version']).error) {
     throw new Error('cargo was not found: install Rust 1.95 or newer (https://rustup.rs), then run this again')
   }
-  execFileSync('cargo', ['build', '--release', '--lib', '--locked', '--quiet'], { cwd: root, stdio: 'inherit' })
-  const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target')
-  const built = join(target, 'release', LIBRARY)
-  const addon = join(root, `leasehold.${platform.platformName()}.node`)
-  if (!existsSync(addon) || !readFileSync(built).equals(readFileSync(addon))) {
-    // Never written over: a running process has the old one mapped.
-    copyFileSync(built, `${addon}.new`)
-    renameSync(`${addon}.new`, addon)
-  }
+  must('cargo', ['build', '--release', '--lib', '--locked', '--quiet'])
+  place(join(target, 'release', LIBRARY), platform.platformName())
 }
 
 /** Installs the development packages of package-lock.json, unless they are there. */
@@ -41,11 +52,7 @@ export function installPackages() {
   )
   if (complete) return
   const windows = process.platform === 'win32'
-  execFileSync(windows ? 'npm.cmd' : 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
-    cwd: root,
-    stdio: 'inherit',
-    shell: windows,
-  })
+  must(windows ? 'npm.cmd' : 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { shell: windows })
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -3,7 +3,17 @@
 import { spawn } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { parseArgs } from 'node:util'
 import { root } from './prepare.mjs'
+
+/** What the command line asks for: `{ versions, chosen }`, versions of Node and parts of the names of suites. */
+export function asked() {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { node: { type: 'string', multiple: true, default: ['22', '24'] } },
+  })
+  return { versions: values.node, chosen: positionals }
+}
 
 /** The names of the suites that hold one of `parts`; of all without them. */
 export function suites(parts) {
@@ -42,11 +52,12 @@ async function runSuite(name, { label, command: [program, ...before], env, timeo
 
 /**
  * Runs the suites `names`, `atOnce` at a time, on each of `platforms`: `{ label, command, env, timeoutMs }`, where
- * `command` is its Node.js. `leftOut` has the reasons why some are not run, by name. Whether all went well.
+ * `command` is its Node.js. `leftOut` has the reasons why some are not run, by name, and `besides` tells what else is
+ * not. Whether all went well.
  */
-export async function runSuites(names, platforms, { leftOut = {}, atOnce = 1 } = {}) {
+export async function runSuites(names, platforms, { leftOut = {}, besides = [], atOnce = 1 } = {}) {
   const left = names.filter((name) => leftOut[name] !== undefined)
-  const reasons = new Set(left.map((name) => `${name}: ${leftOut[name]}`))
+  const reasons = new Set([...besides, ...left.map((name) => `${name}: ${leftOut[name]}`)])
   const sums = []
   for (const platform of platforms) {
     const todo = names.filter((name) => !left.includes(name))

@@ -6,34 +6,22 @@
 //
 // LEASEHOLD_ARM64_DIR is where all that is put (~/.cache/leasehold/arm64).
 
-import { spawnSync } from 'node:child_process'
-import { copyFileSync, renameSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
+import { buildPuppet } from '../__test__/torture/puppet.mjs'
 import platform from '../lib/platform.js'
-import { installPackages, root } from './prepare.mjs'
-import { runSuites, suites } from './suites.mjs'
+import { installPackages, must, place, target } from './prepare.mjs'
+import { asked, runSuites, suites } from './suites.mjs'
 
 const TARGET = 'aarch64-unknown-linux-gnu'
-const { values, positionals: chosen } = parseArgs({
-  allowPositionals: true,
-  options: { node: { type: 'string', multiple: true, default: ['22', '24'] } },
-})
+const { versions, chosen } = asked()
 const dir = process.env.LEASEHOLD_ARM64_DIR ?? join(homedir(), '.cache', 'leasehold', 'arm64')
-const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target')
 
 /** `{ [suite]: why it is not run }` */
 const LEFT_OUT = {
   'bundled-code': 'it bundles with esbuild, which is installed for x64',
   demo: 'it measures, and qemu is too slow for its figures',
   'types-match-exports': 'it compiles TypeScript, which is the same everywhere',
-}
-
-function must(command, args, options) {
-  const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options })
-  if (error) throw error
-  if (status !== 0) process.exit(status ?? 1)
 }
 
 /** Runs a command with the environment that setup.sh wrote. */
@@ -44,22 +32,23 @@ async function testInQemu() {
   const options = `--locked --quiet --target ${TARGET} --target-dir "${target}"`
   if (chosen.length === 0) mustWithin(`cargo test ${options}`)
   mustWithin(`cargo build --release --lib ${options}`)
-  const addon = join(root, 'leasehold.linux-arm64-gnu.node')
-  copyFileSync(join(target, TARGET, 'release', 'libleasehold.so'), `${addon}.new`)
-  renameSync(`${addon}.new`, addon)
+  place(join(target, TARGET, 'release', 'libleasehold.so'), 'linux-arm64-gnu')
   installPackages()
   const env = {
     ...process.env,
     QEMU_LD_PREFIX: '/usr/aarch64-linux-gnu',
     LEASEHOLD_TEST_PATIENCE: process.env.LEASEHOLD_TEST_PATIENCE ?? '8',
   }
-  const platforms = values.node.map((version) => ({
+  const platforms = versions.map((version) => ({
     label: `node ${version} on arm64`,
     command: [join(dir, `node-${version}`, 'bin', 'node')],
     env,
     timeoutMs: 600_000,
   }))
-  if (!(await runSuites(suites(chosen), platforms, { leftOut: LEFT_OUT, atOnce: 2 }))) process.exitCode = 1
+  const names = suites(chosen)
+  // Here, where no test waits for it. The puppets are of this machine; it is their strings that are in qemu.
+  if (names.includes('torture')) buildPuppet()
+  if (!(await runSuites(names, platforms, { leftOut: LEFT_OUT, atOnce: 2 }))) process.exitCode = 1
 }
 
 if (platform.platformName() === 'linux-arm64-gnu') must(process.execPath, [join('scripts', 'test.mjs'), ...chosen])

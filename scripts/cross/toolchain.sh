@@ -4,18 +4,13 @@
 # it is.
 #
 #   scripts/cross/toolchain.sh DIR TARGET    about 2 minutes the first time, nothing to do later
-set -euo pipefail
-
-dir=$(realpath -m "${1:?where to?}")
+platform=rust
+here=$(dirname "$0")
+. "$here/setup.sh"
+. "$here/debian.sh"
 target=${2:?for what?}
-. "$(dirname "$0")/debian.sh"
 
-step() { echo "rust: $*" >&2; }
-fail() { echo "rust: $*" >&2; exit 3; }
-
-for each in rustc cargo; do
-  command -v "$each" >/dev/null || fail "needs $each"
-done
+needs rustc cargo
 installed=$(rustc --print sysroot)
 if [ -d "$installed/lib/rustlib/$target/lib" ]; then
   echo "$installed"
@@ -25,18 +20,18 @@ fi
 for each in apt-get dpkg; do
   command -v "$each" >/dev/null || fail "needs the std of $target (rustup target add $target), or $each to build it"
 done
-rust=$(rustc --version | cut -d' ' -f2)
-toolchain=$dir/$rust
+version=$(rustc --version | cut -d' ' -f2)
+toolchain=$dir/$version
 if [ ! -d "$toolchain/lib/rustlib/src/rust" ]; then
-  step "fetching the source of Rust $rust"
+  step "fetching the source of Rust $version"
   mkdir -p "$dir/debian"
-  newer "$dir/debian" download "rust-src=$rust+*" || fail "the source of Rust $rust could not be had"
+  newer "$dir/debian" download "rust-src=$version+*" || fail "the source of Rust $version could not be had"
   rm -rf "$toolchain" "$toolchain.new" # what an attempt that failed has left
   # Hard links: no space is taken, and the real toolchain is not touched.
   cp -al "$installed" "$toolchain.new" 2>/dev/null || cp -a "$installed" "$toolchain.new"
   mkdir -p "$toolchain.new/lib/rustlib/src/rust"
-  dpkg --fsys-tarfile "$dir/debian/rust-src_$rust"*.deb |
-    tar x -C "$toolchain.new/lib/rustlib/src/rust" --strip-components=4 "./usr/src/rustc-$rust/library"
+  dpkg --fsys-tarfile "$dir/debian/rust-src_$version"*.deb |
+    tar x -C "$toolchain.new/lib/rustlib/src/rust" --strip-components=4 "./usr/src/rustc-$version/library"
   mv "$toolchain.new" "$toolchain"
 fi
 if [ ! -d "$toolchain/lib/rustlib/$target/lib" ]; then

