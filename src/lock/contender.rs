@@ -42,12 +42,14 @@ const BURST: u32 = 10;
 const STEPS: u32 = 7;
 /// As long as a look and a wake-up may differ.
 const STEP: Duration = Duration::from_micros(50);
-/// A waiter that loses as many races for a lock, each against other waiters, leaves the next ones to them.
+/// Races that follow each other this soon are as much work for those who lose as for those who win.
+const BRISK: Duration = Duration::from_millis(1);
+/// A waiter that loses as many of them leaves the next ones to others.
 const RACES: u32 = 3;
 /// For as many microseconds, or up to twice as many, and for twice as long with each race it loses then.
 const AWAY: u64 = 200;
 /// It is doubled this often.
-const DOUBLINGS: u32 = 2;
+const DOUBLINGS: u32 = 5;
 /// How often the file may change under a single look before the look is put off.
 const ROUNDS: usize = 16;
 
@@ -154,7 +156,7 @@ impl Contender {
         self.burst = BURST;
         self.stirred = true;
         match &self.seen {
-            Some(seen) if self.crowded => (STEP * STEPS.saturating_sub(self.lost)).min(seen.looked.elapsed() / 8),
+            Some(seen) if self.crowded => (STEP * STEPS.saturating_sub(self.lost)).min(seen.unmoved_for() / 8),
             _ => Duration::ZERO,
         }
     }
@@ -344,10 +346,13 @@ impl Contender {
         }
     }
 
-    /// For how long this one stays away, if it loses all the time: with many waiters most do, and each that is woken
-    /// delays the others.
+    /// For how long this one stays away, if it loses all the time and one race follows the other: with many waiters
+    /// most do, and each that is woken delays the others.
     fn away(&mut self) -> Option<Duration> {
         let doublings = self.lost.checked_sub(RACES)?.min(DOUBLINGS);
+        if self.moved.as_ref()?.unmoved_for() > BRISK {
+            return None;
+        }
         self.burst = 0;
         // Another time in each process: those that come back together would only meet again.
         let who = (std::process::id(), self.last_token, self.lost);
@@ -387,6 +392,11 @@ impl Seen {
         let Self { contents, modified, unmoved, .. } = self;
         let us = Identity::of_this_process();
         Sighting { os_lock, contents, modified: *modified, unmoved: *unmoved, now: SystemTime::now(), us }
+    }
+
+    /// For how long it has not moved, as far as was seen.
+    fn unmoved_for(&self) -> Duration {
+        self.unmoved + self.looked.elapsed()
     }
 
     /// Notes what a look at the open file shows, and for how long it has not moved.
