@@ -87,16 +87,20 @@ test('nor does one of anything that is no error, where Node reports an error in 
     t,
     `process.on('uncaughtException', () => {})
      const reasons = [new Error('one'), 'a text', undefined, null, Symbol('one'), { code: 1 }, new DOMException('one')]
+     let open = reasons.length
+     let allHandled
+     const handled = new Promise((resolve) => (allHandled = resolve))
      const works = reasons.map((reason, index) => leasehold.withFileLock(args.path + index, async (lock) => {
        const late = Promise.reject(reason)
        await new Promise((resolve) => setTimeout(resolve, 50))
        await late.catch(() => {})
+       if ((open -= 1) === 0) setImmediate(allHandled) // Node tells of it in this turn
        await new Promise((resolve) => setTimeout(resolve, 1000))
        lock.assertHeld()
      }))
-     // Nobody handles this one, and what others handle is no excuse for it.
+     // Nobody handles this one, and what others have handled is no excuse for it.
      works.push(leasehold.withFileLock(args.path, async ({ signal }) => {
-       await new Promise((resolve) => setTimeout(resolve, 200))
+       await handled
        void Promise.reject('nobody handles this')
        await new Promise((resolve) => signal.addEventListener('abort', resolve))
      }))
