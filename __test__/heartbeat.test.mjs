@@ -6,9 +6,11 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { child, leasehold, scratch, sleep, until } from './support/index.mjs'
 import { assertLost, assertTold, warningsAbout } from './support/losses.mjs'
-import { patience } from './support/platform.mjs'
+import { onWine, patience } from './support/platform.mjs'
 
 const SOON = 5000
+/** Each beat looks at the file's name. */
+const TOO_MANY_FILES = onWine && 'wine closes nothing that was opened on a file with a lock before the lock is gone'
 /** From more than a thousand leases on, beats are put together. */
 const CROWD = 1200
 
@@ -66,7 +68,7 @@ describe('heartbeat', { concurrency: 4 }, () => {
     await lock.release()
   })
 
-  test('none of a crowd of leases misses its beats', async (t) => {
+  test('none of a crowd of leases misses its beats', { skip: TOO_MANY_FILES }, async (t) => {
     const directory = scratch(t)
     const leaseMs = 1500 * patience
     const holding = child(
