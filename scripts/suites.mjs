@@ -15,12 +15,14 @@ export function asked() {
   return { versions: values.node, chosen: positionals }
 }
 
-/** The names of the suites that hold one of `parts`; of all without them. */
+/** The names of the suites that hold one of `parts`; of all without them. Throws where a part is in none. */
 export function suites(parts) {
-  return readdirSync(join(root, '__test__'))
+  const all = readdirSync(join(root, '__test__'))
     .filter((name) => name.endsWith('.test.mjs'))
     .map((name) => name.slice(0, -'.test.mjs'.length))
-    .filter((name) => parts.length === 0 || parts.some((part) => name.includes(part)))
+  const nowhere = parts.find((part) => !all.some((name) => name.includes(part)))
+  if (nowhere !== undefined) throw new Error(`no suite has "${nowhere}" in its name: there are ${all.join(', ')}`)
+  return all.filter((name) => parts.length === 0 || parts.some((part) => name.includes(part)))
 }
 
 /** Runs a program; resolves to its exit status and what it printed. */
