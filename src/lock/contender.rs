@@ -1,14 +1,16 @@
 //! Trying to get a lock file: look at it, judge it, take it or say when to look again.
 
+mod rivals;
 mod taking;
 #[cfg(test)]
 mod tests;
 
 use std::fs::File;
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+
+use rivals::Rivals;
 
 use super::draft::Draft;
 use super::error::LockError;
@@ -37,19 +39,6 @@ const WATCHED_GAP: Duration = Duration::from_secs(1);
 const SOON: Duration = Duration::from_micros(100);
 /// This often.
 const BURST: u32 = 10;
-/// Among waiters that know of each other one that has lost no race yet looks as many steps after an event, one that
-/// has lost one a step earlier, and so on: who has waited for longest goes first.
-const STEPS: u32 = 7;
-/// As long as a look and a wake-up may differ.
-const STEP: Duration = Duration::from_micros(50);
-/// Races that follow each other this soon are as much work for those who lose as for those who win.
-const BRISK: Duration = Duration::from_millis(1);
-/// A waiter that loses as many of them leaves the next ones to others.
-const RACES: u32 = 3;
-/// For as many microseconds, or up to twice as many, and for twice as long with each race it loses then.
-const AWAY: u64 = 200;
-/// It is doubled this often.
-const DOUBLINGS: u32 = 5;
 /// How often the file may change under a single look before the look is put off.
 const ROUNDS: usize = 16;
 
@@ -64,14 +53,7 @@ pub struct Contender {
     /// Whether somebody else has had the lock since this began.
     contended: bool,
     burst: u32,
-    /// Whether something happened to the lock file since the last look.
-    stirred: bool,
-    /// How many races in a row somebody else has won.
-    lost: u32,
-    /// The file that shows others that this one waits.
-    marked: Option<FileId>,
-    /// Whether others wait, too.
-    crowded: bool,
+    rivals: Rivals,
 }
 
 /// The lock file as it was last looked at. It stays open between looks: opening it each time would
@@ -131,10 +113,7 @@ impl Contender {
             last_token: 0,
             contended: pace == Pace::Careful,
             burst: 0,
-            stirred: false,
-            lost: 0,
-            marked: None,
-            crowded: false,
+            rivals: Rivals::default(),
         }
     }
 
@@ -154,11 +133,7 @@ impl Contender {
     /// who has lost fewer races than others may have goes after them.
     pub fn stir(&mut self) -> Duration {
         self.burst = BURST;
-        self.stirred = true;
-        match &self.seen {
-            Some(seen) if self.crowded => (STEP * STEPS.saturating_sub(self.lost)).min(seen.unmoved_for() / 8),
-            _ => Duration::ZERO,
-        }
+        self.rivals.stir(self.seen.as_ref().map_or(Duration::ZERO, Seen::unmoved_for))
     }
 
     /// Who had the lock when it was last looked at.
@@ -199,11 +174,11 @@ impl Contender {
                 if let Ok(Some(sidecar)) = published {
                     return Ok(Look::Taken { sidecar, from: None });
                 }
-                if self.stirred && self.moved.is_some() && matches!(published, Ok(None)) {
-                    self.lose();
-                    if let Some(again) = self.away() {
-                        return Ok(Look::Held { again });
-                    }
+                if let (Some(moved), Ok(None)) = (&self.moved, &published)
+                    && let Some(again) = self.rivals.lose_file(moved.unmoved_for(), self.last_token)
+                {
+                    self.burst = 0;
+                    return Ok(Look::Held { again });
                 }
                 // A full disk is no hindrance where the file stands already.
                 let failure = published.err();
@@ -326,38 +301,17 @@ impl Contender {
                 } else if meta.accessed <= meta.modified {
                     // Show the holder that somebody waits. A hint only, so its failure is none.
                     let _ = sys::mark(&seen.file);
-                    self.marked = Some(seen.id);
-                } else if self.marked != Some(seen.id) {
-                    self.crowded = true;
+                    self.rivals.mark(seen.id);
+                } else {
+                    self.rivals.see_mark(seen.id);
                 }
+                // Another owner, in the same file.
                 if before > 0 && self.last_token > before {
-                    self.lose();
+                    self.rivals.lose();
                 }
                 Ok(Outcome::Done(self.again(recheck)))
             }
         }
-    }
-
-    /// Somebody else was faster, if anybody had to be.
-    fn lose(&mut self) {
-        if std::mem::take(&mut self.stirred) {
-            self.lost += 1;
-            self.crowded = true;
-        }
-    }
-
-    /// For how long this one stays away, if it loses all the time and one race follows the other: with many waiters
-    /// most do, and each that is woken delays the others.
-    fn away(&mut self) -> Option<Duration> {
-        let doublings = self.lost.checked_sub(RACES)?.min(DOUBLINGS);
-        if self.moved.as_ref()?.unmoved_for() > BRISK {
-            return None;
-        }
-        self.burst = 0;
-        // Another time in each process: those that come back together would only meet again.
-        let who = (std::process::id(), self.last_token, self.lost);
-        let more = BuildHasherDefault::<DefaultHasher>::new().hash_one(who) % AWAY;
-        Some(Duration::from_micros(AWAY + more) * (1 << doublings))
     }
 
     fn again(&mut self, recheck: Option<Duration>) -> Look {

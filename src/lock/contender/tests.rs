@@ -2,19 +2,23 @@ use std::fs::{self, File};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::{AWAY, BRISK, Contender, DOUBLINGS, Look, Pace, RACES, STEP, STEPS};
+use super::rivals::{AWAY, BRISK, DOUBLINGS, RACES, STEP, STEPS};
+use super::{Contender, Look, Pace};
 use crate::lock::identity::Identity;
 use crate::lock::record::NativeRecord;
 use crate::lock::sys::{self, Instant, OsLock};
 use crate::lock::target::Target;
 use crate::lock::terms::Terms;
 
+fn record(terms: &Terms, token: u64) -> Vec<u8> {
+    NativeRecord::new(Identity::of_this_process(), &terms.claim, token, true, SystemTime::now()).render(0)
+}
+
 /// A lock file of somebody else's, in place of the one that stands there.
 fn winner(target: &Target, terms: &Terms) -> File {
     let path = &target.lock_path;
     let _ = sys::unlink(path);
-    let record = NativeRecord::new(Identity::of_this_process(), &terms.claim, 1, true, SystemTime::now());
-    fs::write(path, record.render(0)).unwrap();
+    fs::write(path, record(terms, 1)).unwrap();
     let file = sys::open_lock_file(path).unwrap();
     assert_eq!(sys::try_lock(&file).unwrap(), OsLock::Acquired);
     file
@@ -91,6 +95,12 @@ fn who_has_waited_for_longer_looks_earlier() {
         let pause = look(&mut second);
         held.push(winner(&target, &terms));
         pause
+    });
+    assert!(pauses.is_sorted_by(|earlier, later| earlier > later), "{pauses:?}");
+    // Where the file stays it tells of its next owner.
+    let pauses = [2, 3, 4].map(|token| {
+        fs::write(&target.lock_path, record(&terms, token)).unwrap();
+        look(&mut second)
     });
     assert!(pauses.is_sorted_by(|earlier, later| earlier > later), "{pauses:?}");
 }
