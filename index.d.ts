@@ -173,7 +173,8 @@ export function withFileLock<T>(path: string, fn: (handle: FileLockHandle) => T 
  * Runs `fn` while holding the lock of `path`, and releases it when `fn` is done, however it ends.
  *
  * A call made inside `fn` (in the same chain of async calls) for the same file shares the lock. Any other task of
- * this process queues, first come first served. Other processes wait too, in no particular order.
+ * this process queues, first come first served. Other processes wait too: on Linux the one that has waited for longest
+ * goes first, as far as they know of each other; elsewhere nobody in particular does.
  *
  * @param path - the file to protect. It need not exist; its directory is created if it is missing. The path is
  *   resolved like `path.resolve`, symbolic links in its directory are followed, a link in the last place is not.

@@ -23,7 +23,10 @@ function explain(cause, platform, named) {
   const fromSource =
     `build it from source: run \`node scripts/prepare.mjs\` in a clone of ${name}'s repository (needs Rust 1.95 or ` +
     'newer), and `npm install` that folder, or set NAPI_RS_NATIVE_LIBRARY_PATH to the .node file it makes'
-  if (named) return `${named}, which NAPI_RS_NATIVE_LIBRARY_PATH names, cannot be loaded: ${cause?.message}`
+  if (named) {
+    const problem = `${named}, which NAPI_RS_NATIVE_LIBRARY_PATH names, cannot be loaded: ${cause?.message}`
+    return `${problem}\n- Unset that variable, or ${fromSource}.`
+  }
   const wanted = `${name}-${platform}`
   if (cause?.code !== 'MODULE_NOT_FOUND') {
     return `the binary of ${wanted} is there and cannot be loaded: ${cause?.message}\n- You can ${fromSource}.`
