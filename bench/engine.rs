@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use criterion::{Criterion, criterion_group, criterion_main};
 use leasehold::lock::identity::Identity;
 use leasehold::lock::inspect::inspect;
-use leasehold::lock::record::{Contents, NativeRecord};
+use leasehold::lock::record::{Contents, OwnRecord};
 use leasehold::lock::sys::{Life, OsLock};
 use leasehold::lock::verdict::{Sighting, verdict};
 use leasehold::lock::{Acquired, Hold, Sharing, Terms, acquire, acquire_blocking};
@@ -61,10 +61,9 @@ fn inherited(receiver: &mpsc::Receiver<Result<Hold, leasehold::lock::LockError>>
 }
 
 fn records(criterion: &mut Criterion) {
-    let us = Identity::of_this_process();
     let terms = Terms::default();
     let now = SystemTime::now();
-    let record = || NativeRecord::new(us, &terms.claim, 1 << 60, true, now);
+    let record = || OwnRecord::new(&terms.claim, 1 << 60, true, now).renewed_at(now);
     let bytes = record().render(0);
     criterion.bench_function("record: make and render", |bencher| bencher.iter(|| record().render(0)));
     criterion.bench_function("record: parse", |bencher| bencher.iter(|| Contents::parse(black_box(&bytes))));
@@ -74,7 +73,7 @@ fn verdicts(criterion: &mut Criterion) {
     let us = Identity::of_this_process();
     let terms = Terms::default();
     let now = SystemTime::now();
-    let native = Contents::parse(&NativeRecord::new(us, &terms.claim, 1, true, now).render(0));
+    let native = Contents::parse(&OwnRecord::new(&terms.claim, 1, true, now).render(now, 0));
     let theirs = Contents::parse(br#"{ "pid": 7, "createdAt": "2026-01-01T00:00:00.000Z" }"#);
     let sighting = |os_lock, contents| Sighting { os_lock, contents, modified: now, unmoved: Duration::ZERO, now, us };
     let mut group = criterion.benchmark_group("verdict");

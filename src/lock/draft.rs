@@ -17,10 +17,9 @@ use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
 
-use super::identity::Identity;
 use super::inspect::read_contents;
 use super::post::Post;
-use super::record::{Claim, Contents, NativeRecord};
+use super::record::{Claim, Contents, OwnRecord};
 use super::sys::{self, FsClass, Life, OsLock};
 use super::target::Target;
 
@@ -28,7 +27,7 @@ use super::target::Target;
 pub struct Draft {
     file: File,
     name: Name,
-    record: Box<NativeRecord>,
+    record: OwnRecord,
     len: usize,
 }
 
@@ -75,7 +74,7 @@ pub struct Published {
     /// The open, locked file.
     pub file: File,
     /// What stands in it.
-    pub record: Box<NativeRecord>,
+    pub record: OwnRecord,
     /// How many bytes it has.
     pub len: usize,
     /// Whether its private name could not be removed yet.
@@ -105,14 +104,14 @@ impl Draft {
     fn fill(file: File, name: Name, claim: &Claim, token: impl Fn(SystemTime) -> u64) -> io::Result<Self> {
         let os_lock = sys::try_lock(&file)? == OsLock::Acquired;
         let now = SystemTime::now();
-        let record = NativeRecord::new(Identity::of_this_process(), claim, token(now), os_lock, now);
-        let mut draft = Self { file, name, record: Box::new(record), len: 0 };
+        let record = OwnRecord::new(claim, token(now), os_lock, now);
+        let mut draft = Self { file, name, record, len: 0 };
         draft.write()?;
         Ok(draft)
     }
 
     fn write(&mut self) -> io::Result<()> {
-        let bytes = self.record.render(self.len);
+        let bytes = self.record.render(self.record.acquired_at, self.len);
         sys::write_at(&self.file, &bytes, 0)?;
         self.len = bytes.len();
         Ok(())
@@ -120,9 +119,8 @@ impl Draft {
 
     /// Makes a draft that was kept while waiting say what holds now.
     pub fn renew(&mut self, claim: &Claim, token: impl Fn(SystemTime) -> u64) -> io::Result<()> {
-        let os_lock = self.record.leasehold.os_lock;
         let now = SystemTime::now();
-        *self.record = NativeRecord::new(Identity::of_this_process(), claim, token(now), os_lock, now);
+        self.record = OwnRecord::new(claim, token(now), self.record.os_lock, now);
         self.write()
     }
 
@@ -142,7 +140,7 @@ impl Draft {
             (Err(error), _) if error.kind() == ErrorKind::AlreadyExists => Ok(Err(self)),
             // Without /proc an unnamed file cannot get a name, and the error is "not found".
             (Err(error), Name::Unnamed) if sys::is_unsupported(&error) || error.kind() == ErrorKind::NotFound => {
-                let token = self.record.leasehold.token;
+                let token = self.record.token;
                 Self::named(target, claim, |_| token)?.publish(target, claim)
             }
             (Err(error), Name::Temporary(_)) if sys::is_unsupported(&error) => self.publish_linked(target, claim),
@@ -157,7 +155,7 @@ impl Draft {
     fn publish_linked(mut self, target: &Target, claim: &Claim) -> io::Result<Result<Published, Self>> {
         let Name::Temporary(temporary) = &self.name else { return Ok(Err(self)) };
         let temporary = temporary.path.clone();
-        self.record.leasehold.os_lock = false;
+        self.record.os_lock = false;
         self.write()?;
         match sys::link(&temporary, &target.lock_path) {
             Ok(()) => {
@@ -177,7 +175,7 @@ impl Draft {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(Err(self)),
             Err(error) => return Err(error),
         };
-        match Self::fill(file, Name::Unnamed, claim, |_| self.record.leasehold.token) {
+        match Self::fill(file, Name::Unnamed, claim, |_| self.record.token) {
             Ok(draft) => Ok(Ok(draft.published())),
             Err(error) => {
                 // A full disk, say: an empty lock file must not stay behind. It is ours: we just
@@ -221,12 +219,12 @@ impl Published {
         }
         // We may have been frozen since: then it may be somebody else's by now.
         let contents = read_contents(&file, &sys::stat_file(&file)?)?;
-        if !matches!(&contents, Contents::Native(record) if *record == self.record) {
+        let written_at = self.record.acquired_at;
+        if !matches!(contents, Contents::Native(record) if *record == self.record.renewed_at(written_at)) {
             return Ok(());
         }
-        let mut record = self.record.clone();
-        record.leasehold.os_lock = true;
-        let bytes = record.render(self.len);
+        let record = OwnRecord { os_lock: true, ..self.record.clone() };
+        let bytes = record.render(written_at, self.len);
         sys::write_at(&file, &bytes, 0)?;
         self.len = bytes.len();
         self.record = record;

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use proptest::prelude::*;
 
 use super::identity::Identity;
-use super::record::{Claim, Contents, JsRecord, MAX_LEN, NativeRecord, iso, parse_iso};
+use super::record::{Claim, Contents, JsRecord, MAX_LEN, NativeRecord, OwnRecord, iso, parse_iso};
 use super::sys::{Life, OsLock};
 use super::target::Target;
 use super::terms::{LEASE_MIN, Recovery, Terms};
@@ -64,7 +64,8 @@ prop_compose! {
         let (machine_id, boot_id) = (machine_id.map(Into::into), boot_id.map(Into::into));
         let owner = Identity { pid, start, host: host.into(), machine_id, boot_id, pid_namespace };
         let claim = Claim { lease: Duration::from_millis(1), max_hold: None, label };
-        let mut record = NativeRecord::new(&owner, &claim, token, flags.0, SystemTime::UNIX_EPOCH);
+        let long_ago = SystemTime::UNIX_EPOCH;
+        let mut record = NativeRecord::new(&owner, &OwnRecord::new(&claim, token, flags.0, long_ago), long_ago);
         record.leasehold.held = flags.1;
         (record.leasehold.lease_ms, record.leasehold.beat_ms) = times;
         (record.created_at, record.leasehold.acquired_at) = dates;

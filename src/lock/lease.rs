@@ -77,6 +77,8 @@ impl Holders {
 
     fn insert(&mut self, hold: HoldId, holder: Holder) {
         let at = self.0.partition_point(|(id, _)| *id < hold);
+        // Not room for four at once.
+        self.0.reserve_exact(usize::from(self.0.is_empty()));
         self.0.insert(at, (hold, holder));
     }
 }

@@ -19,6 +19,9 @@ pub const CREATED_AT: u64 = b"{\n  \"createdAt\": \"".len() as u64;
 /// Lock files longer than this are nobody's record, and are replaced rather than padded.
 pub const MAX_LEN: usize = 16 * 1024;
 
+/// Hardly a record is longer, unless it has a label.
+const USUAL_LEN: usize = 640;
+
 /// The version of the protocol that native records speak.
 const PROTOCOL: u32 = 1;
 
@@ -111,29 +114,64 @@ pub struct Claim {
     pub label: Option<String>,
 }
 
-impl NativeRecord {
+/// The record of a lock of ours. Whatever is the same in all of them, or easily found out, is added when it is written:
+/// ten thousand locks may be held.
+#[derive(Clone, Debug)]
+pub struct OwnRecord {
+    /// The fencing token of the owner on disk.
+    pub token: u64,
+    /// Whether anybody holds the lock: `false` after a release that kept the file.
+    pub held: bool,
+    /// Whether an operating-system lock backs it.
+    pub os_lock: bool,
+    /// When the lock was acquired.
+    pub acquired_at: SystemTime,
+    /// What the owner says about its lease.
+    pub claim: Claim,
+}
+
+impl OwnRecord {
     /// A record that says "this process, from now on".
     #[must_use]
-    pub fn new(identity: &Identity, claim: &Claim, token: u64, os_lock: bool, now: SystemTime) -> Self {
-        let at = iso(now);
+    pub fn new(claim: &Claim, token: u64, os_lock: bool, now: SystemTime) -> Self {
+        Self { token, held: true, os_lock, acquired_at: now, claim: claim.clone() }
+    }
+
+    /// The whole record, renewed at `created_at`.
+    #[must_use]
+    pub fn renewed_at(&self, created_at: SystemTime) -> NativeRecord {
+        NativeRecord::new(Identity::of_this_process(), self, created_at)
+    }
+
+    /// The bytes of the record, renewed at `created_at`, to be written over `old_len` bytes.
+    #[must_use]
+    pub fn render(&self, created_at: SystemTime, old_len: usize) -> Vec<u8> {
+        self.renewed_at(created_at).render(old_len)
+    }
+}
+
+impl NativeRecord {
+    /// The record that `identity` writes about its lock at `created_at`.
+    #[must_use]
+    pub fn new(identity: &Identity, own: &OwnRecord, created_at: SystemTime) -> Self {
         Self {
-            created_at: at.clone(),
+            created_at: iso(created_at),
             pid: identity.pid,
             starttime: identity.start,
             leasehold: NativePart {
                 protocol: PROTOCOL,
-                token,
-                held: true,
-                os_lock,
-                acquired_at: at,
-                lease_ms: millis(claim.lease),
-                max_hold_ms: claim.max_hold.map(millis),
-                beat_ms: millis(beat_interval(claim.lease)),
+                token: own.token,
+                held: own.held,
+                os_lock: own.os_lock,
+                acquired_at: iso(own.acquired_at),
+                lease_ms: millis(own.claim.lease),
+                max_hold_ms: own.claim.max_hold.map(millis),
+                beat_ms: millis(beat_interval(own.claim.lease)),
                 host: identity.host.clone(),
                 machine_id: identity.machine_id.clone(),
                 boot_id: identity.boot_id.clone(),
                 pid_namespace: identity.pid_namespace,
-                label: claim.label.clone(),
+                label: own.claim.label.clone(),
             },
         }
     }
@@ -143,7 +181,8 @@ impl NativeRecord {
     /// longer one it is written over.
     #[must_use]
     pub fn render(&self, min_len: usize) -> Vec<u8> {
-        let mut bytes = serde_json::to_vec_pretty(self).expect("a record is plain data");
+        let mut bytes = Vec::with_capacity(min_len.max(USUAL_LEN));
+        serde_json::to_writer_pretty(&mut bytes, self).expect("a record is plain data");
         bytes.resize(bytes.len().max(min_len.saturating_sub(1)), b' ');
         bytes.push(b'\n');
         bytes
@@ -293,7 +332,7 @@ mod tests {
             max_hold: Some(Duration::from_mins(5)),
             label: label.map(ToOwned::to_owned),
         };
-        NativeRecord::new(Identity::of_this_process(), &claim, 7, true, SystemTime::now())
+        OwnRecord::new(&claim, 7, true, SystemTime::now()).renewed_at(SystemTime::now())
     }
 
     #[test]

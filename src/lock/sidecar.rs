@@ -9,9 +9,12 @@ use super::draft::Published;
 use super::guard::Guard;
 use super::inspect::read_contents;
 use super::post::Post;
-use super::record::{CREATED_AT, Claim, Contents, NativeRecord, TOKEN_STRIDE, beat_interval, clock_token, iso, millis};
+use super::record::{CREATED_AT, Claim, Contents, OwnRecord, TOKEN_STRIDE, clock_token, iso};
 use super::sys::{self, FileId, FsClass, Meta, OsLock, WatchId, Watcher};
 use super::target::Target;
+
+/// When a record was renewed that is to be stale for JS peers.
+const LONG_AGO: SystemTime = SystemTime::UNIX_EPOCH;
 
 /// An owned lock file: the open descriptor with its operating-system lock, and what we wrote.
 pub struct Sidecar {
@@ -19,7 +22,7 @@ pub struct Sidecar {
     /// Which file it is; found out when it is first needed, to keep acquiring cheap.
     id: Option<FileId>,
     target: Arc<Target>,
-    record: Box<NativeRecord>,
+    record: OwnRecord,
     len: usize,
     keep: bool,
     /// The token that stands in the file. The one in `record` may be larger until the next beat.
@@ -70,7 +73,7 @@ impl Sidecar {
         let Published { file, record, len, has_other_name } = published;
         // One that has its private name, too, may lose the public one without our noticing it by the number.
         let id = id.or_else(|| has_other_name.then(|| sys::stat_file(&file).ok().map(|meta| meta.id)).flatten());
-        let written_token = record.leasehold.token;
+        let written_token = record.token;
         let taken_at = SystemTime::now();
         Self {
             file,
@@ -91,7 +94,7 @@ impl Sidecar {
     /// Moves the token to now: whoever had the lock before had it before now. The record follows soon;
     /// until then the stride between owners on disk covers the difference.
     pub(super) fn date_token(&mut self, now: SystemTime) {
-        let token = &mut self.record.leasehold.token;
+        let token = &mut self.record.token;
         *token = clock_token(now).max(*token);
         self.unwritten = true;
         self.date_is_unwritten = true;
@@ -114,9 +117,9 @@ impl Sidecar {
 
     /// Writes a dated token down at once.
     pub(super) fn write_token(&mut self) {
-        if self.write().is_err() {
+        if self.write(SystemTime::now()).is_err() {
             // What stands in the file is what counts.
-            self.record.leasehold.token = self.written_token;
+            self.record.token = self.written_token;
         }
     }
 
@@ -127,8 +130,8 @@ impl Sidecar {
         self.date_is_unwritten
     }
 
-    fn write(&mut self) -> io::Result<()> {
-        let bytes = self.record.render(self.len);
+    fn write(&mut self, now: SystemTime) -> io::Result<()> {
+        let bytes = self.record.render(now, self.len);
         sys::write_at(&self.file, &bytes, 0)?;
         self.len = bytes.len();
         self.written_token = self.token();
@@ -140,13 +143,13 @@ impl Sidecar {
     /// The token of the owner on disk; hand-overs inside the process count on from it.
     #[must_use]
     pub fn token(&self) -> u64 {
-        self.record.leasehold.token
+        self.record.token
     }
 
     /// Whether an operating-system lock backs it.
     #[must_use]
     pub fn has_os_lock(&self) -> bool {
-        self.record.leasehold.os_lock
+        self.record.os_lock
     }
 
     /// The lock file belongs to this target.
@@ -158,13 +161,7 @@ impl Sidecar {
     /// Passes the file to another task of this process, with the next token. The record follows with
     /// the next beat: an adopter's token exceeds whatever was handed out on the one that stands there.
     pub fn hand_over(&mut self, claim: &Claim, keep: bool) {
-        self.record.leasehold.token += 1;
-        let now = iso(SystemTime::now());
-        self.record.leasehold.max_hold_ms = claim.max_hold.map(millis);
-        self.record.leasehold.lease_ms = millis(claim.lease);
-        self.record.leasehold.beat_ms = millis(beat_interval(claim.lease));
-        self.record.leasehold.label.clone_from(&claim.label);
-        self.record.leasehold.acquired_at = now;
+        self.record = OwnRecord::new(claim, self.token() + 1, self.has_os_lock(), SystemTime::now());
         self.keep = keep;
         self.unwritten = true;
     }
@@ -176,11 +173,11 @@ impl Sidecar {
     ///
     /// The file system's, when it could not tell: that is no loss.
     pub fn beat(&mut self) -> io::Result<Seen> {
-        self.record.created_at = iso(SystemTime::now());
+        let now = SystemTime::now();
         let written = if self.unwritten {
-            self.write()
+            self.write(now)
         } else {
-            sys::write_at(&self.file, self.record.created_at.as_bytes(), CREATED_AT)
+            sys::write_at(&self.file, iso(now).as_bytes(), CREATED_AT)
         };
         if written.is_err() {
             sys::touch(&self.file)?;
@@ -240,7 +237,7 @@ impl Sidecar {
             Err(error) => return Err(error),
         };
         let ours = there.token() == self.written_token
-            && matches!(&there, Contents::Native(record) if record.pid == self.record.pid);
+            && matches!(&there, Contents::Native(record) if record.pid == std::process::id());
         // A record torn by our own beat reads as nothing: the same file is still ours.
         let torn = same_file && there == Contents::Unreadable;
         Ok((if ours || torn { Standing::Ours } else { Standing::Replaced }, Some(by_path)))
@@ -267,9 +264,9 @@ impl Sidecar {
     /// record tells JS peers that it is stale; the [`Leftover`] can be removed later.
     pub fn release(mut self) -> Result<GivenUp, Box<Leftover>> {
         if self.keep {
-            self.record.leasehold.held = false;
+            self.record.held = false;
             // Should this fail, the next native peer sees an owner without a lock, which is as free.
-            let _ = self.write();
+            let _ = self.write(SystemTime::now());
             // Not left to close: a child process between fork and exec has the descriptor too.
             let _ = sys::unlock(&self.file);
             return Ok(GivenUp { standing: Standing::Ours, wanted: false });
@@ -320,10 +317,9 @@ pub struct Leftover {
 
 impl Leftover {
     fn new(mut sidecar: Sidecar, error: io::Error) -> Self {
-        sidecar.record.leasehold.held = false;
-        sidecar.record.created_at = iso(SystemTime::UNIX_EPOCH);
+        sidecar.record.held = false;
         // As good as it gets: without it JS peers wait until their `stale`.
-        let _ = sidecar.write();
+        let _ = sidecar.write(LONG_AGO);
         let _ = sys::unlock(&sidecar.file);
         let _ = sys::unguard(&sidecar.file);
         Self { sidecar, error }
@@ -351,7 +347,8 @@ impl Leftover {
             }
             let meta = sys::stat_file(&sidecar.file)?;
             let contents = read_contents(&sidecar.file, &meta)?;
-            let untouched = matches!(&contents, Contents::Native(record) if **record == *sidecar.record);
+            let untouched =
+                matches!(contents, Contents::Native(record) if *record == sidecar.record.renewed_at(LONG_AGO));
             if untouched { sidecar.remove().map(drop) } else { Ok(()) }
         })();
         if removed.is_err() {

@@ -8,9 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, SystemTime};
 
-use super::identity::Identity;
 use super::loss::LossReason;
-use super::record::{Claim, Contents, NativeRecord, TOKEN_STRIDE};
+use super::record::{Claim, Contents, OwnRecord, TOKEN_STRIDE};
 use super::sys::{self, Instant, OsLock};
 use super::terms::{LEASE_MIN, Sharing};
 use super::verdict::Cause;
@@ -42,7 +41,7 @@ fn at_once() -> Terms {
 /// A native peer's lock file with the shortest lease, and its descriptor while it holds the lock.
 fn stranger(lock_path: &Path, token: u64) -> File {
     let claim = Claim { lease: LEASE_MIN, max_hold: None, label: Some("stranger".into()) };
-    let record = NativeRecord::new(Identity::of_this_process(), &claim, token, true, SystemTime::now());
+    let record = OwnRecord::new(&claim, token, true, SystemTime::now()).renewed_at(SystemTime::now());
     fs::write(lock_path, record.render(0)).unwrap();
     let file = sys::open_lock_file(lock_path).unwrap();
     assert_eq!(sys::try_lock(&file).unwrap(), OsLock::Acquired);

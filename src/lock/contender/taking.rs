@@ -7,9 +7,8 @@ use super::{Contender, Look, Outcome, Seen};
 use crate::lock::draft::{Draft, Published};
 use crate::lock::error::LockError;
 use crate::lock::guard::{Guard, is_reclaimed_by_javascript};
-use crate::lock::identity::Identity;
 use crate::lock::inspect::read_contents;
-use crate::lock::record::{MAX_LEN, NativeRecord, TOKEN_STRIDE, clock_token, next_token, token_after_release};
+use crate::lock::record::{MAX_LEN, OwnRecord, TOKEN_STRIDE, clock_token, next_token, token_after_release};
 use crate::lock::sidecar::Sidecar;
 use crate::lock::sys::{self, FileId, Meta, OsLock};
 use crate::lock::terms::Terms;
@@ -104,16 +103,15 @@ impl Contender {
             Cause::Released => clock_token(SystemTime::now()).max(seen.contents.token() + 1),
             _ => next_token(self.last_token, SystemTime::now()),
         };
-        let us = Identity::of_this_process();
-        let record = NativeRecord::new(us, &terms.claim, token, os_lock == OsLock::Acquired, SystemTime::now());
-        let bytes = record.render(usize::try_from(meta.len).unwrap_or(MAX_LEN));
+        let record = OwnRecord::new(&terms.claim, token, os_lock == OsLock::Acquired, SystemTime::now());
+        let bytes = record.render(record.acquired_at, usize::try_from(meta.len).unwrap_or(MAX_LEN));
         sys::write_at(&seen.file, &bytes, 0).map_err(|error| io("write", error))?;
         if !still_there(seen.id) {
             return Ok(Outcome::Moved);
         }
         let Some(Seen { file, id, .. }) = self.seen.take() else { return Ok(Outcome::Moved) };
         guard.release(&file).map_err(|error| io("unlock", error))?;
-        let published = Published { file, record: Box::new(record), len: bytes.len(), has_other_name: false };
+        let published = Published { file, record, len: bytes.len(), has_other_name: false };
         let sidecar = Sidecar::new(target, Some(id), published, terms.keep_file);
         Ok(Outcome::Done(Look::Taken { sidecar, from: Some(cause).filter(|cause| *cause != Cause::Released) }))
     }

@@ -4,14 +4,13 @@ use std::time::{Duration, SystemTime};
 
 use super::rivals::{AWAY, BRISK, DOUBLINGS, RACES, STEP, STEPS};
 use super::{Contender, Look, Pace};
-use crate::lock::identity::Identity;
-use crate::lock::record::NativeRecord;
+use crate::lock::record::OwnRecord;
 use crate::lock::sys::{self, Instant, OsLock};
 use crate::lock::target::Target;
 use crate::lock::terms::Terms;
 
 fn record(terms: &Terms, token: u64) -> Vec<u8> {
-    NativeRecord::new(Identity::of_this_process(), &terms.claim, token, true, SystemTime::now()).render(0)
+    OwnRecord::new(&terms.claim, token, true, SystemTime::now()).render(SystemTime::now(), 0)
 }
 
 /// A lock file of somebody else's, in place of the one that stands there.

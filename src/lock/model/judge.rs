@@ -7,7 +7,7 @@ use super::rules::Rule;
 use super::world::{Ino, Record, World};
 use super::{Clock, Model};
 use crate::lock::identity::Identity;
-use crate::lock::record::{Claim, Contents, JsRecord, NativeRecord, TOKEN_STRIDE, clock_token, next_token};
+use crate::lock::record::{Claim, Contents, JsRecord, NativeRecord, OwnRecord, TOKEN_STRIDE, clock_token, next_token};
 use crate::lock::sys::{Life, OsLock};
 use crate::lock::terms::{LEASE_DEFAULT, Terms};
 use crate::lock::verdict::{Cause, Sighting, Verdict, verdict};
@@ -119,7 +119,7 @@ fn decide(facts: &Facts) -> Verdict {
         Record::Native { owner, held, .. } => {
             let claim = Claim { lease: LEASE_DEFAULT, max_hold: None, label: None };
             let pid = if owner.is_some() { LIVING } else { DEAD };
-            let mut record = NativeRecord::new(&identity(pid), &claim, 1, true, changed);
+            let mut record = NativeRecord::new(&identity(pid), &OwnRecord::new(&claim, 1, true, changed), changed);
             record.leasehold.held = held;
             Contents::Native(Box::new(record))
         }

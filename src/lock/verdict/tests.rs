@@ -1,5 +1,5 @@
 use super::*;
-use crate::lock::record::Claim;
+use crate::lock::record::{Claim, OwnRecord};
 
 const NOW: Duration = Duration::from_hours(500_000);
 
@@ -26,7 +26,8 @@ fn us() -> Identity {
 fn native_record(change: impl FnOnce(&mut NativeRecord)) -> Contents {
     let claim = Claim { lease: LEASE_DEFAULT, max_hold: None, label: None };
     let owner = Identity { pid: 20, start: Some(6), ..us() };
-    let mut record = NativeRecord::new(&owner, &claim, 1, true, SystemTime::UNIX_EPOCH + NOW);
+    let now = SystemTime::UNIX_EPOCH + NOW;
+    let mut record = NativeRecord::new(&owner, &OwnRecord::new(&claim, 1, true, now), now);
     change(&mut record);
     Contents::Native(Box::new(record))
 }
