@@ -27,7 +27,7 @@ const DOZE: Duration = Duration::from_millis(500);
 
 /// How long the thread rests at least where there are more than `CROWD` leases: waking for each of them takes a third
 /// of its time. So much later may a lease of a crowd be looked after.
-const REST: Duration = Duration::from_millis(10);
+const REST: Duration = Duration::from_millis(25);
 /// See above.
 const CROWD: usize = 1000;
 
