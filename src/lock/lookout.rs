@@ -245,6 +245,8 @@ impl Rounds {
         match looked {
             Ok(Look::Taken { sidecar, from }) => {
                 registry::taken(contender.target(), sidecar, from);
+                // Who has the lock now may have been put on this very processor, behind us.
+                std::thread::yield_now();
                 contender.forget(watcher);
                 if let Some(after) = after {
                     self.watched.remove(&after);
