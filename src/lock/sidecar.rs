@@ -174,11 +174,8 @@ impl Sidecar {
     /// The file system's, when it could not tell: that is no loss.
     pub fn beat(&mut self) -> io::Result<Seen> {
         let now = SystemTime::now();
-        let written = if self.unwritten {
-            self.write(now)
-        } else {
-            sys::write_at(&self.file, iso(now).as_bytes(), CREATED_AT)
-        };
+        let written =
+            if self.unwritten { self.write(now) } else { sys::write_at(&self.file, iso(now).as_bytes(), CREATED_AT) };
         if written.is_err() {
             sys::touch(&self.file)?;
         }

@@ -89,9 +89,11 @@ impl Contender {
             return self.stand_back(os_lock);
         };
         let still_there = |id: FileId| sys::stat_path(&target.lock_path).is_ok_and(|meta| meta.id == id);
-        // Where there are no operating-system locks, somebody else may have adopted it meanwhile.
-        let now = read_contents(&seen.file, meta).map_err(|error| io("read", error))?;
-        if now != seen.contents || !still_there(seen.id) {
+        // Where there are no operating-system locks, somebody else may have adopted it meanwhile; and JS peers keep to
+        // neither lock nor guard. Only native peers share files that stay when they are released.
+        let is_private = cause == Cause::Released && os_lock == OsLock::Acquired;
+        let is_rewritten = || read_contents(&seen.file, meta).map(|now| now != seen.contents);
+        if !is_private && is_rewritten().map_err(|error| io("read", error))? || !still_there(seen.id) {
             return Ok(Outcome::Moved);
         }
         if cause != Cause::Released && is_reclaimed_by_javascript(&target, seen.unmoved) {
@@ -106,7 +108,7 @@ impl Contender {
         let record = OwnRecord::new(&terms.claim, token, os_lock == OsLock::Acquired, SystemTime::now());
         let bytes = record.render(record.acquired_at, usize::try_from(meta.len).unwrap_or(MAX_LEN));
         sys::write_at(&seen.file, &bytes, 0).map_err(|error| io("write", error))?;
-        if !still_there(seen.id) {
+        if !is_private && !still_there(seen.id) {
             return Ok(Outcome::Moved);
         }
         let Some(Seen { file, id, .. }) = self.seen.take() else { return Ok(Outcome::Moved) };

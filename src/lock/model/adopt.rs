@@ -4,6 +4,7 @@ use super::native::{Held, Pc};
 use super::rules::Rule;
 use super::world::{At, Record, World};
 use super::{Model, Next, stepped};
+use crate::lock::verdict::Cause;
 
 impl Model {
     /// The next step of a process that adopts a lock file.
@@ -15,7 +16,8 @@ impl Model {
                 if self.keeps_to(Rule::GuardAdoption) && !next.try_guard(fd, ino) {
                     return Pc::Unlock;
                 }
-                Pc::AdoptRead { cause }
+                // Only native peers share files that stay when they are released.
+                if cause == Cause::Released { Pc::AdoptCompare { cause } } else { Pc::AdoptRead { cause } }
             }),
             Pc::AdoptRead { cause } => go("reads it again", &|next| {
                 let changed = next.natives[process].seen.is_some_and(|seen| seen.rewritten);
@@ -37,7 +39,14 @@ impl Model {
             Pc::AdoptWrite { cause } | Pc::AdoptFill { cause } => {
                 for now in self.readings(world) {
                     let token = self.adopted_token(world, process, cause, now);
-                    go("writes its own record over the old one", &|next| overwrite(next, process, token));
+                    go("writes its own record over the old one", &|next| {
+                        let confirm = overwrite(next, process, token);
+                        if cause != Cause::Released {
+                            return confirm;
+                        }
+                        self.hand_out(next, process);
+                        Pc::AdoptUnguard
+                    });
                 }
             }
             Pc::AdoptConfirm => go("compares it once more", &|next| {
