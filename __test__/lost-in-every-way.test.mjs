@@ -183,13 +183,17 @@ const leaks = {
 
 /** Loses all locks in `directory` at once; the files are numbered. */
 const leakAll = `async ({ leasehold, send, args: { directory } }) => {
+  const { basename } = await import('node:path')
+  const had = new Set()
+  const note = ({ lockPath }) => had.add(basename(lockPath))
+  ;(await import('node:diagnostics_channel')).subscribe('leasehold:acquired', note)
   let leaked = 0
   globalThis.process.on('warning', ({ code }) => code === 'LEASEHOLD_LOCK_LEAKED' && send({ told: (leaked += 1) }))
   setInterval(() => {}, 60_000)
   const leaks = [${Object.values(leaks)}]
   for (const [index, leak] of leaks.entries()) await leak({ leasehold, path: directory + '/' + index })
-  // Until whatever they do before they hang is done.
-  while (leasehold.heldLocks().length < leaks.length) await new Promise((resolve) => setTimeout(resolve, 5))
+  // Until whatever they do before they hang is done. The first may have come back by then.
+  while (!leaks.every((_, index) => had.has(index + '.lock'))) await new Promise((resolve) => setTimeout(resolve, 5))
   await new Promise((resolve) => setTimeout(resolve, 100))
   send({ lost: leaks.length })
 }`
