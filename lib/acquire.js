@@ -157,6 +157,7 @@ function acquireFileLockSync(path, options) {
   signal?.throwIfAborted()
   veto?.(path)
   exit.install()
+  const origin = here(acquireFileLockSync)
   const values = valuesOf(options, FILE_OPTIONS)
   const request = (asks) => leaseIn(environment.acquireSync(path, values, chain(), openclaw.mayHold(path), asks))
   let lease
@@ -167,7 +168,7 @@ function acquireFileLockSync(path, options) {
     askLeave(error, options, veto)
     lease = request(false)
   }
-  return handleFor(lease, here(acquireFileLockSync), signal, veto)
+  return handleFor(lease, origin, signal, veto)
 }
 
 async function withFileLock(path, options, fn) {

@@ -13,7 +13,8 @@ let lossOf
 class FileLockHandle {
   #lease
   #origin
-  #releaseOnce
+  #refuse
+  #released
   #signal
 
   static {
@@ -24,25 +25,27 @@ class FileLockHandle {
   constructor(lease, origin, refuse) {
     this.#lease = lease
     this.#origin = origin
+    this.#refuse = refuse
     track(lease.id, origin)
     this.lockPath = lease.lockPath
-    let released
-    const releaseOnce = () => {
-      if (released !== undefined) return
-      refuse?.()
-      released = giveBack(lease)
-    }
     // Properties of their own, so that `const { release } = …` and `{ ...handle }` work. Who keeps nothing else
     // keeps the handle all the same: listeners of its signal are still to be told of a loss.
-    this.release = async () => {
-      this.#releaseOnce()
-      await released
-    }
-    this.#releaseOnce = releaseOnce
+    this.release = this.#release.bind(this)
+  }
+
+  async #release() {
+    this.#releaseOnce()
+    await this.#released
   }
 
   releaseSync() {
     this.#releaseOnce()
+  }
+
+  #releaseOnce() {
+    if (this.#released !== undefined) return
+    this.#refuse?.()
+    this.#released = giveBack(this.#lease)
   }
 
   get token() {
