@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { isPeer, unavailable } from './contestants.mjs'
 import { installPeers } from './install.mjs'
-import { fileSystem, machine } from './machine.mjs'
+import { fileSystem, machine, processorTime } from './machine.mjs'
 import * as calls from './measures/calls.mjs'
 import * as contention from './measures/contention.mjs'
 import * as delay from './measures/delay.mjs'
@@ -24,7 +24,7 @@ import * as uncontended from './measures/uncontended.mjs'
 import * as waiters from './measures/waiters.mjs'
 import { buildFloor, killAll } from './processes.mjs'
 import { publish } from './publish.mjs'
-import { printTable } from './table.mjs'
+import { digits, printTable } from './table.mjs'
 import { judge } from './targets.mjs'
 
 const MEASURES = [uncontended, contention, queue, fairness, waiters, leases, delay, recovery, json, size, scale, calls]
@@ -89,6 +89,12 @@ async function measureAll(measure, rounds) {
   return results
 }
 
+/** The part of the processors' time that the host has taken since `before`. */
+function stolenSince(before) {
+  const now = processorTime()
+  return now && (now.stolen - before.stolen) / (now.all - before.all)
+}
+
 installPeers()
 buildFloor()
 const leftOut = await unavailable()
@@ -98,6 +104,7 @@ const here = machine()
 const places = [await place(fileURLToPath(new URL('../target', import.meta.url)))]
 if (existsSync('/dev/shm')) places.push(await place('/dev/shm'))
 
+const before = processorTime()
 const { packages, ...rest } = here
 const facts = { ...rest, ...packages, 'file systems': places.map(({ type }) => type).join(', ') }
 console.log(Object.entries(facts).map(([key, value]) => `${key}: ${value}`).join('\n'))
@@ -129,7 +136,9 @@ try {
   await Promise.all(places.map(({ directory }) => rm(directory, { recursive: true, force: true })))
 }
 report.targets = judge(report)
+report.stolen = stolenSince(before)
 const told = report.targets.filter(({ verdict }) => verdict !== 'not measured')
 printTable('Targets of leasehold, and what others reach in the same run', told)
+if (report.stolen !== undefined) console.log(`\nthe host took ${digits(100 * report.stolen)} % of the processors’ time`)
 if (options.json) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`)
 if (options.publish) console.log(`\nwritten: ${publish(report).join(', ')}`)

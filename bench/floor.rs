@@ -149,7 +149,11 @@ mod unix {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         match arguments[..] {
             ["uncontended", who, file, limit] => uncontended(&Lock::new(who, file), number(limit)),
-            ["contend", who, file] => contend(&Lock::new(who, file), together()),
+            ["contend", who, file] => {
+                // As in a process that has locked before.
+                drop(Lock::new(who, &format!("{file}-before-{}", std::process::id())).acquire());
+                contend(&Lock::new(who, file), together());
+            }
             ["hammer", who, file] => hammer(&Lock::new(who, file), together()),
             ["leases", "engine", directory, count, limit] => {
                 leases(Path::new(directory), count.parse().expect("a count"), number(limit));

@@ -13,6 +13,14 @@ export function fileSystem(directory) {
   return MAGIC[type] ?? `0x${type.toString(16)}`
 }
 
+/** The processors' time so far, and what of it the host took for others, in ticks; where the system tells. */
+export function processorTime() {
+  if (!existsSync('/proc/stat')) return undefined
+  const [, ...ticks] = readFileSync('/proc/stat', 'utf8').split('\n')[0].split(/ +/).map(Number)
+  // What guests got is contained in what users did.
+  return { all: ticks.slice(0, 8).reduce((sum, each) => sum + each, 0), stolen: ticks[7] }
+}
+
 export function machine() {
   const version = (path) => JSON.parse(readFileSync(path, 'utf8')).version
   const installed = PEERS.map((name) => [name, peerManifest(name)]).filter(([, path]) => existsSync(path))

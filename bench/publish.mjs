@@ -6,6 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { charts } from './charts/index.mjs'
+import { digits } from './table.mjs'
 
 const docs = fileURLToPath(new URL('../docs', import.meta.url))
 
@@ -44,9 +45,10 @@ function calls({ measures }) {
   return ['| operation | calls | which |', '|---|---:|---|', ...rows].join('\n')
 }
 
-function targets({ date, machine, fileSystems, leftOut, targets: judged }) {
+function targets({ date, machine, fileSystems, leftOut, stolen, targets: judged }) {
   const where = `${machine.cores} × ${machine.cpu}, ${machine.kernel}, Node ${machine.node}, ${machine.rustc}`
-  const load = `load ${machine.load.toFixed(1)} at the start`
+  const taken = stolen === undefined ? '' : `, ${digits(100 * stolen)} % of the processors’ time taken by the host`
+  const load = `load ${machine.load.toFixed(1)} at the start${taken}`
   const rows = judged.map(({ work, target, measured, verdict, beside }) => {
     return `| ${work} | ${target} | ${measured} | ${verdict === 'missed' ? '**missed**' : verdict} | ${beside} |`
   })

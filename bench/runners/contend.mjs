@@ -1,5 +1,6 @@
 // [wants, has, leaves] of each turn: who, file.
 
+import { writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { now } from '../clock.mjs'
 import { contestant } from '../contestants.mjs'
@@ -25,6 +26,10 @@ async function turn() {
   await pause(THINK)
 }
 
+const before = `${file}-before-${process.pid}`
+writeFileSync(before, '')
+// As in a process that has locked before: what is loaded and compiled when it first runs takes milliseconds.
+await run(before, () => {})
 const end = await together()
 while (now() < end) await turn()
 console.log(JSON.stringify(turns))
