@@ -3,7 +3,7 @@
 //! OpenClaw's JavaScript locks read `pid`, `createdAt` and `starttime` and ignore the rest, so a
 //! native record is one of theirs plus a `leasehold` object. `createdAt` comes first: its value
 //! always stands at [`CREATED_AT`], so the heartbeat can renew it in place, and a beat that comes too
-//! late writes a timestamp over a timestamp, whoever owns the file by then.
+//! late writes a timestamp over a timestamp, whoever owns the file by then. The token follows at [`TOKEN`].
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -15,6 +15,11 @@ use super::identity::Identity;
 
 /// Where the value of `createdAt` stands in every native record.
 pub const CREATED_AT: u64 = b"{\n  \"createdAt\": \"".len() as u64;
+
+/// Where the digits of the token stand in every native record. It is moved as soon as a contended lock is had, before
+/// anybody is told: that is done in a third of the time in place.
+pub const TOKEN: u64 =
+    CREATED_AT + b"2026-11-23T03:47:32.365Z\",\n  \"leasehold\": {\n    \"token\": \"".len() as u64;
 
 /// Lock files longer than this are nobody's record, and are replaced rather than padded.
 pub const MAX_LEN: usize = 16 * 1024;
@@ -42,24 +47,24 @@ const TOKEN_MAX: u64 = 8_000_000_000_000_000_000;
 pub struct NativeRecord {
     /// When the record was last renewed; what JS peers measure a lock's age by.
     pub created_at: String,
+    /// What only native peers read.
+    pub leasehold: NativePart,
     /// The owning process.
     pub pid: u32,
     /// When that process started, in clock ticks since boot on Linux.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub starttime: Option<u64>,
-    /// What only native peers read.
-    pub leasehold: NativePart,
 }
 
 /// The part of a native record that JS peers ignore.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NativePart {
-    /// The protocol version.
-    pub protocol: u32,
     /// The fencing token of the owner on disk, in decimal: JavaScript numbers are too short for it.
     #[serde(with = "decimal")]
     pub token: u64,
+    /// The protocol version.
+    pub protocol: u32,
     /// Whether anybody holds the lock: `false` after a release that kept the file.
     pub held: bool,
     /// Whether the owner holds an operating-system lock, or the file system has none.
@@ -156,11 +161,9 @@ impl NativeRecord {
     pub fn new(identity: &Identity, own: &OwnRecord, created_at: SystemTime) -> Self {
         Self {
             created_at: iso(created_at),
-            pid: identity.pid,
-            starttime: identity.start,
             leasehold: NativePart {
-                protocol: PROTOCOL,
                 token: own.token,
+                protocol: PROTOCOL,
                 held: own.held,
                 os_lock: own.os_lock,
                 acquired_at: iso(own.acquired_at),
@@ -173,6 +176,8 @@ impl NativeRecord {
                 pid_namespace: identity.pid_namespace,
                 label: own.claim.label.clone(),
             },
+            pid: identity.pid,
+            starttime: identity.start,
         }
     }
 
@@ -345,12 +350,13 @@ mod tests {
     }
 
     #[test]
-    fn created_at_stands_at_its_fixed_place() {
+    fn the_date_and_the_token_stand_at_their_fixed_places() {
         for label in [None, Some("a \"label\" with\nthings in it")] {
             let record = record(label);
             let bytes = record.render(0);
-            let at = usize::try_from(CREATED_AT).unwrap();
-            assert_eq!(&bytes[at..at + 24], record.created_at.as_bytes());
+            let at = |place| &bytes[usize::try_from(place).unwrap()..];
+            assert!(at(CREATED_AT).starts_with(record.created_at.as_bytes()));
+            assert!(at(TOKEN).starts_with(b"7\""));
         }
     }
 
@@ -366,7 +372,7 @@ mod tests {
 
     #[test]
     fn a_list_of_a_records_values_is_no_record_and_space_before_one_does_not_matter() {
-        let list = b"[\"now\",12,7,[1,\"7\",true,true,\"now\",30000,null,2000,\"host\",null,null,null,null]]";
+        let list = b"[\"now\",[\"7\",1,true,true,\"now\",30000,null,2000,\"host\",null,null,null,null],12,7]";
         assert_eq!(Contents::parse(list), Contents::Unreadable);
         let record = record(None);
         let bytes = [b" ", &record.render(0)[..]].concat();

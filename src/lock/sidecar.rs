@@ -9,7 +9,7 @@ use super::draft::Published;
 use super::guard::Guard;
 use super::inspect::read_contents;
 use super::post::Post;
-use super::record::{CREATED_AT, Claim, Contents, OwnRecord, TOKEN_STRIDE, clock_token, iso};
+use super::record::{CREATED_AT, Claim, Contents, OwnRecord, TOKEN, TOKEN_STRIDE, clock_token, iso};
 use super::sys::{self, FileId, FsClass, Meta, OsLock, WatchId, Watcher};
 use super::target::Target;
 
@@ -117,7 +117,13 @@ impl Sidecar {
 
     /// Writes a dated token down at once.
     pub(super) fn write_token(&mut self) {
-        if self.write(SystemTime::now()).is_err() {
+        let (digits, old_digits) = (self.token().to_string(), self.written_token.to_string());
+        let written = if digits.len() == old_digits.len() {
+            sys::write_at(&self.file, digits.as_bytes(), TOKEN).map(|()| self.note_written())
+        } else {
+            self.write(SystemTime::now())
+        };
+        if written.is_err() {
             // What stands in the file is what counts.
             self.record.token = self.written_token;
         }
@@ -134,10 +140,14 @@ impl Sidecar {
         let bytes = self.record.render(now, self.len);
         sys::write_at(&self.file, &bytes, 0)?;
         self.len = bytes.len();
+        self.note_written();
+        Ok(())
+    }
+
+    fn note_written(&mut self) {
         self.written_token = self.token();
         self.unwritten = false;
         self.date_is_unwritten = false;
-        Ok(())
     }
 
     /// The token of the owner on disk; hand-overs inside the process count on from it.

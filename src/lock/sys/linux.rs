@@ -186,12 +186,19 @@ impl Watcher {
         ready.extend(self.events.iter().map(|events| PollFd::new(events, PollFlags::IN)));
         // An interrupted poll is a wake-up like any other: the caller looks at its clock again.
         let _ = rustix::event::poll(&mut ready, limit.as_ref());
-        let _ = rustix::io::read(&self.bell, &mut [0_u8; 8]);
-        if let Some(events) = &self.events {
+        let is_ready = |at: usize| ready.get(at).is_some_and(|descriptor| !descriptor.revents().is_empty());
+        if is_ready(0) {
+            let _ = rustix::io::read(&self.bell, &mut [0_u8; 8]);
+        }
+        if let Some(events) = self.events.as_ref().filter(|_| is_ready(1)) {
             let mut buffer = [MaybeUninit::<u8>::uninit(); 4096];
             let mut reader = inotify::Reader::new(events, &mut buffer);
+            // What does not fit is there at the next wait.
             while let Ok(event) = reader.next() {
                 touched(event.wd());
+                if reader.is_buffer_empty() {
+                    break;
+                }
             }
         }
     }
