@@ -18,8 +18,7 @@ pub const CREATED_AT: u64 = b"{\n  \"createdAt\": \"".len() as u64;
 
 /// Where the digits of the token stand in every native record. It is moved as soon as a contended lock is had, before
 /// anybody is told: that is done in a third of the time in place.
-pub const TOKEN: u64 =
-    CREATED_AT + b"2026-11-23T03:47:32.365Z\",\n  \"leasehold\": {\n    \"token\": \"".len() as u64;
+pub const TOKEN: u64 = CREATED_AT + b"2026-11-23T03:47:32.365Z\",\n  \"leasehold\": {\n    \"token\": \"".len() as u64;
 
 /// Lock files longer than this are nobody's record, and are replaced rather than padded.
 pub const MAX_LEN: usize = 16 * 1024;
