@@ -111,8 +111,6 @@ impl Lookout {
     }
 
     fn look_for_ever(&'static self) {
-        // Between a release and the next owner there is nothing but this thread.
-        sys::be_brief();
         let mut rounds = Rounds::default();
         // The initialiser that started this thread is about to return.
         let watcher = self.watcher.wait().as_ref();

@@ -23,10 +23,6 @@ pub use advisory::{try_guard, try_lock, unguard, unlock};
 mod linux;
 #[cfg(target_os = "linux")]
 pub use linux::*;
-#[cfg(target_os = "linux")]
-mod slice;
-#[cfg(target_os = "linux")]
-pub use slice::be_brief;
 
 #[cfg(all(unix, not(target_os = "linux")))]
 mod bsd;
@@ -158,10 +154,6 @@ pub enum FsClass {
         device: u64,
     },
 }
-
-/// Asks the scheduler to let this thread run soon when it is woken: only Linux can be asked.
-#[cfg(not(target_os = "linux"))]
-pub const fn be_brief() {}
 
 /// Has the disk keep `file` as it is now.
 #[cfg(not(target_vendor = "apple"))]
