@@ -137,6 +137,12 @@ impl Contender {
         self.rivals.stir(self.seen.as_ref().map_or(Duration::ZERO, Seen::unmoved_for))
     }
 
+    /// Whether other processes are known to wait, too.
+    #[must_use]
+    pub const fn has_rivals(&self) -> bool {
+        self.rivals.are_known()
+    }
+
     /// Who had the lock when it was last looked at.
     #[must_use]
     pub fn owner(&self) -> Owner {

@@ -52,6 +52,8 @@ struct Rounds {
     contenders: HashMap<Arc<Path>, (Box<Contender>, Instant)>,
     due: BTreeSet<(Instant, Arc<Path>)>,
     watched: HashMap<WatchId, Watched>,
+    /// Whether other processes, too, wait for the lock last looked at.
+    has_rivals: bool,
 }
 
 impl Lookout {
@@ -112,6 +114,8 @@ impl Lookout {
 
     fn look_for_ever(&'static self) {
         let mut rounds = Rounds::default();
+        // Between a release and the next owner there is nothing but this thread. Where many wait it is one of them.
+        let mut slice = sys::Slice::of_this_thread();
         // The initialiser that started this thread is about to return.
         let watcher = self.watcher.wait().as_ref();
         loop {
@@ -120,6 +124,7 @@ impl Lookout {
                 rounds.accept(message, watcher);
             }
             rounds.look_at_due(watcher);
+            slice.set_short(!rounds.has_rivals);
             let next_look = rounds.due.first().map(|(due, _)| *due);
             let next = next_deadline.into_iter().chain(next_look).min();
             let timeout = next.map(|next| next.saturating_duration_since(Instant::now()));
@@ -253,6 +258,7 @@ impl Rounds {
                 }
             }
             Ok(Look::Held { again }) => {
+                self.has_rivals = contender.has_rivals();
                 if terms.timeout == Some(Duration::ZERO) {
                     registry::still_held(contender.target(), || contender.owner());
                 }

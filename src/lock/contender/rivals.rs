@@ -35,6 +35,11 @@ pub(super) struct Rivals {
 }
 
 impl Rivals {
+    /// Whether there are any, as far as was seen.
+    pub(super) const fn are_known(&self) -> bool {
+        self.known
+    }
+
     /// Something happened to the lock file, which had been the same for as long as `unmoved`. Says after how long to
     /// look: at once, unless others may have waited for longer.
     pub(super) fn stir(&mut self, unmoved: Duration) -> Duration {

@@ -23,6 +23,10 @@ pub use advisory::{try_guard, try_lock, unguard, unlock};
 mod linux;
 #[cfg(target_os = "linux")]
 pub use linux::*;
+#[cfg(target_os = "linux")]
+mod slice;
+#[cfg(target_os = "linux")]
+pub use slice::Slice;
 
 #[cfg(all(unix, not(target_os = "linux")))]
 mod bsd;
@@ -153,6 +157,21 @@ pub enum FsClass {
         /// The device number, one set of threads each.
         device: u64,
     },
+}
+
+/// For how long this thread may run before others shall: only Linux can be asked for less.
+#[cfg(not(target_os = "linux"))]
+pub struct Slice;
+
+#[cfg(not(target_os = "linux"))]
+impl Slice {
+    /// The slice of this thread.
+    pub const fn of_this_thread() -> Self {
+        Self
+    }
+
+    /// Asks for nothing.
+    pub const fn set_short(&mut self, _: bool) {}
 }
 
 /// Has the disk keep `file` as it is now.

@@ -1,0 +1,76 @@
+//! Linux: how soon a thread runs once it was woken.
+
+use std::io;
+
+/// In nanoseconds; less is not to be had.
+const SHORTEST: u64 = 100_000;
+
+/// For how long this thread may run before others on its processor shall: Linux 6.12 and newer let one that asks for
+/// little go before whoever woke it. Older ones do not care.
+pub struct Slice {
+    /// How the thread was scheduled before anything was asked for; `None` where nothing may be.
+    before: Option<libc::sched_attr>,
+    is_short: bool,
+}
+
+impl Slice {
+    /// The slice of this thread, which has asked for none yet.
+    #[must_use]
+    pub fn of_this_thread() -> Self {
+        // Programs may be killed for asking where system calls are filtered, as by systemd's `~@resources`.
+        // SAFETY: this call has no further arguments and touches no memory.
+        let is_filtered = unsafe { libc::prctl(libc::PR_GET_SECCOMP) } > 0;
+        Self { before: if is_filtered { None } else { terms().ok() }, is_short: false }
+    }
+
+    /// Asks for the shortest slice there is, or for the one from before. Should it be refused, wake-ups take as long as
+    /// they did.
+    pub fn set_short(&mut self, is_short: bool) {
+        if self.is_short != is_short
+            && let Some(before) = self.before
+        {
+            self.is_short = is_short;
+            let sched_runtime = if is_short { SHORTEST } else { before.sched_runtime };
+            let terms = libc::sched_attr { sched_runtime, ..before };
+            // SAFETY: the kernel reads `terms`, which says how long it is. 0 is this thread. All but the slice is as it
+            // was, niceness above all.
+            let _ = unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const terms, 0) };
+        }
+    }
+}
+
+/// How this thread is scheduled.
+fn terms() -> io::Result<libc::sched_attr> {
+    // SAFETY: plain numbers, of which zeros are valid.
+    let mut terms: libc::sched_attr = unsafe { std::mem::zeroed() };
+    // SAFETY: the kernel writes to `terms`, and no more than it is told there is room for. 0 is this thread.
+    match unsafe { libc::syscall(libc::SYS_sched_getattr, 0, &raw mut terms, size_of_val(&terms), 0) } {
+        0 => Ok(terms),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_slice_leaves_a_thread_as_nice_as_it_was_and_is_given_back() {
+        std::thread::spawn(|| {
+            // SAFETY: a number only; of this thread.
+            unsafe { libc::nice(3) };
+            let before = terms().unwrap();
+            let mut slice = Slice::of_this_thread();
+            slice.set_short(true);
+            let short = terms().unwrap();
+            assert_eq!((short.sched_policy, short.sched_nice), (before.sched_policy, before.sched_nice));
+            // Kernels whose slices are all the same tell none, and filters may forbid to ask.
+            let has_choice = slice.before.is_some() && before.sched_runtime > 0;
+            assert_eq!(short.sched_runtime, if has_choice { SHORTEST } else { before.sched_runtime });
+            slice.set_short(false);
+            assert_eq!(terms().unwrap().sched_runtime, before.sched_runtime);
+        })
+        .join()
+        .unwrap();
+    }
+}
