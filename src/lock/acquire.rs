@@ -152,7 +152,7 @@ pub(super) fn enter(target: &Arc<Target>, ticket: &Arc<Ticket>, pace: Pace) -> R
                 if at_once {
                     return Err(timeout(target, terms, lease.owner()));
                 }
-                Post::of(target.class).heart.hurry(lease.id, ticket.requested + PATIENCE);
+                Post::of(target.class).heart.hurry(lease, ticket.requested + PATIENCE);
             } else if at_once && !entry.queue.is_empty() {
                 drop(table);
                 return Err(timeout(target, terms, owner_on_disk(target)));

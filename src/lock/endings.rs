@@ -79,7 +79,7 @@ pub fn limit(lease: LeaseId, hold: HoldId, grace: Duration, reason: LossReason) 
 
 fn hurry_to_limit(lease: &Lease) {
     if let Some((at, _)) = lease.work_limit() {
-        Post::of(lease.target.class).heart.hurry(lease.id, at);
+        Post::of(lease.target.class).heart.hurry(lease, at);
     }
 }
 

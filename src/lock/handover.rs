@@ -66,7 +66,7 @@ impl Table {
         let greedy = entry.is_greedy();
         let next = if may_hand_over && !greedy { entry.next() } else { None };
         let mut sidecar = end(lease)?;
-        Post::of(lease.target.class).heart.forget(lease.id);
+        Post::of(lease.target.class).heart.forget(lease);
         Some(match next {
             Some(ticket) => {
                 sidecar.hand_over(&ticket.terms.claim, ticket.terms.keep_file);

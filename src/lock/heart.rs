@@ -3,7 +3,7 @@
 //! It needs no event loop: a process whose JavaScript is busy or stuck keeps its leases until
 //! `maxHold`, and not a moment longer.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -27,7 +27,7 @@ const DOZE: Duration = Duration::from_millis(500);
 
 /// How long the thread rests at least where there are more than `CROWD` leases: waking for each of them takes a third
 /// of its time. So much later may a lease of a crowd be looked after.
-const REST: Duration = Duration::from_millis(25);
+const REST: Duration = Duration::from_millis(50);
 /// See above.
 const CROWD: usize = 1000;
 
@@ -44,8 +44,8 @@ pub struct Heart {
 
 #[derive(Default)]
 struct Agenda {
+    /// Each lease knows when it is due.
     due: BTreeMap<(Instant, LeaseId), Arc<Lease>>,
-    due_at: HashMap<LeaseId, Instant>,
     chores: Vec<(Instant, Duration, Chore)>,
     /// Until when the thread sleeps; `None` while it works or sleeps until called.
     asleep_until: Option<Instant>,
@@ -59,20 +59,24 @@ impl Heart {
     }
 
     /// Stops looking after a lease.
-    pub(super) fn forget(&self, lease: LeaseId) {
+    pub(super) fn forget(&self, lease: &Lease) {
         let mut agenda = self.agenda.lock();
-        if let Some(due) = agenda.due_at.remove(&lease) {
-            agenda.due.remove(&(due, lease));
+        if let Some(due) = lease.due.lock().take() {
+            agenda.due.remove(&(due, lease.id));
         }
     }
 
     /// Looks after a lease no later than `at`.
-    pub(super) fn hurry(&'static self, lease: LeaseId, at: Instant) {
-        let is_later = self.agenda.lock().due_at.get(&lease).is_some_and(|due| at < *due);
+    pub(super) fn hurry(&'static self, lease: &Lease, at: Instant) {
+        let is_later = {
+            let _agenda = self.agenda.lock();
+            lease.due.lock().is_some_and(|due| at < due)
+        };
         if is_later {
             self.change(at, |agenda| {
-                if let Some(due) = agenda.due_at.get(&lease).copied()
-                    && let Some(held) = agenda.due.remove(&(due, lease))
+                let due = *lease.due.lock();
+                if let Some(due) = due
+                    && let Some(held) = agenda.due.remove(&(due, lease.id))
                 {
                     agenda.insert(at, held);
                 }
@@ -110,7 +114,7 @@ impl Heart {
     fn beat_for_ever(&self) {
         loop {
             let (leases, chores) = self.wait_for_work();
-            let crowd = self.agenda.lock().due_at.len();
+            let crowd = leases.len() + self.agenda.lock().due.len();
             for (lease, due) in leases {
                 self.tend(lease, due, crowd);
             }
@@ -131,7 +135,7 @@ impl Heart {
                 self.put_back(lease, due);
             }
             Tended::Lose(reason) => endings::lose(&lease, reason),
-            Tended::Over => self.forget(lease.id),
+            Tended::Over => self.forget(&lease),
         }
     }
 
@@ -141,7 +145,8 @@ impl Heart {
         let mut agenda = self.agenda.lock();
         // Unless it was given up while it was tended. Its clocks are read under the agenda's lock,
         // so that a limit set meanwhile is either seen here or finds the lease in the agenda.
-        if agenda.due_at.get(&lease.id) == Some(&due) {
+        let is_ours = *lease.due.lock() == Some(due);
+        if is_ours {
             agenda.insert(lease.next_due(), lease);
         }
     }
@@ -185,7 +190,7 @@ impl Heart {
 
 impl Agenda {
     fn insert(&mut self, due: Instant, lease: Arc<Lease>) {
-        self.due_at.insert(lease.id, due);
+        *lease.due.lock() = Some(due);
         self.due.insert((due, lease.id), lease);
     }
 }

@@ -46,6 +46,8 @@ pub struct Lease {
     state: Mutex<State>,
     watchdog: Mutex<Watchdog>,
     attended: AtomicBool,
+    /// When the heart looks after it next; `None` when it does not. Changes under the heart's lock only.
+    pub(super) due: Mutex<Option<Instant>>,
     /// Who holds it. Grows and shrinks under the registry's lock only.
     holders: Mutex<Holders>,
 }
@@ -119,6 +121,7 @@ impl Lease {
             state: Mutex::new(State::Held(sidecar)),
             watchdog: Mutex::new(Watchdog::new(began, terms.claim.lease, terms.claim.max_hold)),
             attended: AtomicBool::new(false),
+            due: Mutex::default(),
             holders: Mutex::default(),
         }
     }

@@ -199,7 +199,7 @@ impl Rounds {
             Some(Watched::Held(lease)) => match lease.upgrade().filter(|lease| lease.is_over().not()) {
                 Some(lease) => {
                     let soon = Instant::now() + COALESCE;
-                    Post::of(lease.target.class).heart.hurry(lease.id, soon);
+                    Post::of(lease.target.class).heart.hurry(&lease, soon);
                 }
                 // The watch went with the file, or goes with the next event on it.
                 None => drop(self.watched.remove(&watch)),
