@@ -134,6 +134,39 @@ test('row 3: a worker collects its own lost handles', async (t) => {
   await wait(path)
 })
 
+test('row 3: a dropped handle comes back among many that are waited for, without a collection for each', async (t) => {
+  const COUNT = 300
+  const process = child(
+    t,
+    async ({ leasehold, send, args: { directory, count } }) => {
+      const { PerformanceObserver, constants } = await import('node:perf_hooks')
+      const { setTimeout: sleep } = await import('node:timers/promises')
+      const isMajor = ({ detail }) => detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR
+      let collections = 0
+      const observer = new PerformanceObserver((list) => (collections += list.getEntries().filter(isMajor).length))
+      observer.observe({ entryTypes: ['gc'] })
+      const take = (index) => leasehold.acquireFileLock(`${directory}/${index}`)
+      const locks = []
+      // One after the other, so that they do not all come to be suspected at once; the lost one is the last.
+      for (let index = 0; index < count; index += 1) {
+        locks.push(await take(index))
+        void take(index)
+        await sleep(5)
+      }
+      await (async () => void (await take(count)))()
+      await take(count)
+      await sleep(0)
+      send({ collections, held: locks.length })
+      process.exit()
+    },
+    { args: { directory: scratch(t), count: COUNT } },
+  )
+  const { collections } = await process.next('collections')
+  assert.ok(collections > 0, 'the lost one was collected')
+  assert.ok(collections < COUNT / 10, `${collections} collections for ${COUNT} locks`)
+  assert.equal((await process.exit).code, 0)
+})
+
 /** Ways to keep a lock reachable without doing anything with it. */
 const reachable = {
   'in a map': async ({ leasehold, path }) => {

@@ -130,8 +130,8 @@ impl Heart {
     fn tend(&self, lease: Arc<Lease>, due: Instant, crowd: usize) {
         match lease.tend(Instant::now(), registry::wanted_since(&lease), crowd) {
             Tended::Well => self.put_back(lease, due),
-            Tended::Suspect => {
-                registry::suspect(&lease);
+            Tended::Suspect(lately) => {
+                registry::suspect(&lease, lately);
                 self.put_back(lease, due);
             }
             Tended::Lose(reason) => endings::lose(&lease, reason),

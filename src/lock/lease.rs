@@ -95,8 +95,9 @@ enum State {
 pub(super) enum Tended {
     /// All is well.
     Well,
-    /// Somebody waits, and its environment should find out whether anybody can still release it.
-    Suspect,
+    /// Somebody waits, and its environment should find out whether anybody can still release it, unless it has done
+    /// so in as short a time.
+    Suspect(Duration),
     /// It is to be taken away.
     Lose(LossReason),
     /// It ended meanwhile.
@@ -187,7 +188,7 @@ impl Lease {
             Err(_) => None,
         };
         let foreign = interest.and_then(|ago| now.checked_sub(ago));
-        if watchdog.suspects(now, wanted.or(foreign)) { Tended::Suspect } else { Tended::Well }
+        watchdog.suspects(now, wanted.or(foreign)).map_or(Tended::Well, Tended::Suspect)
     }
 
     /// Whether this is the first time that its lock file is to be watched.

@@ -42,7 +42,7 @@ pub trait Observer: Send + Sync {
     /// A lease was taken away.
     fn lost(&self, loss: &Arc<Loss>);
     /// Somebody waits for a lease that has been held for a while: high time to find out whether
-    /// anything can still release it.
+    /// anything can still release it. One call is for all leases: it comes twice a second at most.
     fn suspected(&self);
     /// A lock file could not be removed and is tried again.
     fn not_removed(&self, error: &LockError);
@@ -51,9 +51,16 @@ pub trait Observer: Send + Sync {
 #[derive(Default)]
 pub(super) struct Table {
     pub(super) locks: HashMap<Arc<Path>, Entry>,
-    pub(super) observers: HashMap<EnvId, Arc<dyn Observer>>,
+    pub(super) observers: HashMap<EnvId, Observed>,
     /// Locks that were just released while other processes waited for them.
     pub(super) passings: HashMap<Arc<Path>, Passing>,
+}
+
+/// An environment, as the engine knows it.
+pub(super) struct Observed {
+    observer: Arc<dyn Observer>,
+    /// When it was last told that it may have lost the owner of a lease.
+    suspected: Option<Instant>,
 }
 
 pub(super) struct Entry {
@@ -172,7 +179,7 @@ impl Entry {
 
 /// Starts telling `observer` about the leases of `env`.
 pub fn observe(env: EnvId, observer: Arc<dyn Observer>) {
-    table().observers.insert(env, observer);
+    table().observers.insert(env, Observed { observer, suspected: None });
 }
 
 /// Tells everybody who shares a lease that it was lost.
@@ -185,7 +192,7 @@ pub(super) fn tell(lease: &Lease, loss: &Arc<Loss>) {
 /// The observers of all environments that share a lease.
 pub(super) fn observers(lease: &Lease) -> Vec<Arc<dyn Observer>> {
     let table = table();
-    lease.envs().iter().filter_map(|env| table.observers.get(env).cloned()).collect()
+    lease.envs().iter().filter_map(|env| table.observers.get(env)).map(|observed| observed.observer.clone()).collect()
 }
 
 /// Since when somebody in this process has waited for `lease`.
@@ -195,10 +202,27 @@ pub(super) fn wanted_since(lease: &Lease) -> Option<Instant> {
     queue.values().filter(|ticket| ticket.is_waiting()).map(|ticket| ticket.requested).min()
 }
 
-/// Tells the environment of a lease that somebody waits for it.
-pub(super) fn suspect(lease: &Lease) {
-    for observer in observers(lease) {
+/// Tells the environments of a lease that somebody waits for it, unless they were told of any lease `lately`: what they
+/// do then is done for all of them, and takes long.
+pub(super) fn suspect(lease: &Lease, lately: Duration) {
+    let now = Instant::now();
+    let envs = lease.envs();
+    let mut table = table();
+    let observers: Vec<_> = envs.iter().filter_map(|env| table.observers.get_mut(env)?.suspect(now, lately)).collect();
+    drop(table);
+    for observer in observers {
         observer.suspected();
+    }
+}
+
+impl Observed {
+    /// Notes that a lease is suspected. Whom to tell, if that was not done `lately`.
+    fn suspect(&mut self, now: Instant, lately: Duration) -> Option<Arc<dyn Observer>> {
+        let is_due = self.suspected.is_none_or(|last| now.duration_since(last) >= lately);
+        is_due.then(|| {
+            self.suspected = Some(now);
+            self.observer.clone()
+        })
     }
 }
 

@@ -82,8 +82,8 @@ impl Watchdog {
 
     /// Takes notice of whether somebody was just seen to wait, and since when. Whether it is time to suspect that
     /// the owner is lost: somebody has waited for a while, the lease is not young, and the last such
-    /// suspicion is long enough ago.
-    pub fn suspects(&mut self, now: Instant, waiting_since: Option<Instant>) -> bool {
+    /// suspicion is long enough ago. Then it says how old a collection of garbage may be that will do as well.
+    pub fn suspects(&mut self, now: Instant, waiting_since: Option<Instant>) -> Option<Duration> {
         let still_there = |last: Instant| now.duration_since(last) < SHOWS_ITSELF;
         let known = self.wanted.filter(|(_, last)| still_there(*last));
         if let (None, Some(since)) = (known, waiting_since) {
@@ -96,12 +96,11 @@ impl Watchdog {
             (None, Some(since)) => Some((since, now)),
             (known, None) => known,
         };
-        let due = self.request_due().is_some_and(|due| now >= due);
-        if due {
-            self.next_request = now + self.pause;
-            self.pause = (self.pause * 2).min(PAUSE_MAX);
-        }
-        due
+        self.request_due().filter(|due| now >= *due)?;
+        let pause = self.pause;
+        self.pause = (pause * 2).min(PAUSE_MAX);
+        self.next_request = now + pause;
+        Some(pause / 2)
     }
 
     fn request_due(&self) -> Option<Instant> {
@@ -163,22 +162,23 @@ mod tests {
         let began = Instant::now();
         let at = |seconds: f64| began + Duration::from_secs_f64(seconds);
         let mut clocks = Watchdog::new(began, LEASE, None);
-        assert!(!clocks.suspects(at(5.0), None), "nobody waits");
-        assert!(!clocks.suspects(at(6.0), Some(at(6.0))), "the waiter has only just come");
-        assert!(clocks.suspects(at(6.5), None), "it waited for a while");
-        assert!(!clocks.suspects(at(7.0), Some(at(7.0))), "not again at once");
-        assert!(clocks.suspects(at(7.5), Some(at(7.5))), "after a second");
-        assert!(!clocks.suspects(at(8.6), Some(at(8.6))), "and then two");
-        assert!(clocks.suspects(at(9.5), Some(at(9.5))));
-        assert!(!clocks.suspects(at(15.0), None), "it has not shown itself lately");
+        assert_eq!(clocks.suspects(at(5.0), None), None, "nobody waits");
+        assert_eq!(clocks.suspects(at(6.0), Some(at(6.0))), None, "the waiter has only just come");
+        assert!(clocks.suspects(at(6.5), None).is_some(), "it waited for a while");
+        assert_eq!(clocks.suspects(at(7.0), Some(at(7.0))), None, "not again at once");
+        assert!(clocks.suspects(at(7.5), Some(at(7.5))).is_some(), "after a second");
+        assert_eq!(clocks.suspects(at(8.6), Some(at(8.6))), None, "and then two");
+        assert!(clocks.suspects(at(9.5), Some(at(9.5))).is_some());
+        assert_eq!(clocks.suspects(at(15.0), None), None, "it has not shown itself lately");
     }
 
     #[test]
     fn however_long_somebody_waits_requests_go_on() {
         let began = Instant::now();
         let mut clocks = Watchdog::new(began, LEASE, None);
-        let asked =
-            (1..120u32).filter(|&half| clocks.suspects(began + half * SECOND / 2, Some(began))).collect::<Vec<_>>();
+        let asked = (1..120u32)
+            .filter(|&half| clocks.suspects(began + half * SECOND / 2, Some(began)).is_some())
+            .collect::<Vec<_>>();
         assert_eq!(asked[..4], [2, 4, 8, 16]);
         assert!(asked.windows(2).all(|pair| pair[1] - pair[0] <= 10), "{asked:?}");
     }
@@ -191,25 +191,25 @@ mod tests {
             clocks.suspects(began + seconds * SECOND, Some(began));
         }
         let comes = began + 30 * SECOND;
-        assert!(!clocks.suspects(comes, Some(comes)));
-        assert!(clocks.suspects(comes + PATIENCE, None));
-        assert!(clocks.suspects(comes + PATIENCE + SECOND, Some(comes)), "and its pauses begin anew");
+        assert_eq!(clocks.suspects(comes, Some(comes)), None);
+        assert!(clocks.suspects(comes + PATIENCE, None).is_some());
+        assert!(clocks.suspects(comes + PATIENCE + SECOND, Some(comes)).is_some(), "and its pauses begin anew");
     }
 
     #[test]
     fn who_has_waited_long_enough_already_need_not_be_seen_twice() {
         let began = Instant::now();
         let mut clocks = Watchdog::new(began, LEASE, None);
-        assert!(clocks.suspects(began + 3 * SECOND, Some(began + 2 * SECOND)));
+        assert!(clocks.suspects(began + 3 * SECOND, Some(began + 2 * SECOND)).is_some());
     }
 
     #[test]
     fn young_leases_are_not_suspected() {
         let began = Instant::now();
         let mut clocks = Watchdog::new(began, LEASE, None);
-        assert!(!clocks.suspects(began, Some(began)));
-        assert!(!clocks.suspects(began + PATIENCE, Some(began)));
+        assert_eq!(clocks.suspects(began, Some(began)), None);
+        assert_eq!(clocks.suspects(began + PATIENCE, Some(began)), None);
         assert_eq!(clocks.next(), began + SECOND);
-        assert!(clocks.suspects(began + SECOND, Some(began)));
+        assert!(clocks.suspects(began + SECOND, Some(began)).is_some());
     }
 }
