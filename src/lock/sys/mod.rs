@@ -166,6 +166,7 @@ pub struct Slice;
 #[cfg(not(target_os = "linux"))]
 impl Slice {
     /// The slice of this thread.
+    #[must_use]
     pub const fn of_this_thread() -> Self {
         Self
     }
