@@ -235,8 +235,8 @@ mod unix {
         let before = resident();
         let held = hold_many(directory, count);
         let bytes = (resident() - before) as f64 / count as f64;
-        // While there were few they were looked after more often.
-        sleep(Duration::from_secs_f64(limit / 1000.0));
+        // As in runners/leases.mjs.
+        sleep(Duration::from_secs_f64(2.5 * limit / 1000.0));
         let (began, used) = (now(), processor_time());
         sleep(Duration::from_secs_f64(limit / 1000.0));
         let share = (processor_time() - used) / (now() - began);
