@@ -8,6 +8,8 @@ export const name = 'leases'
 const WANTED = 10_000
 /** Each lease keeps a file open, and a process needs a few others. */
 export const COUNT = Math.min(WANTED, openFiles() - 200)
+/** Milliseconds between two beats of a lease in such a crowd: in less one would see all of them, or none. */
+const BEAT = 10_000
 const FEWER = COUNT < WANTED ? ' (no more files may be open here: ulimit -Hn)' : ''
 export const title = `${COUNT} leases held by one process that does nothing${FEWER}`
 export const rounds = { full: 2, quick: 1 }
@@ -25,7 +27,7 @@ function openFiles() {
 export async function round({ places: [place], quick, number, ordered }, results) {
   for (const who of ordered(WHO)) {
     if (who === SLOW && (quick || number > 0)) continue
-    const { bytes, heap, share } = await run('leases', who, await place.newDirectory(), COUNT, quick ? 3000 : 10_000)
+    const { bytes, heap, share } = await run('leases', who, await place.newDirectory(), COUNT, BEAT)
     results.push({ who, bytes, heap, share: share * 100 })
   }
 }

@@ -1,5 +1,5 @@
 // What held leases cost: bytes of memory each, and the share of a core that they take while nothing happens.
-// Who, directory, how many, for how many milliseconds (as long as a crowd's pause between two beats, to be fair).
+// Who, directory, how many, for how many milliseconds.
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
