@@ -4,9 +4,8 @@ import assert from 'node:assert/strict'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import exit from '../lib/exit.js'
 import { child, holder, leasehold, scratch, worker } from './support/index.mjs'
-import { onWindows } from './support/platform.mjs'
+import { SIGNALS, onWindows } from './support/platform.mjs'
 
 /** Those of OpenClaw that this platform has. */
 const signals = onWindows ? ['SIGINT'] : ['SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGABRT']
@@ -56,7 +55,7 @@ for (const [kind, { acquire, resets, timeout }] of Object.entries(kinds)) {
 
       test('takes our listeners away when nothing needs them, and the next lock brings them back', async (t) => {
         const directory = scratch(t)
-        const events = ['exit', ...exit.SIGNALS]
+        const events = ['exit', ...SIGNALS]
         const counts = () => events.map((event) => process.listenerCount(event))
         await reset()
         const before = counts()

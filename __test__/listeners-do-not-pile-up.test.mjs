@@ -6,21 +6,19 @@ import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { addonUrl, child, scratch } from './support/index.mjs'
-import { onWindows } from './support/platform.mjs'
+import { SIGNALS, onWindows } from './support/platform.mjs'
 
 /** The package once more, with everything it loads, in another place. */
 function copyPackage(t) {
   const root = dirname(fileURLToPath(addonUrl))
   const copy = join(scratch(t), 'leasehold')
   for (const name of readdirSync(root)) {
-    if (/^(index\.js|package\.json|lib|leasehold\..*\.node)$/.test(name)) {
+    if (/^(index\.js|package\.json|leasehold\..*\.node)$/.test(name)) {
       cpSync(join(root, name), join(copy, name), { recursive: true })
     }
   }
   return join(copy, 'index.js')
 }
-
-const SIGNALS = onWindows ? ['SIGINT', 'SIGBREAK', 'SIGHUP'] : ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGABRT']
 
 test('importing adds no listener; the first lock adds one each, and a thousand locks no more', async (t) => {
   const directory = scratch(t)

@@ -6,18 +6,18 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'nod
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import platform from '../lib/platform.js'
+import { SUPPORTED, libcMapped, libcNamed, platformName } from '../lib/platform.mjs'
 import { scratch } from './support/index.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const { version, engines, napi } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-const name = platform.platformName()
+const name = platformName()
 
 /** A project with this package in it, as npm leaves it where the package with the binary was left out. */
 function project(t) {
   const directory = scratch(t)
   const leasehold = join(directory, 'node_modules', 'leasehold')
-  for (const each of ['package.json', 'index.js', 'lib']) {
+  for (const each of ['package.json', 'index.js']) {
     cpSync(join(root, each), join(leasehold, each), { recursive: true })
   }
   return { directory, leasehold }
@@ -82,12 +82,29 @@ test('the environment may name the binary, which then is the one that counts', (
   assert.equal(load({ directory }, 'require', { binary: join(root, `leasehold.${name}.node`) }), 'loaded')
   cpSync(join(root, `leasehold.${name}.node`), join(leasehold, `leasehold.${name}.node`))
   assert.equal(load({ directory }, 'require'), 'loaded')
-  const binary = join(directory, 'missing.node')
-  const { message, code } = load({ directory }, 'require', { binary })
-  assert.equal(code, 'addon_unavailable')
-  assert.ok(message.includes(`${binary}, which NAPI_RS_NATIVE_LIBRARY_PATH names, cannot be loaded`), message)
-  assert.doesNotMatch(message, /not installed/)
+  const missing = join(directory, 'missing.node')
+  const program = join(directory, 'program.js')
+  writeFileSync(program, "console.log('it was run')")
+  for (const [binary, why] of [[missing, 'Cannot find module'], [program, 'its name does not end in .node']]) {
+    const { message, code } = load({ directory }, 'require', { binary })
+    assert.equal(code, 'addon_unavailable')
+    assert.ok(message.includes(`${binary}, which NAPI_RS_NATIVE_LIBRARY_PATH names, cannot be loaded: ${why}`), message)
+    assert.doesNotMatch(message, /not installed/)
+  }
 })
+
+for (const [libc, loaders] of Object.entries({
+  musl: ['/lib/ld-musl-x86_64.so.1', '/lib/ld-musl-aarch64.so.1'],
+  gnu: ['/lib64/ld-linux-x86-64.so.2', '/lib/ld-linux-aarch64.so.1', '/nix/store/0a-glibc-2.39/lib/ld-linux-x86-64.so.2'],
+  // Then what is mapped has to tell.
+  undefined: ['/lib/ld64.so.1', '/opt/ld-musl-tools/lib', '/etc/ld-musl-x86_64.path', ''],
+})) {
+  test(`the loader that a program asks for gives libc away: ${libc}`, () => {
+    for (const loader of loaders) {
+      assert.equal(String(libcNamed(`\x7fELF\x02\x01\x01\0\0\0\0${loader}\0GNU\0`)), libc, loader)
+    }
+  })
+}
 
 for (const [libc, lines] of Object.entries({
   musl: [
@@ -95,7 +112,7 @@ for (const [libc, lines] of Object.entries({
     'ffff8f5d0000-ffff8f66c000 r-xp 00000000 fe:00 1313 /lib/ld-musl-aarch64.so.1',
     '7f2a66a5c000-7f2a66a70000 r--p 00000000 fe:00 1313 /usr/lib/x86_64-linux-musl/libc.so',
   ],
-  glibc: [
+  gnu: [
     '7f2a66a5c000-7f2a66a82000 r--p 00000000 fe:00 1313 /usr/lib/x86_64-linux-gnu/libc.so.6',
     '7f2a66a5c000-7f2a66a82000 r--p 00000000 fe:00 1313 /lib64/libc-2.28.so',
     '7f2a66c50000-7f2a66c51000 r--p 00000000 fe:00 1314 /usr/lib64/ld-linux-x86-64.so.2',
@@ -105,16 +122,14 @@ for (const [libc, lines] of Object.entries({
 })) {
   test(`${libc} is known by what is mapped into the process, whatever is mapped beside it`, () => {
     const beside = '55d0c9a5c000-55d0c9a7d000 rw-p 00000000 00:00 0 [heap]'
-    for (const line of lines) {
-      assert.equal(platform.isMusl(`${beside}\n${line}\n${beside}\n`), libc === 'musl', line)
-    }
+    for (const line of lines) assert.equal(libcMapped(`${beside}\n${line}\n${beside}\n`), libc, line)
   })
 }
 
 test('there is a package for each platform that binaries are built for, and each fits only there', () => {
-  assert.deepEqual(readdirSync(join(root, 'npm')).sort(), platform.SUPPORTED)
-  assert.equal(napi.targets.length, platform.SUPPORTED.length)
-  for (const each of platform.SUPPORTED) {
+  assert.deepEqual(readdirSync(join(root, 'npm')).sort(), SUPPORTED)
+  assert.equal(napi.targets.length, SUPPORTED.length)
+  for (const each of SUPPORTED) {
     const [os, cpu, abi] = each.split('-')
     const libc = { gnu: ['glibc'], musl: ['musl'] }[abi]
     const manifest = JSON.parse(readFileSync(join(root, 'npm', each, 'package.json'), 'utf8'))

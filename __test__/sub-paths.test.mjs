@@ -124,7 +124,7 @@ for (const [name, { values, types }] of Object.entries(modules)) {
 }
 
 test('nothing else of the package can be imported', () => {
-  for (const path of ['lib/acquire.js', 'lib/addon.js', 'lib/drop-in/file-lock.js', 'file-lock.js']) {
+  for (const path of ['lib/acquire.mjs', 'lib/index.mjs', 'lib/drop-in/file-lock.js', 'file-lock.js']) {
     assert.throws(() => require(`leasehold/${path}`), { code: 'ERR_PACKAGE_PATH_NOT_EXPORTED' }, path)
   }
 })

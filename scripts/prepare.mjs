@@ -1,13 +1,11 @@
-// Builds the addon where it is missing or out of date, and installs development packages when asked.
-//
-//   node scripts/prepare.mjs             build only: needs Rust and Node, no npm package
-//   node scripts/prepare.mjs --packages  npm packages too
+// Makes what is needed to use the package and is missing or out of date: development packages, index.js, the addon.
 
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, existsSync, readFileSync, renameSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import platform from '../lib/platform.js'
+import { platformName } from '../lib/platform.mjs'
+import { bundle } from './bundle.mjs'
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 /** Where cargo builds. */
@@ -22,7 +20,7 @@ export function must(command, args, options) {
   if (status !== 0) process.exit(status ?? 1)
 }
 
-/** Puts what cargo built for the platform `name` where `lib/addon.js` looks, if another is there. */
+/** Puts what cargo built for the platform `name` where `lib/addon.mjs` looks, if another is there. */
 export function place(built, name) {
   const addon = join(root, `leasehold.${name}.node`)
   if (existsSync(addon) && readFileSync(built).equals(readFileSync(addon))) return
@@ -37,11 +35,17 @@ export function build() {
     throw new Error('cargo was not found: install Rust 1.95 or newer (https://rustup.rs), then run this again')
   }
   must('cargo', ['build', '--release', '--lib', '--locked', '--quiet'])
-  place(join(target, 'release', LIBRARY), platform.platformName())
+  place(join(target, 'release', LIBRARY), platformName())
+}
+
+/** All that Rust is not needed for: the development packages, and index.js, which is made with them. */
+export async function prepareJavaScript() {
+  installPackages()
+  await bundle()
 }
 
 /** Installs the development packages of package-lock.json, unless they are there. */
-export function installPackages() {
+function installPackages() {
   const wanted = readFileSync(join(root, 'package-lock.json'), 'utf8')
   const stamp = join(root, 'node_modules', '.package-lock.json')
   const { packages } = JSON.parse(wanted)
@@ -56,6 +60,6 @@ export function installPackages() {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  if (process.argv.includes('--packages')) installPackages()
+  await prepareJavaScript()
   build()
 }

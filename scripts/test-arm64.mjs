@@ -9,8 +9,8 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { buildPuppet } from '../__test__/torture/puppet.mjs'
-import platform from '../lib/platform.js'
-import { installPackages, must, place, target } from './prepare.mjs'
+import { platformName } from '../lib/platform.mjs'
+import { must, place, prepareJavaScript, target } from './prepare.mjs'
 import { asked, runSuites, suites } from './suites.mjs'
 
 const TARGET = 'aarch64-unknown-linux-gnu'
@@ -33,7 +33,7 @@ async function testInQemu() {
   if (chosen.length === 0) mustWithin(`cargo test ${options}`)
   mustWithin(`cargo build --release --lib ${options}`)
   place(join(target, TARGET, 'release', 'libleasehold.so'), 'linux-arm64-gnu')
-  installPackages()
+  await prepareJavaScript()
   const env = {
     ...process.env,
     QEMU_LD_PREFIX: '/usr/aarch64-linux-gnu',
@@ -51,6 +51,6 @@ async function testInQemu() {
   if (!(await runSuites(names, platforms, { leftOut: LEFT_OUT, atOnce: 2 }))) process.exitCode = 1
 }
 
-if (platform.platformName() === 'linux-arm64-gnu') must(process.execPath, [join('scripts', 'test.mjs'), ...chosen])
-else if (platform.platformName() === 'linux-x64-gnu') await testInQemu()
+if (platformName() === 'linux-arm64-gnu') must(process.execPath, [join('scripts', 'test.mjs'), ...chosen])
+else if (platformName() === 'linux-x64-gnu') await testInQemu()
 else console.log('skipped: the tests on arm64 need Linux on arm64, or Debian 12 on x64')

@@ -9,8 +9,8 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { buildPuppet } from '../__test__/torture/puppet.mjs'
-import platform from '../lib/platform.js'
-import { installPackages, must, place, target } from './prepare.mjs'
+import { platformName } from '../lib/platform.mjs'
+import { must, place, prepareJavaScript, target } from './prepare.mjs'
 import { asked, runSuites, suites } from './suites.mjs'
 
 const TARGET = 'x86_64-unknown-linux-musl'
@@ -26,7 +26,7 @@ async function testMusl() {
   const build = `cargo zigbuild --release --lib --locked --quiet --target ${TARGET} --target-dir "${target}"`
   must('bash', ['-c', `. "${dir}/env.sh" && ${build}`])
   place(join(target, TARGET, 'release', 'libleasehold.so'), 'linux-x64-musl')
-  installPackages()
+  await prepareJavaScript()
   const platforms = versions.map((version) => {
     const bin = join(dir, `node-${version}`, 'bin')
     const env = { ...process.env, PATH: `${bin}:${process.env.PATH}` }
@@ -38,6 +38,6 @@ async function testMusl() {
   if (!(await runSuites(names, platforms, { leftOut: LEFT_OUT, besides, atOnce: 2 }))) process.exitCode = 1
 }
 
-if (platform.platformName() === 'linux-x64-musl') must(process.execPath, [join('scripts', 'test.mjs'), ...chosen])
-else if (platform.platformName() === 'linux-x64-gnu') await testMusl()
+if (platformName() === 'linux-x64-musl') must(process.execPath, [join('scripts', 'test.mjs'), ...chosen])
+else if (platformName() === 'linux-x64-gnu') await testMusl()
 else console.log('skipped: the tests with musl need Linux on x64')

@@ -11,7 +11,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { NAPI, TARGETS, binaryName, isBuilt, manifest } from '../__test__/packages/project.mjs'
-import { build, installPackages, root } from './prepare.mjs'
+import { build, prepareJavaScript, root } from './prepare.mjs'
 
 /** Installs the command line of napi-rs that package.json publishes with, unless it is there. */
 function installNapi() {
@@ -24,7 +24,7 @@ function installNapi() {
   execFileSync(windows ? 'npm.cmd' : 'npm', args, { cwd: NAPI, stdio: 'inherit', shell: windows })
 }
 
-installPackages()
+await prepareJavaScript()
 if (!process.argv.includes('--prebuilt')) build()
 installNapi()
 const { status } = spawnSync(

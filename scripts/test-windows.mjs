@@ -9,7 +9,7 @@
 
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { installPackages, must, place, root, target } from './prepare.mjs'
+import { must, place, prepareJavaScript, root, target } from './prepare.mjs'
 import { asked, runSuites, suites } from './suites.mjs'
 
 const TARGET = 'x86_64-pc-windows-gnu'
@@ -28,7 +28,7 @@ const MODELS = 'cargo test model: it computes, the same everywhere, and takes mo
 const mustWithin = (command) => must('bash', ['-c', `. "${dir}/env.sh" && ${command}`])
 
 async function testUnderWine() {
-  installPackages()
+  await prepareJavaScript()
   must('bash', [join('scripts', 'windows', 'setup.sh'), dir])
   const options = `--locked --target ${TARGET} --target-dir "${target}"`
   if (chosen.length === 0) mustWithin(`cargo test ${options} -- --skip model::`)

@@ -4,7 +4,7 @@
 
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { build, installPackages, must } from './prepare.mjs'
+import { build, must, prepareJavaScript } from './prepare.mjs'
 import { suites } from './suites.mjs'
 
 const { values, positionals: chosen } = parseArgs({
@@ -13,7 +13,7 @@ const { values, positionals: chosen } = parseArgs({
 })
 const files = suites(chosen).map((name) => join('__test__', `${name}.test.mjs`))
 
-installPackages()
+await prepareJavaScript()
 if (!values.prebuilt) build()
 if (chosen.length === 0) {
   if (!values.prebuilt) must('cargo', ['test', '--locked', '--quiet'])

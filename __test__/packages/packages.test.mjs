@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import platform from '../../lib/platform.js'
+import { platformName } from '../../lib/platform.mjs'
 import { root } from '../../scripts/prepare.mjs'
 import {
   BUILT_ONLY,
@@ -31,7 +31,7 @@ import {
 } from './project.mjs'
 import { startRegistry } from './registry.mjs'
 
-const here = platform.platformName()
+const here = platformName()
 const { version } = manifest
 const USED = { 'uses.mjs': 'used', 'uses.cjs': 'used' }
 

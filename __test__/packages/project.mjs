@@ -1,7 +1,7 @@
 // Packages as they are published, and empty projects that install them.
 
 import { execFile } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from '../../scripts/prepare.mjs'
 
@@ -61,11 +61,17 @@ export function npmWith(url, home) {
 
 /** What a release is made from: the published files, npm/, and one artifact per target as the builds upload them. */
 export function stage(directory) {
-  for (const each of ['package.json', 'README.md', 'LICENSE', 'npm', ...manifest.files]) {
+  for (const each of ['package.json', 'README.md', 'LICENSE', 'npm', 'lib', 'scripts/bundle.mjs', 'index.d.ts']) {
     cpSync(join(root, each), join(directory, each), { recursive: true, filter: (path) => !path.endsWith('.node') })
   }
-  // Where npx finds it without asking the registry.
-  symlinkSync(join(NAPI, 'node_modules'), join(directory, 'node_modules'), 'junction')
+  // What is needed to publish, where npx and Node find it without asking the registry.
+  const installed = join(directory, 'node_modules')
+  mkdirSync(installed)
+  for (const modules of [join(NAPI, 'node_modules'), join(root, 'node_modules')]) {
+    for (const { name } of readdirSync(modules, { withFileTypes: true }).filter((each) => each.isDirectory())) {
+      if (!existsSync(join(installed, name))) symlinkSync(join(modules, name), join(installed, name), 'junction')
+    }
+  }
   for (const [platform, target] of TARGETS) {
     const artifact = join(directory, 'artifacts', `bindings-${target}`)
     mkdirSync(artifact, { recursive: true })

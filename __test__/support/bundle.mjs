@@ -24,7 +24,8 @@ export function bundle(file, program) {
     minify: true,
     alias: { leasehold: join(root, 'index.js') },
     absWorkingDir: root,
-    external: ['./lib/addon.js'],
+    // Where the addon is looked for.
+    define: { __dirname: JSON.stringify(root) },
     logLevel: 'error',
   })
 }

@@ -3,12 +3,15 @@
 import { existsSync, mkdtempSync, rmSync, symlinkSync, lstatSync, mkdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import platform from '../../lib/platform.js'
+import { platformName } from '../../lib/platform.mjs'
 
 export const onLinux = process.platform === 'linux'
 export const onWindows = process.platform === 'win32'
 /** Wine calls itself Windows; this program of its own gives it away. */
 export const onWine = onWindows && existsSync(join(process.env.SystemRoot ?? 'C:\\Windows', 'system32', 'winecfg.exe'))
+
+/** The signals that are listened to while there are locks. */
+export const SIGNALS = onWindows ? ['SIGINT', 'SIGBREAK', 'SIGHUP'] : ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGABRT']
 
 /** By what factor everything may take longer here than on a quiet machine. */
 export const patience = Number(process.env.LEASEHOLD_TEST_PATIENCE) || 1
@@ -28,7 +31,7 @@ function whyNoLinks(type) {
 
 export const noFileLinks = onWindows && whyNoLinks('file')
 export const noDirectoryLinks = onWindows && whyNoLinks('dir')
-const onMusl = platform.platformName().endsWith('-musl')
+const onMusl = platformName().endsWith('-musl')
 export const noFaketime = onMusl && 'libfaketime is built for glibc and does not load with musl'
 export const notAsGlibc = onMusl && 'the rules count calls of glibc; musl calls open for openat, and fcntl after it'
 export const noSignals = onWindows && 'Windows has no signals that one process could send another'

@@ -19,7 +19,7 @@ import {
   writeJsonFileAtomically,
 } from 'leasehold'
 // @ts-expect-error the native part is not for callers
-import { Environment } from 'leasehold/lib/addon.js'
+import { Environment } from 'leasehold/lib/addon.mjs'
 
 const work = () => {}
 

@@ -1,8 +1,10 @@
 // What it takes to have the package: bytes, and the time until it can be used.
 
 import { execFileSync } from 'node:child_process'
-import { readdirSync, statSync } from 'node:fs'
+import { cpSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { platformName } from '../../lib/platform.mjs'
 import { now } from '../clock.mjs'
 import { median, rowsOf, summary } from '../statistics.mjs'
 
@@ -12,32 +14,38 @@ export const rounds = { full: 3, quick: 1 }
 const EMPTY = 'nobody'
 const WHO = [EMPTY, 'leasehold', 'fs-native-extensions', 'lockfile', 'proper-lockfile', 'fs-safe']
 const TIMES = 15
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const BINARY = `leasehold.${platformName()}.node`
 const LOADER = fileURLToPath(new URL('../runners/load.cjs', import.meta.url))
 
-export async function round({ ordered, available }, results) {
+export async function round({ places, ordered, available }, results) {
+  const installed = install(await places[0].newDirectory())
   const times = new Map()
   const who = WHO.filter((each) => available(each))
   // In turns, since a start of Node takes ten times as long and is never the same.
   for (let time = 0; time < TIMES; time++) {
     for (const each of ordered(who)) {
       const began = now()
-      const load = Number(execFileSync(process.execPath, [LOADER, each], { encoding: 'utf8' }))
+      const load = Number(execFileSync(process.execPath, [LOADER, each, installed], { encoding: 'utf8' }))
       times.set(each, [...(times.get(each) ?? []), { load, whole: now() - began }])
     }
   }
   const whole = (each) => median(times.get(each).map((time) => time.whole))
   for (const each of who) {
     const load = median(times.get(each).map((time) => time.load))
-    const kilobytes = each === 'leasehold' ? addon() : undefined
+    const kilobytes = each === 'leasehold' ? statSync(join(ROOT, BINARY)).size / 1000 : undefined
     results.push({ who: each, load, added: whole(each) - whole(EMPTY), kilobytes })
   }
 }
 
-/** Kilobytes of the addon, as it is loaded. */
-function addon() {
-  const root = fileURLToPath(new URL('../..', import.meta.url))
-  const addons = readdirSync(root).filter((file) => file.endsWith('.node'))
-  return Math.max(...addons.map((file) => statSync(`${root}${file}`).size)) / 1000
+/** Lays the package out as npm does, with its binary in a package of its own. Returns what is to be loaded. */
+function install(directory) {
+  const copy = (from, ...to) => cpSync(join(ROOT, from), join(directory, 'node_modules', ...to))
+  for (const file of ['package.json', 'index.js']) copy(file, 'leasehold', file)
+  const binary = `leasehold-${platformName()}`
+  copy(join('npm', platformName(), 'package.json'), binary, 'package.json')
+  copy(BINARY, binary, BINARY)
+  return join(directory, 'node_modules', 'leasehold')
 }
 
 export function conclude(results) {

@@ -1,12 +1,13 @@
-// Milliseconds until a package can be used, where nothing else was loaded before: its name.
+// Milliseconds until a package can be used, where nothing else was loaded before: its name, and where
+// leasehold is installed.
 
 const { createRequire } = require('node:module')
 
 const peer = createRequire(require.resolve('../peers/package.json'))
-const [who] = process.argv.slice(2)
+const [who, installed] = process.argv.slice(2)
 const LOADS = {
   nobody: () => {},
-  leasehold: () => require('../../index.js'),
+  leasehold: () => require(installed),
   // It can be imported only.
   'fs-safe': () => import('../peers/fs-safe.mjs'),
 }

@@ -1,19 +1,18 @@
-'use strict'
 // JSON files: what a value is on its way to a file and back. Files are read and replaced natively, as a whole.
 
-const { AsyncLocalStorage } = require('node:async_hooks')
-const { isUtf8 } = require('node:buffer')
-const { PRIVATE_DIRECTORIES, here, withFileLock } = require('./acquire.js')
-const { answer, environment } = require('./environment.js')
-const {
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { isUtf8 } from 'node:buffer'
+import { PRIVATE_DIRECTORIES, here, withFileLock } from './acquire.mjs'
+import { answer, environment } from './environment.mjs'
+import {
   JsonFileError,
   LockLostError,
   invalidArgument,
   invalidValue,
   pointedAt,
   toError,
-} = require('./errors.js')
-const { FileLockHandle, leaseOf, lossOf } = require('./handle.js')
+} from './errors.mjs'
+import { FileLockHandle, leaseOf, lossOf } from './handle.mjs'
 
 /** Through links, as reading has always been. */
 const FOLLOW = true
@@ -101,11 +100,12 @@ async function updateJsonFile(path, fallback, mutate, options) {
 
 /** For each lease, the end of the last update begun with it. Weak: it must not keep work whose lock it may have. */
 const lastUpdates = new Map()
-/** The updates that the current call chain is inside, or was made inside. */
-const updating = new AsyncLocalStorage()
+/** The updates that the current call chain is inside, or was made inside: a storage, once there are any. */
+let updating
 
 /** Calls that share a lock do not exclude each other by it, so they take turns here. */
 async function inTurn(path, lease, update) {
+  updating ??= new AsyncLocalStorage()
   const outer = updating.getStore() ?? []
   if (outer.some((each) => each.lease === lease && !each.isOver)) {
     const message = `cannot update ${path} inside an update of it: that would wait for itself; change the value instead`
@@ -190,4 +190,4 @@ function durableOf(options) {
   return durable
 }
 
-module.exports = { loadJsonFile, readJsonFileWithFallback, saveJsonFile, updateJsonFile, writeJsonFileAtomically }
+export { loadJsonFile, readJsonFileWithFallback, saveJsonFile, updateJsonFile, writeJsonFileAtomically }

@@ -1,16 +1,14 @@
-'use strict'
 // This JavaScript thread's side of the native mailbox: promises by number, and news of leases.
 
-// Before test suites replace them.
-const { setInterval } = require('node:timers')
-const { Environment } = require('./addon.js')
-const { toError } = require('./errors.js')
-const { Lease } = require('./lease.js')
-const { tellLeak, tellLoss, warn } = require('./losses.js')
+import native from './addon.mjs'
+import { toError } from './errors.mjs'
+import { Lease } from './lease.mjs'
+import { tellLeak, tellLoss, warn } from './losses.mjs'
+import { setInterval } from './timers.mjs'
 
 /** What each unanswered number resolves. */
 const pending = new Map()
-const environment = new Environment(fetch)
+const environment = new native.Environment(fetch)
 
 // Waiting for a lock keeps the process alive, as waiting for anything else does; holding one does not.
 let vigil
@@ -85,4 +83,4 @@ function fetchIfExpected() {
   if (pending.size > 0) fetch()
 }
 
-module.exports = { answer, environment, fetch, fetchIfExpected, lease }
+export { answer, environment, fetch, fetchIfExpected, lease }

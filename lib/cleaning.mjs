@@ -1,11 +1,10 @@
-'use strict'
 // Lock files that nobody will come back for. Whether they are that is decided natively, and so is their removal.
 
-const { join, resolve } = require('node:path')
-const { answer, environment } = require('./environment.js')
-const { invalidArgument } = require('./errors.js')
-const openclaw = require('./openclaw.js')
-const { resolveSessionWriteLockStaleMs } = require('./session-policy.js')
+import { join, resolve } from 'node:path'
+import { answer, environment } from './environment.mjs'
+import { invalidArgument } from './errors.mjs'
+import * as openclaw from './openclaw.mjs'
+import { resolveSessionWriteLockStaleMs } from './session-policy.mjs'
 
 async function cleanStaleLockFiles(params) {
   if (params === null || typeof params !== 'object') throw invalidArgument('params must be an object')
@@ -42,4 +41,4 @@ async function reclaimDefinitelyStaleFileLock(lockPath) {
   return answer(environment.reclaim(lockPath))
 }
 
-module.exports = { cleanStaleLockFiles, reclaimDefinitelyStaleFileLock }
+export { cleanStaleLockFiles, reclaimDefinitelyStaleFileLock }

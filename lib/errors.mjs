@@ -1,7 +1,6 @@
-'use strict'
 // Error classes, and the errors the native part describes.
 
-const { getSystemErrorMap } = require('node:util')
+import { getSystemErrorMap } from 'node:util'
 
 const FILE_LOCK_TIMEOUT_ERROR_CODE = 'file_lock_timeout'
 const FILE_LOCK_STALE_ERROR_CODE = 'file_lock_stale'
@@ -173,7 +172,7 @@ function outOfRange(message) {
   return Object.assign(new RangeError(message), { code: 'ERR_OUT_OF_RANGE' })
 }
 
-module.exports = {
+export {
   FILE_LOCK_STALE_ERROR_CODE,
   FILE_LOCK_TIMEOUT_ERROR_CODE,
   FileLockStaleError,

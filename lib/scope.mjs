@@ -1,10 +1,11 @@
-'use strict'
 // What the current async call chain holds. Only numbers: a scope outlives the work that it names (in
 // timers, sockets and listeners made inside it) and must not keep its lease.
 
-const { AsyncLocalStorage, executionAsyncResource } = require('node:async_hooks')
+import { AsyncLocalStorage, executionAsyncResource } from 'node:async_hooks'
 
-const storage = new AsyncLocalStorage()
+/** The chains, once there are any: Node loads much for the first storage of a process. */
+let storage
+let reports
 const NONE = Object.freeze([])
 
 /**
@@ -12,7 +13,7 @@ const NONE = Object.freeze([])
  * was given. The same array as long as it is the same chain.
  */
 function chain() {
-  return storage.getStore() ?? NONE
+  return storage?.getStore() ?? NONE
 }
 
 /** The handles in a chain, outermost first. */
@@ -22,6 +23,7 @@ function holdsIn(scopes) {
 
 /** Calls `fn` with a lease added to the chain. */
 function runWithin(lease, fn) {
+  storage ??= new AsyncLocalStorage()
   return storage.run([...chain(), lease.id, lease.hold], fn)
 }
 
@@ -29,9 +31,12 @@ function runWithin(lease, fn) {
  * Whether an unhandled rejection is reported in the chain in which its promise was made. That is so where stores lie
  * in async resources; elsewhere (Node 24 and later) it is the chain in which the promise was rejected.
  */
-const reportsOrigins = new AsyncLocalStorage().run(NONE, () => {
-  const resource = executionAsyncResource()
-  return Object.getOwnPropertySymbols(resource).some((symbol) => resource[symbol] === NONE)
-})
+function reportsOrigins() {
+  reports ??= new AsyncLocalStorage().run(NONE, () => {
+    const resource = executionAsyncResource()
+    return Object.getOwnPropertySymbols(resource).some((symbol) => resource[symbol] === NONE)
+  })
+  return reports
+}
 
-module.exports = { chain, holdsIn, reportsOrigins, runWithin }
+export { chain, holdsIn, reportsOrigins, runWithin }

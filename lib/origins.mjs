@@ -1,13 +1,11 @@
-'use strict'
 // Inside which work a promise was made. One that somebody else made is not the work's, even if the work rejects it.
 //
 // Where Node does not know that any more when it reports a rejection, it has to be noted. That costs every promise
 // half a microsecond, so it is only done while a lock is held by a process that survives rejections.
 
-// Before test suites replace them.
-const { setImmediate } = require('node:timers')
-const { inspect } = require('node:util')
-const { chain, reportsOrigins } = require('./scope.js')
+import { inspect } from 'node:util'
+import { chain, reportsOrigins } from './scope.mjs'
+import { setImmediate } from './timers.mjs'
 
 /** In which chain a promise was made, if that was noted. */
 const origins = new WeakMap()
@@ -18,7 +16,7 @@ let stop = []
 
 /** Starts noting: where promises are `made`, or where they are `made and settled`. */
 function note(what) {
-  if (reportsOrigins || noted === what) return
+  if (reportsOrigins() || noted === what) return
   forget()
   noted = what
   // Loaded when it is needed, which takes several milliseconds.
@@ -49,14 +47,14 @@ function onSettled(promise) {
 
 /** The chain in which `promise` was made, whose rejection is being reported. */
 function of(promise) {
-  return reportsOrigins ? chain() : (origins.get(promise) ?? [])
+  return reportsOrigins() ? chain() : (origins.get(promise) ?? [])
 }
 
 /** The same for a promise that is not told: none, unless it is certain. */
 function ofReported() {
   const scopes = chain()
   const isDoubtful = strangers.some((stranger) => stranger.scopes === scopes && isRejected(stranger.promise))
-  return reportsOrigins || (noted !== '' && !isDoubtful) ? scopes : []
+  return reportsOrigins() || (noted !== '' && !isDoubtful) ? scopes : []
 }
 
 /** Promises do not tell their state, but Node prints it. */
@@ -64,4 +62,4 @@ function isRejected(promise) {
   return /^[^{]*\{\s*<rejected>/.test(inspect(promise, { depth: 0, customInspect: false }))
 }
 
-module.exports = { forget, note, of, ofReported }
+export { forget, note, of, ofReported }

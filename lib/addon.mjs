@@ -1,16 +1,15 @@
-'use strict'
-// The native part: beside this folder where it was built, in a package of its own where it was installed.
+// The native part: beside index.js where it was built, in a package of its own where it was installed.
 
-const { existsSync } = require('node:fs')
-const { join } = require('node:path')
-const { SUPPORTED, platformName } = require('./platform.js')
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { SUPPORTED, platformName } from './platform.mjs'
 
 function load() {
   const named = process.env.NAPI_RS_NATIVE_LIBRARY_PATH
   const platform = platformName()
-  const built = join(__dirname, '..', `leasehold.${platform}.node`)
+  const built = join(__dirname, `leasehold.${platform}.node`)
   try {
-    if (named) return require(named)
+    if (named) return requireNamed(named)
     return require(existsSync(built) ? built : `leasehold-${platform}`)
   } catch (cause) {
     const error = new Error(`leasehold cannot load its native addon: ${explain(cause, platform, named)}`, { cause })
@@ -18,8 +17,14 @@ function load() {
   }
 }
 
+function requireNamed(path) {
+  // Node would take anything else for a program.
+  if (!path.endsWith('.node')) throw new Error('its name does not end in .node')
+  return require(path)
+}
+
 function explain(cause, platform, named) {
-  const { name, version } = require('../package.json')
+  const { name, version } = require('./package.json')
   const fromSource =
     `build it from source: run \`node scripts/prepare.mjs\` in a clone of ${name}'s repository (needs Rust 1.95 or ` +
     'newer), and `npm install` that folder, or set NAPI_RS_NATIVE_LIBRARY_PATH to the .node file it makes'
@@ -41,4 +46,4 @@ function explain(cause, platform, named) {
   ].join('\n')
 }
 
-module.exports = load()
+export default load()

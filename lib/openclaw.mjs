@@ -1,8 +1,7 @@
-'use strict'
 // What OpenClaw's own JavaScript locks know in this process, and its environment variables.
 
-const { basename } = require('node:path')
-const { isMainThread } = require('./thread.js')
+import { basename } from 'node:path'
+import { isMainThread } from './thread.mjs'
 
 /** 2026.3 and 2026.5 keep what they hold in maps on `process`, by normalised target. */
 const HELD_MAPS = ['openclaw.sessionWriteLockHeldLocks', 'openclaw.fileLockHeldLocks'].map((name) => Symbol.for(name))
@@ -73,4 +72,4 @@ function milliseconds(text, infinityAllowed) {
   return value > 0 && Number.isSafeInteger(value) ? value : undefined
 }
 
-module.exports = { claimed, fromEnvironment, mayHold, positive, withEnvironmentDefaults }
+export { claimed, fromEnvironment, mayHold, positive, withEnvironmentDefaults }

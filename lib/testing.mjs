@@ -1,10 +1,9 @@
-'use strict'
 // For test suites, which want to begin and end without locks, and to see what OpenClaw's own would do.
 
-const { releaseAllLocksSync } = require('./acquire.js')
-const { environment, fetch } = require('./environment.js')
-const exit = require('./exit.js')
-const { isMainThread } = require('./thread.js')
+import { releaseAllLocksSync } from './acquire.mjs'
+import { environment, fetch } from './environment.mjs'
+import * as exit from './exit.mjs'
+import { isMainThread } from './thread.mjs'
 
 function reset(session) {
   environment.reset(isMainThread(), session)
@@ -41,7 +40,7 @@ const __testing = {
   runLockWatchdogCheck,
 }
 
-module.exports = {
+export {
   __testing,
   drainFileLockStateForTest,
   drainSessionWriteLockStateForTest,

@@ -1,7 +1,6 @@
-'use strict'
 // How long session locks may take, as OpenClaw works it out of timeouts, its configuration and the environment.
 
-const { fromEnvironment, positive } = require('./openclaw.js')
+import { fromEnvironment, positive } from './openclaw.mjs'
 
 const MAX_HOLD_MS = 300_000
 const MAX_HOLD_LIMIT_MS = 2_147_000_000
@@ -37,7 +36,7 @@ function configured(config, name) {
   return Number.isSafeInteger(value) ? positive(value) : undefined
 }
 
-module.exports = {
+export {
   resolveSessionLockMaxHoldFromTimeout,
   resolveSessionWriteLockAcquireTimeoutMs,
   resolveSessionWriteLockOptions,

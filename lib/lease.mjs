@@ -1,7 +1,6 @@
-'use strict'
 // One handle on a lease, in front of the native value that owns it.
 
-const native = require('./addon.js')
+import native from './addon.mjs'
 
 class Lease {
   /** As long as this can be reached the lease is kept; when it is collected, the lease is given back. */
@@ -57,4 +56,4 @@ class Lease {
   }
 }
 
-module.exports = { Lease }
+export { Lease }

@@ -1,9 +1,8 @@
-'use strict'
 // Nothing stays behind when the process ends in any way that runs JavaScript. What does not is the
 // native part's: an atexit hook, an environment hook, and at last the kernel.
 
-const { environment } = require('./environment.js')
-const { isMainThread } = require('./thread.js')
+import { environment } from './environment.mjs'
+import { isMainThread } from './thread.mjs'
 
 const onWindows = process.platform === 'win32'
 /** On Windows those that the console sends: Ctrl+C, Ctrl+Break, and that it is being closed. */
@@ -71,4 +70,4 @@ function dieOf(signal) {
   else process.kill(process.pid, signal)
 }
 
-module.exports = { SIGNALS, handle, install, uninstall }
+export { SIGNALS, handle, install, uninstall }

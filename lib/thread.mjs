@@ -1,4 +1,3 @@
-'use strict'
 // Which thread this is. Asked when it matters: `node:worker_threads` takes longer to load than all of this package,
 // which programs that only import it do not owe.
 
@@ -9,4 +8,4 @@ function isMainThread() {
   return isMain
 }
 
-module.exports = { isMainThread }
+export { isMainThread }

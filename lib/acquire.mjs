@@ -1,29 +1,27 @@
-'use strict'
 // The lock functions. What they promise is in index.d.ts; what happens is decided natively.
 
-// Before test suites replace it: locks have to go on while clocks stand still.
-const { setImmediate } = require('node:timers')
-const { optionNames } = require('./addon.js')
-const { answer, environment, fetchIfExpected, lease: leaseFor } = require('./environment.js')
-const {
+import native from './addon.mjs'
+import { answer, environment, fetchIfExpected, lease as leaseFor } from './environment.mjs'
+import {
   FileLockStaleError,
   SessionWriteLockStaleError,
   invalidArgument,
   outOfRange,
   pointedAt,
   toError,
-} = require('./errors.js')
-const exit = require('./exit.js')
-const { FileLockHandle, described, giveBack, leaseOf, lossOf } = require('./handle.js')
-const { Lease } = require('./lease.js')
-const { publish } = require('./losses.js')
-const openclaw = require('./openclaw.js')
-const rejections = require('./rejections.js')
-const { chain, runWithin } = require('./scope.js')
-const { isMainThread } = require('./thread.js')
+} from './errors.mjs'
+import * as exit from './exit.mjs'
+import { FileLockHandle, described, giveBack, leaseOf, lossOf } from './handle.mjs'
+import { Lease } from './lease.mjs'
+import { publish } from './losses.mjs'
+import * as openclaw from './openclaw.mjs'
+import * as rejections from './rejections.mjs'
+import { chain, runWithin } from './scope.mjs'
+import { isMainThread } from './thread.mjs'
+import { setImmediate } from './timers.mjs'
 
-const FILE_OPTIONS = optionNames(false)
-const SESSION_OPTIONS = optionNames(true)
+const FILE_OPTIONS = native.optionNames(false)
+const SESSION_OPTIONS = native.optionNames(true)
 const ABORT_GRACE_MS = 2000
 const LONG_TURN_MS = 10
 /** An option for ourselves: whether only their owner may use directories that are created. */
@@ -274,7 +272,7 @@ function releaseAllLocksSync() {
   return released
 }
 
-module.exports = {
+export {
   PRIVATE_DIRECTORIES,
   acquireFileLock,
   acquireFileLockSync,

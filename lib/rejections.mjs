@@ -1,15 +1,13 @@
-'use strict'
 // A rejection that nobody handles, inside the work of a lock, in a process that lives on: the work has
 // usually died with it, and the lock is given back.
 //
 // What Node does about such rejections depends on who listens, so we only ever listen beside others.
 
-// Before test suites replace them.
-const { clearTimeout, setTimeout } = require('node:timers')
-const { isNativeError } = require('node:util/types')
-const origins = require('./origins.js')
-const { environment } = require('./environment.js')
-const { holdsIn } = require('./scope.js')
+import { isNativeError } from 'node:util/types'
+import * as origins from './origins.mjs'
+import { environment } from './environment.mjs'
+import { holdsIn } from './scope.mjs'
+import { clearTimeout, setTimeout } from './timers.mjs'
 
 /**
  * For how long a rejection may still be handled after all. In steps, so that what the event loop was kept from doing
@@ -134,4 +132,4 @@ function warnAsNode() {
   process.emitWarning('Promise rejection was handled asynchronously', 'PromiseRejectionHandledWarning')
 }
 
-module.exports = { unwatch, watch }
+export { unwatch, watch }

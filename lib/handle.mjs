@@ -1,9 +1,8 @@
-'use strict'
 // The handle: what callers hold, and what holds the lease. When it is unreachable, so is the lease.
 
-const { answer, fetch, fetchIfExpected } = require('./environment.js')
-const { invalidArgument, toError } = require('./errors.js')
-const { lossSignal, publish, stackOf, track, untrack } = require('./losses.js')
+import { answer, fetch, fetchIfExpected } from './environment.mjs'
+import { invalidArgument, toError } from './errors.mjs'
+import { lossSignal, publish, stackOf, track, untrack } from './losses.mjs'
 
 /** The native lease behind a handle. */
 let leaseOf
@@ -120,4 +119,4 @@ function described({ lockPath, targetPath, token, takenFrom }) {
   return { lockPath, targetPath, token, recoveredFrom: takenFrom }
 }
 
-module.exports = { FileLockHandle, described, giveBack, leaseOf, lossOf }
+export { FileLockHandle, described, giveBack, leaseOf, lossOf }

@@ -1,11 +1,10 @@
-'use strict'
 // Telling about leases that ended otherwise than by a release: signals, warnings, diagnostics.
 //
 // Nothing here may keep a handle alive, or its lease would never be given back: handles are known
 // by number and weakly.
 
-const { channel } = require('node:diagnostics_channel')
-const { framesOf, lostError } = require('./errors.js')
+import { channel } from 'node:diagnostics_channel'
+import { framesOf, lostError } from './errors.mjs'
 
 const channels = {
   acquired: channel('leasehold:acquired'),
@@ -84,4 +83,4 @@ function stackOf(origin) {
   return origin && framesOf(origin)
 }
 
-module.exports = { lossSignal, publish, stackOf, tellLeak, tellLoss, track, untrack, warn }
+export { lossSignal, publish, stackOf, tellLeak, tellLoss, track, untrack, warn }

@@ -1,0 +1,48 @@
+// What the package exports. Rollup makes one CommonJS module of this folder, `index.js` beside it, since twenty modules
+// take twice as long to load: `__dirname` and `require`, for what is seldom needed, are those of that file.
+
+export {
+  acquireFileLock,
+  acquireFileLockSync,
+  acquireSessionWriteLock,
+  heldLocks,
+  inspectLock,
+  releaseAllLocksSync,
+  withFileLock,
+  withFileLockSync,
+} from './acquire.mjs'
+export { cleanStaleLockFiles, reclaimDefinitelyStaleFileLock } from './cleaning.mjs'
+export {
+  FILE_LOCK_STALE_ERROR_CODE,
+  FILE_LOCK_TIMEOUT_ERROR_CODE,
+  FileLockStaleError,
+  FileLockTimeoutError,
+  JsonFileError,
+  LockDeadlockError,
+  LockError,
+  LockLostError,
+  NotALockFileError,
+  SessionWriteLockStaleError,
+  SessionWriteLockTimeoutError,
+} from './errors.mjs'
+export { FileLockHandle } from './handle.mjs'
+export {
+  resolveSessionLockMaxHoldFromTimeout,
+  resolveSessionWriteLockAcquireTimeoutMs,
+  resolveSessionWriteLockOptions,
+  resolveSessionWriteLockStaleMs,
+} from './session-policy.mjs'
+export {
+  __testing,
+  drainFileLockStateForTest,
+  drainSessionWriteLockStateForTest,
+  resetFileLockStateForTest,
+  resetSessionWriteLockStateForTest,
+} from './testing.mjs'
+export {
+  loadJsonFile,
+  readJsonFileWithFallback,
+  saveJsonFile,
+  updateJsonFile,
+  writeJsonFileAtomically,
+} from './json-store.mjs'

@@ -1,0 +1,60 @@
+// What this platform is called in the names of binaries and of the packages that carry them.
+
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs'
+
+/** Those that there are packages for. */
+const SUPPORTED = [
+  'darwin-arm64',
+  'darwin-x64',
+  'linux-arm64-gnu',
+  'linux-arm64-musl',
+  'linux-x64-gnu',
+  'linux-x64-musl',
+  'win32-arm64-msvc',
+  'win32-x64-msvc',
+]
+
+/** Which libc a program asks for, by the `start` of its file: it names the loader that comes with it. */
+function libcNamed(start) {
+  const [, loader] = /\/ld-(linux|musl)-[\w-]+\.so\.\d\0/.exec(start) ?? []
+  return loader && (loader === 'musl' ? 'musl' : 'gnu')
+}
+
+/** Which libc is among `maps`. musl has two names there: one of them is a link, on Alpine the other than elsewhere. */
+const libcMapped = (maps) => (/\/(ld-musl-[^/]*|libc\.so)$/m.test(maps) ? 'musl' : 'gnu')
+
+/** The libc of this process. Node's own report tells, too, in ten milliseconds. */
+function libc() {
+  const named = libcNamed(orNothing(() => startOf('/proc/self/exe')))
+  // A loader that was run by hand, or a program whose loader was named anew, say nothing there.
+  return named ?? libcMapped(orNothing(() => readFileSync('/proc/self/maps', 'latin1')))
+}
+
+/** What `read` returns. Nothing without /proc: then no guess works better than the libc that most have. */
+function orNothing(read) {
+  try {
+    return read()
+  } catch {
+    return ''
+  }
+}
+
+function startOf(file) {
+  const bytes = Buffer.alloc(4096)
+  const descriptor = openSync(file)
+  try {
+    readSync(descriptor, bytes)
+  } finally {
+    closeSync(descriptor)
+  }
+  return bytes.latin1Slice()
+}
+
+function platformName() {
+  const { platform, arch } = process
+  if (platform === 'win32') return `win32-${arch}-msvc`
+  if (platform !== 'linux') return `${platform}-${arch}`
+  return `linux-${arch}-${libc()}`
+}
+
+export { SUPPORTED, libcMapped, libcNamed, platformName }

@@ -1,0 +1,37 @@
+// Makes index.js of lib/, unless it is as it would be made.
+//
+//   node scripts/bundle.mjs   needs the development packages
+
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { isBuiltin } from 'node:module'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+
+/** Throws where a module of lib/ asks for something that is not there: each warning of Rollup is one too many. */
+export async function bundle() {
+  const { rollup } = await import('rollup')
+  const made = await rollup({
+    input: join(root, 'lib', 'index.mjs'),
+    external: isBuiltin,
+    onwarn({ message }) {
+      throw new Error(message)
+    },
+  })
+  const { output } = await made.generate({
+    format: 'cjs',
+    banner: '// Made of lib/ by scripts/bundle.mjs.',
+    esModule: false,
+    externalLiveBindings: false,
+    generatedCode: { preset: 'es2015', symbols: false },
+  })
+  const index = join(root, 'index.js')
+  const [{ code }] = output
+  if (existsSync(index) && readFileSync(index, 'utf8') === code) return
+  // Whole at any time, for whoever is loading it.
+  writeFileSync(`${index}.new`, code)
+  renameSync(`${index}.new`, index)
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await bundle()
