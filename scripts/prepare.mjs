@@ -34,8 +34,8 @@ export function build() {
   if (spawnSync('cargo', ['--version']).error) {
     throw new Error('cargo was not found: install Rust 1.95 or newer (https://rustup.rs), then run this again')
   }
-  must('cargo', ['build', '--release', '--lib', '--locked', '--quiet'])
-  place(join(target, 'release', LIBRARY), platformName())
+  must('cargo', ['build', '--profile', 'addon', '--lib', '--locked', '--quiet'])
+  place(join(target, 'addon', LIBRARY), platformName())
 }
 
 /** All that Rust is not needed for: the development packages, and index.js, which is made with them. */

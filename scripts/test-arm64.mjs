@@ -31,8 +31,8 @@ async function testInQemu() {
   must('bash', [join('scripts', 'arm64', 'setup.sh'), dir])
   const options = `--locked --quiet --target ${TARGET} --target-dir "${target}"`
   if (chosen.length === 0) mustWithin(`cargo test ${options}`)
-  mustWithin(`cargo build --release --lib ${options}`)
-  place(join(target, TARGET, 'release', 'libleasehold.so'), 'linux-arm64-gnu')
+  mustWithin(`cargo build --profile addon --lib ${options}`)
+  place(join(target, TARGET, 'addon', 'libleasehold.so'), 'linux-arm64-gnu')
   await prepareJavaScript()
   const env = {
     ...process.env,

@@ -23,9 +23,9 @@ const ENGINE = 'cargo test: the engine is the same in both; its tests are linked
 
 async function testMusl() {
   must('bash', [join('scripts', 'musl', 'setup.sh'), dir])
-  const build = `cargo zigbuild --release --lib --locked --quiet --target ${TARGET} --target-dir "${target}"`
+  const build = `cargo zigbuild --profile addon --lib --locked --quiet --target ${TARGET} --target-dir "${target}"`
   must('bash', ['-c', `. "${dir}/env.sh" && ${build}`])
-  place(join(target, TARGET, 'release', 'libleasehold.so'), 'linux-x64-musl')
+  place(join(target, TARGET, 'addon', 'libleasehold.so'), 'linux-x64-musl')
   await prepareJavaScript()
   const platforms = versions.map((version) => {
     const bin = join(dir, `node-${version}`, 'bin')

@@ -15,7 +15,7 @@ import { asked, runSuites, suites } from './suites.mjs'
 const TARGET = 'x86_64-pc-windows-gnu'
 const { versions, chosen } = asked()
 const dir = resolve(process.env.LEASEHOLD_WINDOWS_DIR ?? join(homedir(), '.cache', 'leasehold', 'windows'))
-const profile = process.env.CARGO_PROFILE ?? 'release'
+const profile = process.env.CARGO_PROFILE ?? 'addon'
 
 /** `{ [suite]: why it is not run }` */
 const LEFT_OUT = {

@@ -124,7 +124,7 @@ await Scope.during(async (scope) => {
   const target = join(root, 'target', 'mutants')
   mkdirSync(target, { recursive: true })
   // Quicker to build, and as wrong.
-  const profile = { CARGO_PROFILE_RELEASE_LTO: 'false', CARGO_PROFILE_RELEASE_CODEGEN_UNITS: '16' }
+  const profile = { CARGO_PROFILE_ADDON_LTO: 'false', CARGO_PROFILE_ADDON_CODEGEN_UNITS: '16' }
   const env = { ...process.env, CARGO_TARGET_DIR: target, ...profile, RUSTFLAGS: '-A warnings' }
   for (const mutant of MUTANTS.filter(([ordeal]) => chosen?.includes(ordeal) ?? true)) {
     const { status, stdout, stderr } = endure(directory, mutant, env)
