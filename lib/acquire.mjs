@@ -18,20 +18,20 @@ import * as openclaw from './openclaw.mjs'
 import * as rejections from './rejections.mjs'
 import { chain, runWithin } from './scope.mjs'
 import { isMainThread } from './thread.mjs'
-import { setImmediate } from './timers.mjs'
+import { now, setImmediate } from './timers.mjs'
 
 const FILE_OPTIONS = native.optionNames(false)
 const SESSION_OPTIONS = native.optionNames(true)
 const ABORT_GRACE_MS = 2000
-const LONG_TURN_MS = 10
+const LONG_TURN_NS = 10_000_000n
 /** An option for ourselves: whether only their owner may use directories that are created. */
 const PRIVATE_DIRECTORIES = Symbol('privateDirectories')
 
 /** To ask costs as much as a system call: it is enough to ask now and then whether turns get long. */
 const LOCKS_UNASKED = 8
 
-/** When the event loop's current turn was first seen; 0 when it has not been. */
-let turnSince = 0
+/** When the event loop's current turn was first seen, if it has been. */
+let turnSince
 let locksUnasked = 0
 
 /**
@@ -39,11 +39,11 @@ let locksUnasked = 0
  * nothing but lock and unlock would never let it.
  */
 function turnIsLong() {
-  if (turnSince !== 0) return performance.now() - turnSince > LONG_TURN_MS
+  if (turnSince !== undefined) return now() - turnSince > LONG_TURN_NS
   if (++locksUnasked === LOCKS_UNASKED) {
     locksUnasked = 0
-    turnSince = performance.now()
-    setImmediate(() => (turnSince = 0)).unref()
+    turnSince = now()
+    setImmediate(() => (turnSince = undefined)).unref()
   }
   return false
 }

@@ -1,0 +1,42 @@
+// Parts of Node that it loads when they are first asked for cost milliseconds. The first locks of a process load all
+// that later ones need, so that none of them is suddenly late while others wait for it.
+
+import assert from 'node:assert/strict'
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { child, holder, scratch, until } from './support/index.mjs'
+
+for (const way of ['withFileLock', 'acquireFileLock', 'acquireSessionWriteLock', 'withFileLockSync']) {
+  test(`what the first two locks by ${way} did not load, later ones do not load either`, async (t) => {
+    const path = join(scratch(t), 'file')
+    const one = child(
+      t,
+      async ({ leasehold, send, next, args: { way, path } }) => {
+        const { acquireFileLock, acquireSessionWriteLock, withFileLock, withFileLockSync } = leasehold
+        const ways = {
+          withFileLock: () => withFileLock(path, () => {}),
+          acquireFileLock: async () => (await acquireFileLock(path)).release(),
+          acquireSessionWriteLock: async () => (await acquireSessionWriteLock({ sessionFile: path })).release(),
+          withFileLockSync: () => withFileLockSync(path, () => {}),
+        }
+        const lock = ways[way]
+        await lock()
+        send({ free: true })
+        await next('held')
+        await lock()
+        const before = new Set(process.moduleLoadList)
+        for (let time = 0; time < 100; time++) await lock()
+        send({ later: process.moduleLoadList.filter((each) => !before.has(each)) })
+      },
+      { args: { way, path } },
+    )
+    await one.next('free')
+    const other = await holder(t, path)
+    one.send({ held: true })
+    // Somebody waits.
+    await until(() => statSync(other.lockPath).atimeMs > statSync(other.lockPath).mtimeMs)
+    await other.release()
+    assert.deepEqual((await one.next('later')).later, [])
+  })
+}
