@@ -1,11 +1,14 @@
 // Parts of Node that it loads when they are first asked for cost milliseconds. The first locks of a process load all
-// that later ones need, so that none of them is suddenly late while others wait for it.
+// that later ones need, so that none of them is suddenly late while others wait for it, and no more than they need.
 
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { child, holder, scratch, until } from './support/index.mjs'
+import { fileURLToPath } from 'node:url'
+import { addonUrl, child, holder, scratch, until } from './support/index.mjs'
+import { onWindows } from './support/platform.mjs'
 
 for (const way of ['withFileLock', 'acquireFileLock', 'acquireSessionWriteLock', 'withFileLockSync']) {
   test(`what the first two locks by ${way} did not load, later ones do not load either`, async (t) => {
@@ -40,3 +43,15 @@ for (const way of ['withFileLock', 'acquireFileLock', 'acquireSessionWriteLock',
     assert.deepEqual((await one.next('later')).later, [])
   })
 }
+
+const skip = onWindows && 'only Node knows there which thread is the main one'
+test('the first lock of a program loads neither workers nor streams', { skip }, (t) => {
+  const program = `
+    const { withFileLock } = require(${JSON.stringify(fileURLToPath(addonUrl))})
+    withFileLock('file', () => {}).then(() => {
+      const loaded = process.moduleLoadList.filter((each) => /worker_threads|streams?$/.test(each))
+      console.log(JSON.stringify(loaded))
+    })`
+  const { stdout } = spawnSync(process.execPath, ['--eval', program], { cwd: scratch(t), encoding: 'utf8' })
+  assert.deepEqual(JSON.parse(stdout), [])
+})

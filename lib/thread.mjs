@@ -1,10 +1,13 @@
-// Which thread this is. Asked when it matters: `node:worker_threads` takes longer to load than all of this package,
-// which programs that only import it do not owe.
+// Which thread this is. Asked when it matters, and Node only if nothing else tells: it takes as long to load
+// `node:worker_threads` as all of this package, and longer than many locks are held.
+
+import native from './addon.mjs'
 
 let isMain
 
 function isMainThread() {
-  isMain ??= require('node:worker_threads').isMainThread
+  // No worker runs in the thread that a process begins with.
+  isMain ??= native.isFirstThread() || require('node:worker_threads').isMainThread
   return isMain
 }
 

@@ -30,6 +30,12 @@ use crate::lock::sys::{self, NewDirectories};
 use crate::lock::terms::{Api, EnvId, OwnPid, Scope};
 use crate::lock::{Acquired, LossReason, Terms, Ticket, acquire, acquire_blocking, endings};
 
+/// Whether this is the thread that the process began with: then it is no worker. `false` where nothing tells.
+#[napi(catch_unwind)]
+pub fn is_first_thread() -> bool {
+    sys::is_first_thread()
+}
+
 /// Guards the registration of `release_at_exit`.
 static AT_EXIT: std::sync::Once = std::sync::Once::new();
 

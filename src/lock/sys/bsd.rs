@@ -11,6 +11,16 @@ use super::FsClass;
 /// descriptor at once.
 pub const LINKS_TELL: bool = false;
 
+/// Whether this is the thread that the process began with, as far as is to be had.
+#[must_use]
+pub fn is_first_thread() -> bool {
+    // SAFETY: this call has no arguments and touches no memory of ours.
+    #[cfg(target_vendor = "apple")]
+    return unsafe { libc::pthread_main_np() } == 1;
+    #[cfg(not(target_vendor = "apple"))]
+    false
+}
+
 /// There are no unnamed files here: drafts get a private name.
 pub fn create_unnamed(_directory: &Path) -> io::Result<File> {
     Err(unsupported())

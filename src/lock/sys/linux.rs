@@ -22,6 +22,14 @@ use super::{FsClass, Life};
 /// descriptor at once.
 pub const LINKS_TELL: bool = true;
 
+/// Whether this is the thread that the process began with, as far as is to be had.
+#[must_use]
+pub fn is_first_thread() -> bool {
+    // SAFETY: this call has no arguments and touches no memory. (Older C libraries have no name for it.)
+    let thread = unsafe { libc::syscall(libc::SYS_gettid) };
+    u32::try_from(thread) == Ok(std::process::id())
+}
+
 /// Creates a file without a name in `directory` (mode 0600): it vanishes with its descriptor
 /// unless `link_unnamed` gives it a name.
 pub fn create_unnamed(directory: &Path) -> io::Result<File> {

@@ -12,6 +12,12 @@ use super::super::Life;
 use super::errors::code;
 use super::facts::{UNIX_EPOCH, ticks};
 
+/// Whether this is the thread that the process began with, as far as is to be had.
+#[must_use]
+pub fn is_first_thread() -> bool {
+    false
+}
+
 /// Whether a process lives, and its start time in milliseconds since the epoch.
 #[must_use]
 pub fn process_life(pid: u32) -> Life {
