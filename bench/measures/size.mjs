@@ -1,4 +1,4 @@
-// What it takes to have the package: bytes, and the time until it can be used.
+// What it takes to have the package: bytes, and the time until it can be used, and has been.
 
 import { execFileSync } from 'node:child_process'
 import { cpSync, statSync } from 'node:fs'
@@ -9,14 +9,15 @@ import { now } from '../clock.mjs'
 import { median, rowsOf, summary } from '../statistics.mjs'
 
 export const name = 'size'
-export const title = 'Loading the package in a new process: ms, and the size of the addon'
+export const title = 'Loading the package in a new process, and locking once with it: ms, and the size of the addon'
 export const rounds = { full: 3, quick: 1 }
 const EMPTY = 'nobody'
 const WHO = [EMPTY, 'leasehold', 'fs-native-extensions', 'lockfile', 'proper-lockfile', 'fs-safe']
 const TIMES = 15
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const BINARY = `leasehold.${platformName()}.node`
-const LOADER = fileURLToPath(new URL('../runners/load.cjs', import.meta.url))
+const LOAD = fileURLToPath(new URL('../runners/load.cjs', import.meta.url))
+const ONCE = fileURLToPath(new URL('../runners/once.mjs', import.meta.url))
 
 export async function round({ places, ordered, available }, results) {
   const installed = install(await places[0].newDirectory())
@@ -26,17 +27,22 @@ export async function round({ places, ordered, available }, results) {
   for (let time = 0; time < TIMES; time++) {
     for (const each of ordered(who)) {
       const began = now()
-      const load = Number(execFileSync(process.execPath, [LOADER, each, installed], { encoding: 'utf8' }))
-      times.set(each, [...(times.get(each) ?? []), { load, whole: now() - began }])
+      const load = said(LOAD, each, installed)
+      const whole = now() - began
+      const once = said(ONCE, each, await places[0].newFile())
+      times.set(each, [...(times.get(each) ?? []), { load, whole, once }])
     }
   }
-  const whole = (each) => median(times.get(each).map((time) => time.whole))
+  const middle = (each, what) => median(times.get(each).map((time) => time[what]))
   for (const each of who) {
-    const load = median(times.get(each).map((time) => time.load))
     const kilobytes = each === 'leasehold' ? statSync(join(ROOT, BINARY)).size / 1000 : undefined
-    results.push({ who: each, load, added: whole(each) - whole(EMPTY), kilobytes })
+    const added = middle(each, 'whole') - middle(EMPTY, 'whole')
+    results.push({ who: each, load: middle(each, 'load'), once: middle(each, 'once'), added, kilobytes })
   }
 }
+
+/** The number that a program prints. */
+const said = (...args) => Number(execFileSync(process.execPath, args, { encoding: 'utf8' }))
 
 /** Lays the package out as npm does, with its binary in a package of its own. Returns what is to be loaded. */
 function install(directory) {
@@ -53,6 +59,7 @@ export function conclude(results) {
   return rowsOf(results, others, (who, of) => ({
     who,
     'load ms': summary(of('load')),
+    'load and lock once ms': summary(of('once')),
     'process longer by ms': summary(of('added')),
     'addon kB': who === 'leasehold' ? summary(of('kilobytes')) : undefined,
   }))
