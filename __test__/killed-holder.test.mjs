@@ -117,8 +117,8 @@ test('a lock handed from task to task is recovered like any other', async (t) =>
       const first = await leasehold.acquireFileLock(path)
       const second = leasehold.acquireFileLock(path)
       await first.release()
-      const { token } = await second
-      send({ token })
+      globalThis.kept = await second
+      send({ token: globalThis.kept.token })
       setInterval(() => {}, 1000)
     },
     { args: { path } },

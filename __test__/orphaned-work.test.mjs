@@ -57,6 +57,9 @@ const leaks = {
   },
 }
 
+/** Room for all that a test makes: V8 collects what is lost when it is asked to, and not by chance before. */
+const ROOM = ['--min-semi-space-size=64', '--max-semi-space-size=64']
+
 /** A live process that leaked a lock as `leak` does, otherwise occupied as `occupation` says. */
 async function leaker(t, leak, occupation = '') {
   const path = join(scratch(t), 'session.jsonl')
@@ -68,7 +71,7 @@ async function leaker(t, leak, occupation = '') {
      await (${leak})({ leasehold, path: args.path })
      setInterval(() => {}, 60_000)
      send({ leaked: true })`,
-    { args: { path } },
+    { args: { path }, nodeArgs: ROOM },
   )
   await process.next('leaked')
   await until(() => existsSync(`${path}.lock`))
