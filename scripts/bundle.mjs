@@ -11,7 +11,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
 /** Throws where a module of lib/ asks for something that is not there: each warning of Rollup is one too many. */
 export async function bundle() {
-  const { rollup } = await import('rollup')
+  const { rollup } = await import('@rollup/wasm-node')
   const made = await rollup({
     input: join(root, 'lib', 'index.mjs'),
     external: isBuiltin,
