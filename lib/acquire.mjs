@@ -25,7 +25,7 @@ const SESSION_OPTIONS = native.optionNames(true)
 const ABORT_GRACE_MS = 2000
 const LONG_TURN_NS = 10_000_000n
 /** An option for ourselves: whether only their owner may use directories that are created. */
-const PRIVATE_DIRECTORIES = Symbol('privateDirectories')
+export const PRIVATE_DIRECTORIES = Symbol('privateDirectories')
 
 /** To ask costs as much as a system call: it is enough to ask now and then whether turns get long. */
 const LOCKS_UNASKED = 8
@@ -90,7 +90,7 @@ function handleFor(lease, origin, signal, veto) {
 }
 
 /** Where the lock is being acquired: an error that is never thrown, and formatted only when needed. */
-function here(caller) {
+export function here(caller) {
   const origin = {}
   Error.captureStackTrace(origin, caller)
   return origin
@@ -140,16 +140,16 @@ function askLeave(error, options, veto) {
   veto(error.targetPath)
 }
 
-function acquireFileLock(path, options) {
+export function acquireFileLock(path, options) {
   return acquire(path, options, false, here(acquireFileLock))
 }
 
-async function acquireSessionWriteLock(params) {
+export async function acquireSessionWriteLock(params) {
   if (params === null || typeof params !== 'object') throw invalidArgument('params must be an object')
   return acquire(params.sessionFile, openclaw.withEnvironmentDefaults(params), true, here(acquireSessionWriteLock))
 }
 
-function acquireFileLockSync(path, options) {
+export function acquireFileLockSync(path, options) {
   const signal = signalOf(options)
   const veto = vetoOf(options)
   signal?.throwIfAborted()
@@ -169,7 +169,7 @@ function acquireFileLockSync(path, options) {
   return handleFor(lease, origin, signal, veto)
 }
 
-async function withFileLock(path, options, fn) {
+export async function withFileLock(path, options, fn) {
   if (fn === undefined && typeof options === 'function') [options, fn] = [undefined, options]
   if (typeof fn !== 'function') throw invalidArgument('fn must be a function')
   const graceMs = abortGraceOf(options)
@@ -202,7 +202,7 @@ async function withFileLock(path, options, fn) {
   return result
 }
 
-function withFileLockSync(path, options, fn) {
+export function withFileLockSync(path, options, fn) {
   if (fn === undefined && typeof options === 'function') [options, fn] = [undefined, options]
   if (typeof fn !== 'function') throw invalidArgument('fn must be a function')
   const handle = acquireFileLockSync(path, options)
@@ -258,29 +258,16 @@ function bothFailed(error, releaseError) {
   })
 }
 
-function heldLocks() {
+export function heldLocks() {
   return environment.held()
 }
 
-async function inspectLock(path) {
+export async function inspectLock(path) {
   return answer(environment.inspect(path))
 }
 
-function releaseAllLocksSync() {
+export function releaseAllLocksSync() {
   const released = environment.releaseAll(isMainThread())
   fetchIfExpected()
   return released
-}
-
-export {
-  PRIVATE_DIRECTORIES,
-  acquireFileLock,
-  acquireFileLockSync,
-  acquireSessionWriteLock,
-  heldLocks,
-  here,
-  inspectLock,
-  releaseAllLocksSync,
-  withFileLock,
-  withFileLockSync,
 }

@@ -6,7 +6,7 @@ import { invalidArgument } from './errors.mjs'
 import * as openclaw from './openclaw.mjs'
 import { resolveSessionWriteLockStaleMs } from './session-policy.mjs'
 
-async function cleanStaleLockFiles(params) {
+export async function cleanStaleLockFiles(params) {
   if (params === null || typeof params !== 'object') throw invalidArgument('params must be an object')
   if (typeof params.sessionsDir !== 'string') throw invalidArgument('params.sessionsDir must be a string')
   const directory = resolve(params.sessionsDir)
@@ -37,8 +37,6 @@ function inspection(directory, { name, pid, pidAlive, createdAt, ageMs, staleRea
   }
 }
 
-async function reclaimDefinitelyStaleFileLock(lockPath) {
+export async function reclaimDefinitelyStaleFileLock(lockPath) {
   return answer(environment.reclaim(lockPath))
 }
-
-export { cleanStaleLockFiles, reclaimDefinitelyStaleFileLock }

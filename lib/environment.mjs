@@ -8,7 +8,7 @@ import { setInterval } from './timers.mjs'
 
 /** What each unanswered number resolves. */
 const pending = new Map()
-const environment = new native.Environment(fetch)
+export const environment = new native.Environment(fetch)
 
 // Waiting for a lock keeps the process alive, as waiting for anything else does; holding one does not.
 let vigil
@@ -29,12 +29,12 @@ function dismiss(id) {
 }
 
 /** A promise for the answer that the mailbox will have under `id`. */
-function answer(id) {
+export function answer(id) {
   return new Promise((resolve, reject) => expect(id, { resolve, reject }))
 }
 
 /** A promise for the lease requested under `id`; rejects with the signal's reason when it aborts. */
-function lease(id, signal) {
+export function lease(id, signal) {
   if (!signal) return answer(id)
   return new Promise((resolve, reject) => {
     const abort = () => {
@@ -51,7 +51,7 @@ function lease(id, signal) {
 }
 
 /** Reads the mailbox. Called by the native part, and after releases, whose answers it would only delay. */
-function fetch() {
+export function fetch() {
   for (const letter of environment.fetch()) {
     try {
       deliver(letter)
@@ -79,8 +79,6 @@ function tell({ id, fault, inspection, swept, reclaimed, contents, loss, leaked,
   }
 }
 
-function fetchIfExpected() {
+export function fetchIfExpected() {
   if (pending.size > 0) fetch()
 }
-
-export { answer, environment, fetch, fetchIfExpected, lease }

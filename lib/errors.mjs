@@ -2,10 +2,10 @@
 
 import { getSystemErrorMap } from 'node:util'
 
-const FILE_LOCK_TIMEOUT_ERROR_CODE = 'file_lock_timeout'
-const FILE_LOCK_STALE_ERROR_CODE = 'file_lock_stale'
+export const FILE_LOCK_TIMEOUT_ERROR_CODE = 'file_lock_timeout'
+export const FILE_LOCK_STALE_ERROR_CODE = 'file_lock_stale'
 
-class LockError extends Error {
+export class LockError extends Error {
   constructor(fault, options) {
     super(fault.message, options)
     this.code = fault.code
@@ -14,7 +14,7 @@ class LockError extends Error {
 }
 
 /** Somebody held the lock for as long as the caller would wait. */
-class FileLockTimeoutError extends LockError {
+export class FileLockTimeoutError extends LockError {
   constructor(fault) {
     super(fault)
     this.targetPath = fault.targetPath
@@ -24,7 +24,7 @@ class FileLockTimeoutError extends LockError {
 }
 
 /** The lock is stale, and the caller asked not to recover it. */
-class FileLockStaleError extends LockError {
+export class FileLockStaleError extends LockError {
   constructor(fault) {
     super(fault)
     this.targetPath = fault.targetPath
@@ -39,7 +39,7 @@ function sessionText({ timeoutMs, owner, lockPath }) {
 }
 
 /** As FileLockTimeoutError, for acquireSessionWriteLock: `owner` is OpenClaw's text there. */
-class SessionWriteLockTimeoutError extends LockError {
+export class SessionWriteLockTimeoutError extends LockError {
   constructor(fault) {
     super({ code: 'OPENCLAW_SESSION_WRITE_LOCK_TIMEOUT', ...fault, message: fault.message ?? sessionText(fault) })
     this.targetPath = fault.targetPath
@@ -50,7 +50,7 @@ class SessionWriteLockTimeoutError extends LockError {
 }
 
 /** As FileLockStaleError, for acquireSessionWriteLock. */
-class SessionWriteLockStaleError extends LockError {
+export class SessionWriteLockStaleError extends LockError {
   constructor(fault) {
     super(fault)
     this.targetPath = fault.targetPath
@@ -61,7 +61,7 @@ class SessionWriteLockStaleError extends LockError {
 }
 
 /** The lease was taken away: stop writing. `acquiredAt` is the stack of the call that acquired it. */
-class LockLostError extends LockError {
+export class LockLostError extends LockError {
   constructor(fault, options) {
     super(fault, options)
     this.acquiredAt = options?.acquiredAt
@@ -73,13 +73,13 @@ class LockLostError extends LockError {
 }
 
 /** Waiting could only have ended in a timeout. */
-class LockDeadlockError extends LockError {}
+export class LockDeadlockError extends LockError {}
 
 /** The lock path is taken by something that is no lock file. */
-class NotALockFileError extends LockError {}
+export class NotALockFileError extends LockError {}
 
 /** A file that cannot be read or written as JSON. */
-class JsonFileError extends Error {
+export class JsonFileError extends Error {
   constructor({ code, path, message }, options) {
     super(message, options)
     this.code = code
@@ -130,7 +130,7 @@ function systemError(fault) {
 }
 
 /** The error that a fault of the native part describes. */
-function toError(fault, options) {
+export function toError(fault, options) {
   const error = classes[fault.kind](fault, options)
   ours.add(error)
   return error
@@ -140,55 +140,34 @@ function toError(fault, options) {
 const ours = new WeakSet()
 
 /** Lets an error that was reported later point at the call that failed. */
-function pointedAt(error, origin) {
+export function pointedAt(error, origin) {
   if (ours.has(error)) error.stack = `${error.name}: ${error.message}\n${framesOf(origin)}`
   return error
 }
 
 /** The stack of an object that `Error.captureStackTrace` was called on, without its first line. */
-function framesOf(origin) {
+export function framesOf(origin) {
   // Programs may make anything of stacks, or nothing at all.
   return typeof origin.stack === 'string' ? origin.stack.replace(/^.*\n?/, '') : ''
 }
 
 /** The error of a lost lease, as its letter describes it. */
-function lostError(loss, options) {
+export function lostError(loss, options) {
   const { lockPath, reason, message } = loss
   return new LockLostError({ code: 'file_lock_lost', message, lockPath, reason, loss }, options)
 }
 
 /** A wrong argument. */
-function invalidArgument(message) {
+export function invalidArgument(message) {
   return Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_TYPE' })
 }
 
 /** An argument that is of the right type and still cannot be used. */
-function invalidValue(message, cause) {
+export function invalidValue(message, cause) {
   return Object.assign(new TypeError(message, cause && { cause }), { code: 'ERR_INVALID_ARG_VALUE' })
 }
 
 /** An argument out of range. */
-function outOfRange(message) {
+export function outOfRange(message) {
   return Object.assign(new RangeError(message), { code: 'ERR_OUT_OF_RANGE' })
-}
-
-export {
-  FILE_LOCK_STALE_ERROR_CODE,
-  FILE_LOCK_TIMEOUT_ERROR_CODE,
-  FileLockStaleError,
-  FileLockTimeoutError,
-  JsonFileError,
-  LockDeadlockError,
-  LockError,
-  LockLostError,
-  NotALockFileError,
-  SessionWriteLockStaleError,
-  SessionWriteLockTimeoutError,
-  framesOf,
-  invalidArgument,
-  invalidValue,
-  lostError,
-  outOfRange,
-  pointedAt,
-  toError,
 }

@@ -6,7 +6,7 @@ import { isMainThread } from './thread.mjs'
 
 const onWindows = process.platform === 'win32'
 /** On Windows those that the console sends: Ctrl+C, Ctrl+Break, and that it is being closed. */
-const SIGNALS = onWindows ? ['SIGINT', 'SIGBREAK', 'SIGHUP'] : ['SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGABRT', 'SIGHUP']
+export const SIGNALS = onWindows ? ['SIGINT', 'SIGBREAK', 'SIGHUP'] : ['SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGABRT', 'SIGHUP']
 /** With what Windows ends a process that does not listen to them: STATUS_CONTROL_C_EXIT. */
 const CONTROL_C_EXIT = 0xc000013a
 
@@ -24,7 +24,7 @@ function releaseAll(how) {
 }
 
 /** Makes sure that locks go with the process. Called before the first lock, not on import. */
-function install() {
+export function install() {
   shared.cleanUps.add(cleanUp)
   if (!shared.onExit) {
     shared.onExit = () => releaseAll('exit')
@@ -35,7 +35,7 @@ function install() {
 }
 
 /** Takes the listeners away again, unless there are locks that need them. The next lock brings them back. */
-function uninstall() {
+export function uninstall() {
   if (environment.held().length > 0) return
   if (shared.onExit) process.removeListener('exit', shared.onExit)
   shared.onExit = undefined
@@ -52,7 +52,7 @@ function listen(signal) {
 }
 
 /** What a signal does: all locks go, and so does the process, unless somebody else listens. */
-function handle(signal) {
+export function handle(signal) {
   releaseAll('signal')
   const handler = shared.handlers.get(signal)
   // Alone, we are the only reason that the signal did not kill the process: let it.
@@ -69,5 +69,3 @@ function dieOf(signal) {
   if (onWindows) process.reallyExit(CONTROL_C_EXIT | 0)
   else process.kill(process.pid, signal)
 }
-
-export { SIGNALS, handle, install, uninstall }

@@ -5,11 +5,11 @@ import { invalidArgument, toError } from './errors.mjs'
 import { lossSignal, publish, stackOf, track, untrack } from './losses.mjs'
 
 /** The native lease behind a handle. */
-let leaseOf
+export let leaseOf
 /** The error of a handle whose lease was lost; undefined otherwise. */
-let lossOf
+export let lossOf
 
-class FileLockHandle {
+export class FileLockHandle {
   #lease
   #origin
   #refuse
@@ -101,7 +101,7 @@ for (const [symbol, method] of [
 }
 
 /** Releases natively: `null`, or a promise where the file system is one that may hang. */
-function giveBack(lease) {
+export function giveBack(lease) {
   const answered = lease.release()
   if (answered !== false) untrack(lease.id)
   publish('released', () => described(lease))
@@ -115,8 +115,6 @@ function giveBack(lease) {
 }
 
 /** A lease in words, for subscribers. */
-function described({ lockPath, targetPath, token, takenFrom }) {
+export function described({ lockPath, targetPath, token, takenFrom }) {
   return { lockPath, targetPath, token, recoveredFrom: takenFrom }
 }
-
-export { FileLockHandle, described, giveBack, leaseOf, lossOf }

@@ -11,7 +11,7 @@ export {
   withFileLock,
   withFileLockSync,
 } from './acquire.mjs'
-export { cleanStaleLockFiles, reclaimDefinitelyStaleFileLock } from './cleaning.mjs'
+export * from './cleaning.mjs'
 export {
   FILE_LOCK_STALE_ERROR_CODE,
   FILE_LOCK_TIMEOUT_ERROR_CODE,
@@ -26,23 +26,6 @@ export {
   SessionWriteLockTimeoutError,
 } from './errors.mjs'
 export { FileLockHandle } from './handle.mjs'
-export {
-  resolveSessionLockMaxHoldFromTimeout,
-  resolveSessionWriteLockAcquireTimeoutMs,
-  resolveSessionWriteLockOptions,
-  resolveSessionWriteLockStaleMs,
-} from './session-policy.mjs'
-export {
-  __testing,
-  drainFileLockStateForTest,
-  drainSessionWriteLockStateForTest,
-  resetFileLockStateForTest,
-  resetSessionWriteLockStateForTest,
-} from './testing.mjs'
-export {
-  loadJsonFile,
-  readJsonFileWithFallback,
-  saveJsonFile,
-  updateJsonFile,
-  writeJsonFileAtomically,
-} from './json-store.mjs'
+export * from './json-store.mjs'
+export * from './session-policy.mjs'
+export * from './testing.mjs'

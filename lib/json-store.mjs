@@ -17,7 +17,7 @@ import { FileLockHandle, leaseOf, lossOf } from './handle.mjs'
 /** Through links, as reading has always been. */
 const FOLLOW = true
 
-async function readJsonFileWithFallback(path, fallback) {
+export async function readJsonFileWithFallback(path, fallback) {
   checkPath(path)
   let bytes
   try {
@@ -31,7 +31,7 @@ async function readJsonFileWithFallback(path, fallback) {
   return { value: parsed(bytes) ?? fallback, exists: true }
 }
 
-function loadJsonFile(path) {
+export function loadJsonFile(path) {
   checkPath(path)
   const read = environment.readFileSync(path, FOLLOW)
   if (read instanceof Uint8Array) return parsed(read) ?? undefined
@@ -39,12 +39,12 @@ function loadJsonFile(path) {
   return undefined
 }
 
-async function writeJsonFileAtomically(path, value, options) {
+export async function writeJsonFileAtomically(path, value, options) {
   const { writer, text, durable, lock } = writeOf(path, value, options)
   await done(writer.writeFile(path, text, durable), here(writeJsonFileAtomically), lock)
 }
 
-function saveJsonFile(path, value, options) {
+export function saveJsonFile(path, value, options) {
   const { writer, text, durable, lock } = writeOf(path, value, options)
   const fault = writer.writeFileSync(path, text, durable)
   if (fault !== null) throw told(toError(fault), lock)
@@ -76,7 +76,7 @@ function writeOf(path, value, options) {
   return { writer: lock ? leaseOf(lock) : environment, text: textOf(value, 'value'), durable, lock }
 }
 
-async function updateJsonFile(path, fallback, mutate, options) {
+export async function updateJsonFile(path, fallback, mutate, options) {
   checkPath(path)
   if (typeof mutate !== 'function') throw invalidArgument('mutate must be a function')
   checkOptions(options)
@@ -189,5 +189,3 @@ function durableOf(options) {
   if (typeof durable !== 'boolean') throw invalidArgument('options.durable must be a boolean')
   return durable
 }
-
-export { loadJsonFile, readJsonFileWithFallback, saveJsonFile, updateJsonFile, writeJsonFileAtomically }

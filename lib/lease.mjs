@@ -2,7 +2,7 @@
 
 import native from './addon.mjs'
 
-class Lease {
+export class Lease {
   /** As long as this can be reached the lease is kept; when it is collected, the lease is given back. */
   #owner
 
@@ -55,5 +55,3 @@ class Lease {
     return native.writeFileSyncUnder(this.#owner, path, text, durable)
   }
 }
-
-export { Lease }

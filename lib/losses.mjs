@@ -19,17 +19,17 @@ const controllers = new WeakMap()
 const forgotten = new FinalizationRegistry(({ signals, reference }) => signals.delete(reference))
 
 /** Remembers where a lease was acquired, for as long as its handle keeps `origin`. */
-function track(leaseId, origin) {
+export function track(leaseId, origin) {
   if (!leases.has(leaseId)) leases.set(leaseId, { origin: new WeakRef(origin), signals: undefined })
 }
 
 /** Forgets a lease that is over. */
-function untrack(leaseId) {
+export function untrack(leaseId) {
   leases.delete(leaseId)
 }
 
 /** A signal that aborts when the lease is lost. */
-function lossSignal(lease) {
+export function lossSignal(lease) {
   const controller = new AbortController()
   const { signal } = controller
   controllers.set(signal, { controller, lease })
@@ -44,7 +44,7 @@ function lossSignal(lease) {
 }
 
 /** A lease was taken away. */
-function tellLoss(loss) {
+export function tellLoss(loss) {
   const known = leases.get(loss.lease)
   const error = lostError(loss, { acquiredAt: stackOf(known?.origin.deref()) })
   untrack(loss.lease)
@@ -58,7 +58,7 @@ function tellLoss(loss) {
 }
 
 /** A handle was collected before anybody released it; its lease was given back by that. */
-function tellLeak({ lease, lockPath, token, label, heldForMs }) {
+export function tellLeak({ lease, lockPath, token, label, heldForMs }) {
   const named = label === undefined ? '' : ` by ${JSON.stringify(label)}`
   const message =
     `lock leaked: ${lockPath} was held for ${Math.round(heldForMs)} ms${named} and nothing was left that could ` +
@@ -69,18 +69,16 @@ function tellLeak({ lease, lockPath, token, label, heldForMs }) {
 }
 
 /** Tells subscribers, if there are any. Messages are plain: whoever keeps one must not keep a lock. */
-function publish(event, message) {
+export function publish(event, message) {
   if (channels[event].hasSubscribers) channels[event].publish(message())
 }
 
-function warn(message, code, acquiredAt) {
+export function warn(message, code, acquiredAt) {
   const detail = acquiredAt && `acquired at:\n${acquiredAt}`
   process.emitWarning(message, { type: 'LeaseholdWarning', code, detail })
 }
 
 /** Where a lock was acquired, as far as it is still known. */
-function stackOf(origin) {
+export function stackOf(origin) {
   return origin && framesOf(origin)
 }
-
-export { lossSignal, publish, stackOf, tellLeak, tellLoss, track, untrack, warn }

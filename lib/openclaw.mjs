@@ -12,7 +12,7 @@ const MANAGERS = Symbol.for('fsSafe.sidecarLockManagers')
  * Whether a lock file with our own pid may belong to OpenClaw's JavaScript in this process. Names
  * are enough: being too careful costs a wait, being careless a lock. A worker cannot see the maps.
  */
-function mayHold(path) {
+export function mayHold(path) {
   if (!isMainThread()) return true
   return HELD_MAPS.some((name) => names(process[name], path)) || managersOf().some(({ held }) => names(held, path))
 }
@@ -20,7 +20,7 @@ function mayHold(path) {
 /**
  * The names of lock files that OpenClaw's JavaScript holds in this process; `undefined` in a worker, which cannot see.
  */
-function claimed() {
+export function claimed() {
   if (!isMainThread()) return undefined
   const maps = [...HELD_MAPS.map((name) => process[name]), ...managersOf().map(({ held }) => held)]
   const keys = maps.filter((held) => held instanceof Map).flatMap((held) => [...held.keys()])
@@ -45,7 +45,7 @@ const VARIABLES = {
 }
 
 /** `params` with what the environment says in place of numbers that are missing or make no sense. */
-function withEnvironmentDefaults(params) {
+export function withEnvironmentDefaults(params) {
   let merged = params
   for (const name of Object.keys(VARIABLES)) {
     if (positive(params[name], { orInfinite: name === 'timeoutMs' }) !== undefined) continue
@@ -56,12 +56,12 @@ function withEnvironmentDefaults(params) {
 }
 
 /** What the environment says about one of them, if it makes sense. */
-function fromEnvironment(name, env = process.env) {
+export function fromEnvironment(name, env = process.env) {
   return milliseconds(env[VARIABLES[name]]?.trim(), name === 'timeoutMs')
 }
 
 /** `value` if it is a number of milliseconds that makes sense. */
-function positive(value, { orInfinite = false } = {}) {
+export function positive(value, { orInfinite = false } = {}) {
   return typeof value === 'number' && value > 0 && (orInfinite || value !== Infinity) ? value : undefined
 }
 
@@ -71,5 +71,3 @@ function milliseconds(text, infinityAllowed) {
   const value = Number(text)
   return value > 0 && Number.isSafeInteger(value) ? value : undefined
 }
-
-export { claimed, fromEnvironment, mayHold, positive, withEnvironmentDefaults }

@@ -15,7 +15,7 @@ let noted = ''
 let stop = []
 
 /** Starts noting: where promises are `made`, or where they are `made and settled`. */
-function note(what) {
+export function note(what) {
   if (reportsOrigins() || noted === what) return
   forget()
   noted = what
@@ -26,7 +26,7 @@ function note(what) {
 }
 
 /** Stops noting. */
-function forget() {
+export function forget() {
   for (const each of stop) each()
   stop = []
   noted = ''
@@ -46,12 +46,12 @@ function onSettled(promise) {
 }
 
 /** The chain in which `promise` was made, whose rejection is being reported. */
-function of(promise) {
+export function of(promise) {
   return reportsOrigins() ? chain() : (origins.get(promise) ?? [])
 }
 
 /** The same for a promise that is not told: none, unless it is certain. */
-function ofReported() {
+export function ofReported() {
   const scopes = chain()
   const isDoubtful = strangers.some((stranger) => stranger.scopes === scopes && isRejected(stranger.promise))
   return reportsOrigins() || (noted !== '' && !isDoubtful) ? scopes : []
@@ -61,5 +61,3 @@ function ofReported() {
 function isRejected(promise) {
   return /^[^{]*\{\s*<rejected>/.test(inspect(promise, { depth: 0, customInspect: false }))
 }
-
-export { forget, note, of, ofReported }

@@ -3,7 +3,7 @@
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs'
 
 /** Those that there are packages for. */
-const SUPPORTED = [
+export const SUPPORTED = [
   'darwin-arm64',
   'darwin-x64',
   'linux-arm64-gnu',
@@ -15,13 +15,13 @@ const SUPPORTED = [
 ]
 
 /** Which libc a program asks for, by the `start` of its file: it names the loader that comes with it. */
-function libcNamed(start) {
+export function libcNamed(start) {
   const [, loader] = /\/ld-(linux|musl)-[\w-]+\.so\.\d\0/.exec(start) ?? []
   return loader && (loader === 'musl' ? 'musl' : 'gnu')
 }
 
 /** Which libc is among `maps`. musl has two names there: one of them is a link, on Alpine the other than elsewhere. */
-const libcMapped = (maps) => (/\/(ld-musl-[^/]*|libc\.so)$/m.test(maps) ? 'musl' : 'gnu')
+export const libcMapped = (maps) => (/\/(ld-musl-[^/]*|libc\.so)$/m.test(maps) ? 'musl' : 'gnu')
 
 /** The libc of this process. Node's own report tells, too, in ten milliseconds. */
 function libc() {
@@ -50,11 +50,9 @@ function startOf(file) {
   return bytes.latin1Slice()
 }
 
-function platformName() {
+export function platformName() {
   const { platform, arch } = process
   if (platform === 'win32') return `win32-${arch}-msvc`
   if (platform !== 'linux') return `${platform}-${arch}`
   return `linux-${arch}-${libc()}`
 }
-
-export { SUPPORTED, libcMapped, libcNamed, platformName }

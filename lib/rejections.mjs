@@ -25,14 +25,14 @@ const graces = new Set()
 let listening = false
 
 /** Watches the work that was given `lease`. */
-function watch({ id, hold }) {
+export function watch({ id, hold }) {
   listen()
   watched.set(hold, id)
   if (watched.size === 1) noteOrigins()
 }
 
 /** The work ended. */
-function unwatch({ hold }) {
+export function unwatch({ hold }) {
   watched.delete(hold)
   if (watched.size === 0) origins.forget()
 }
@@ -131,5 +131,3 @@ function wasReported(reason, error) {
 function warnAsNode() {
   process.emitWarning('Promise rejection was handled asynchronously', 'PromiseRejectionHandledWarning')
 }
-
-export { unwatch, watch }

@@ -12,17 +12,17 @@ const NONE = Object.freeze([])
  * The current call chain: for each work in it, outermost first, the number of the lease and that of the handle it
  * was given. The same array as long as it is the same chain.
  */
-function chain() {
+export function chain() {
   return storage?.getStore() ?? NONE
 }
 
 /** The handles in a chain, outermost first. */
-function holdsIn(scopes) {
+export function holdsIn(scopes) {
   return scopes.filter((_, index) => index % 2 === 1)
 }
 
 /** Calls `fn` with a lease added to the chain. */
-function runWithin(lease, fn) {
+export function runWithin(lease, fn) {
   storage ??= new AsyncLocalStorage()
   return storage.run([...chain(), lease.id, lease.hold], fn)
 }
@@ -31,12 +31,10 @@ function runWithin(lease, fn) {
  * Whether an unhandled rejection is reported in the chain in which its promise was made. That is so where stores lie
  * in async resources; elsewhere (Node 24 and later) it is the chain in which the promise was rejected.
  */
-function reportsOrigins() {
+export function reportsOrigins() {
   reports ??= new AsyncLocalStorage().run(NONE, () => {
     const resource = executionAsyncResource()
     return Object.getOwnPropertySymbols(resource).some((symbol) => resource[symbol] === NONE)
   })
   return reports
 }
-
-export { chain, holdsIn, reportsOrigins, runWithin }

@@ -8,17 +8,17 @@ const GRACE_MS = 120_000
 const ACQUIRE_TIMEOUT_MS = 60_000
 const STALE_MS = 1_800_000
 
-function resolveSessionLockMaxHoldFromTimeout({ timeoutMs, graceMs, minMs }) {
+export function resolveSessionLockMaxHoldFromTimeout({ timeoutMs, graceMs, minMs }) {
   const least = positive(minMs) ?? MAX_HOLD_MS
   const timeout = positive(timeoutMs, { orInfinite: true }) ?? least
   return Math.min(MAX_HOLD_LIMIT_MS, Math.max(least, timeout + (positive(graceMs) ?? GRACE_MS)))
 }
 
-function resolveSessionWriteLockAcquireTimeoutMs(config, env) {
+export function resolveSessionWriteLockAcquireTimeoutMs(config, env) {
   return fromEnvironment('timeoutMs', env) ?? configured(config, 'acquireTimeoutMs') ?? ACQUIRE_TIMEOUT_MS
 }
 
-function resolveSessionWriteLockOptions(config, { env, maxHoldMsFallback } = {}) {
+export function resolveSessionWriteLockOptions(config, { env, maxHoldMsFallback } = {}) {
   const said = (name) => fromEnvironment(name, env) ?? configured(config, name)
   return {
     timeoutMs: resolveSessionWriteLockAcquireTimeoutMs(config, env),
@@ -27,18 +27,11 @@ function resolveSessionWriteLockOptions(config, { env, maxHoldMsFallback } = {})
   }
 }
 
-function resolveSessionWriteLockStaleMs(config, env) {
+export function resolveSessionWriteLockStaleMs(config, env) {
   return resolveSessionWriteLockOptions(config, { env }).staleMs
 }
 
 function configured(config, name) {
   const value = config?.session?.writeLock?.[name]
   return Number.isSafeInteger(value) ? positive(value) : undefined
-}
-
-export {
-  resolveSessionLockMaxHoldFromTimeout,
-  resolveSessionWriteLockAcquireTimeoutMs,
-  resolveSessionWriteLockOptions,
-  resolveSessionWriteLockStaleMs,
 }

@@ -11,19 +11,19 @@ function reset(session) {
   exit.uninstall()
 }
 
-function resetFileLockStateForTest() {
+export function resetFileLockStateForTest() {
   reset(false)
 }
 
-async function drainFileLockStateForTest() {
+export async function drainFileLockStateForTest() {
   reset(false)
 }
 
-function resetSessionWriteLockStateForTest() {
+export function resetSessionWriteLockStateForTest() {
   reset(true)
 }
 
-async function drainSessionWriteLockStateForTest() {
+export async function drainSessionWriteLockStateForTest() {
   reset(true)
 }
 
@@ -33,17 +33,9 @@ async function runLockWatchdogCheck(nowMs = Date.now()) {
   return released
 }
 
-const __testing = {
+export const __testing = {
   cleanupSignals: [...exit.SIGNALS],
   handleTerminationSignal: exit.handle,
   releaseAllLocksSync: () => void releaseAllLocksSync(),
   runLockWatchdogCheck,
-}
-
-export {
-  __testing,
-  drainFileLockStateForTest,
-  drainSessionWriteLockStateForTest,
-  resetFileLockStateForTest,
-  resetSessionWriteLockStateForTest,
 }

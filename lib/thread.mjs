@@ -5,10 +5,8 @@ import native from './addon.mjs'
 
 let isMain
 
-function isMainThread() {
+export function isMainThread() {
   // No worker runs in the thread that a process begins with.
   isMain ??= native.isFirstThread() || require('node:worker_threads').isMainThread
   return isMain
 }
-
-export { isMainThread }

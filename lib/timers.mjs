@@ -2,8 +2,6 @@
 
 import timers from 'node:timers'
 
-const { clearTimeout, setImmediate, setInterval, setTimeout } = timers
+export const { clearTimeout, setImmediate, setInterval, setTimeout } = timers
 /** Nanoseconds. Unlike `performance`, which Node loads when it is first asked for, it costs nobody 2 ms. */
-const { bigint: now } = process.hrtime
-
-export { clearTimeout, now, setImmediate, setInterval, setTimeout }
+export const { bigint: now } = process.hrtime
