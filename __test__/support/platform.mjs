@@ -11,7 +11,9 @@ export const onWindows = process.platform === 'win32'
 export const onWine = onWindows && existsSync(join(process.env.SystemRoot ?? 'C:\\Windows', 'system32', 'winecfg.exe'))
 
 /** The signals that are listened to while there are locks. */
-export const SIGNALS = onWindows ? ['SIGINT', 'SIGBREAK', 'SIGHUP'] : ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGABRT']
+export const SIGNALS = onWindows
+  ? ['SIGINT', 'SIGBREAK', 'SIGHUP']
+  : ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGABRT']
 
 /** By what factor everything may take longer here than on a quiet machine. */
 export const patience = Number(process.env.LEASEHOLD_TEST_PATIENCE) || 1
