@@ -97,7 +97,7 @@ for (const [libc, loaders] of Object.entries({
   musl: ['/lib/ld-musl-x86_64.so.1', '/lib/ld-musl-aarch64.so.1'],
   gnu: ['/lib64/ld-linux-x86-64.so.2', '/lib/ld-linux-aarch64.so.1', '/nix/store/0a-glibc/lib/ld-linux-x86-64.so.2'],
   // Then what is mapped has to tell.
-  undefined: ['/lib/ld64.so.1', '/opt/ld-musl-tools/lib', '/etc/ld-musl-x86_64.path', ''],
+  undefined: ['/lib/ld64.so.1', '/opt/ld-musl-tools/lib', '/etc/ld-musl-x86_64.path', '/opt/ld-musl-x86_64.so.1.d', ''],
 })) {
   test(`the loader that a program asks for gives libc away: ${libc}`, () => {
     for (const loader of loaders) {
