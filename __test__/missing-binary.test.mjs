@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { SUPPORTED, libcMapped, libcNamed, platformName } from '../lib/platform.mjs'
@@ -15,12 +15,22 @@ const name = platformName()
 
 /** A project with this package in it, as npm leaves it where the package with the binary was left out. */
 function project(t) {
-  const directory = scratch(t)
+  const directory = join(scratch(t), 'project')
   const leasehold = join(directory, 'node_modules', 'leasehold')
   for (const each of ['package.json', 'index.js']) {
     cpSync(join(root, each), join(leasehold, each), { recursive: true })
   }
   return { directory, leasehold }
+}
+
+/** Installs the package with the binary, or with `contents` in its place, into `directory`. */
+function installBinary(directory, contents) {
+  const binary = join(directory, 'node_modules', `leasehold-${name}`)
+  mkdirSync(binary, { recursive: true })
+  cpSync(join(root, 'npm', name, 'package.json'), join(binary, 'package.json'))
+  const file = `leasehold.${name}.node`
+  if (contents) writeFileSync(join(binary, file), contents)
+  else cpSync(join(root, file), join(binary, file))
 }
 
 /** Loads it in a process of its own; `before` runs there first, and `binary` is named by the environment. */
@@ -58,23 +68,27 @@ test('a platform that there is no package for is told so, and how to build one',
 })
 
 test('a binary that does not load is not called missing, and the reason is given', (t) => {
-  const { directory, leasehold } = project(t)
-  const binary = join(directory, 'node_modules', `leasehold-${name}`)
-  mkdirSync(binary)
-  cpSync(join(root, 'npm', name, 'package.json'), join(binary, 'package.json'))
-  writeFileSync(join(binary, `leasehold.${name}.node`), 'no addon')
-  const { message } = load({ directory, leasehold }, 'require')
+  const { directory } = project(t)
+  installBinary(directory, 'no addon')
+  const { message } = load({ directory }, 'require')
   assert.match(message, new RegExp(`leasehold-${name} is there and cannot be loaded: [^]*leasehold\\.${name}\\.node`))
   assert.doesNotMatch(message, /not installed/)
 })
 
 test('the package with the binary is all that was missing', (t) => {
+  const { directory } = project(t)
+  installBinary(directory)
+  assert.equal(load({ directory }, 'require'), 'loaded')
+})
+
+test('the binary is found wherever Node would find it', (t) => {
   const { directory, leasehold } = project(t)
-  const binary = join(directory, 'node_modules', `leasehold-${name}`)
-  mkdirSync(binary)
-  cpSync(join(root, 'npm', name, 'package.json'), join(binary, 'package.json'))
-  cpSync(join(root, `leasehold.${name}.node`), join(binary, `leasehold.${name}.node`))
-  assert.equal(load({ directory, leasehold }, 'require'), 'loaded')
+  installBinary(dirname(directory)) // as for a project in a workspace
+  assert.equal(load({ directory }, 'require'), 'loaded')
+  installBinary(directory, 'of another version')
+  assert.equal(load({ directory }, 'require').code, 'addon_unavailable')
+  installBinary(leasehold) // as npm does where the place beside the package is taken
+  assert.equal(load({ directory }, 'require'), 'loaded')
 })
 
 test('the environment may name the binary, which then is the one that counts', (t) => {

@@ -1,20 +1,38 @@
 // The native part: beside index.js where it was built, in a package of its own where it was installed.
 
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, toNamespacedPath } from 'node:path'
 import { SUPPORTED, platformName } from './platform.mjs'
 
 function load() {
   const named = process.env.NAPI_RS_NATIVE_LIBRARY_PATH
   const platform = platformName()
-  const built = join(__dirname, `leasehold.${platform}.node`)
   try {
     if (named) return requireNamed(named)
-    return require(existsSync(built) ? built : `leasehold-${platform}`)
+    const path = pathOf(platform)
+    return path ? open(path) : require(`leasehold-${platform}`)
   } catch (cause) {
     const error = new Error(`leasehold cannot load its native addon: ${explain(cause, platform, named)}`, { cause })
     throw Object.assign(error, { code: 'addon_unavailable' })
   }
+}
+
+/** Where the binary is as a rule: nothing where Node has to look for it. */
+function pathOf(platform) {
+  const file = `leasehold.${platform}.node`
+  const built = join(__dirname, file)
+  if (existsSync(built)) return built
+  // Packages that are ours alone come first, as they do for Node.
+  if (existsSync(join(__dirname, 'node_modules'))) return undefined
+  const installed = join(__dirname, '..', `leasehold-${platform}`, file)
+  return existsSync(installed) ? installed : undefined
+}
+
+/** What the binary at `path` exports. `require` would take twice as long, for its search and its cache. */
+function open(path) {
+  const module = { exports: {} }
+  process.dlopen(module, toNamespacedPath(path))
+  return module.exports
 }
 
 function requireNamed(path) {

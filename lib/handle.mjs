@@ -27,7 +27,7 @@ export class FileLockHandle {
     this.#refuse = refuse
     track(lease.id, origin)
     this.lockPath = lease.lockPath
-    // Properties of their own, so that `const { release } = …` and `{ ...handle }` work. Who keeps nothing else
+    // Properties of their own, so that `const { release } = ...` and `{ ...handle }` work. Who keeps nothing else
     // keeps the handle all the same: listeners of its signal are still to be told of a loss.
     this.release = this.#release.bind(this)
   }
