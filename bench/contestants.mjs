@@ -3,6 +3,7 @@
 
 /** Which module has whom. */
 const MODULES = {
+  './contestants/calls.mjs': ['calls from Node', 'calls from Node, file kept'],
   './contestants/leasehold.mjs': ['leasehold', 'leasehold, file kept', 'withFileLock', 'sync', 'sync, file kept'],
   './contestants/node.mjs': ['nobody', 'promises', 'fs.*Sync', 'fs.promises'],
   './peers/fs-native-extensions.mjs': ['fs-native-extensions'],

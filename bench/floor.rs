@@ -18,6 +18,9 @@
 #![allow(clippy::disallowed_methods, reason = "these calls are what the engine is measured against")]
 
 #[cfg(unix)]
+mod calls;
+
+#[cfg(unix)]
 fn main() {
     unix::main();
 }
@@ -39,8 +42,10 @@ mod unix {
     use std::thread::sleep;
     use std::time::Duration;
 
-    use leasehold::lock::{Hold, Terms, acquire_blocking, sys};
+    use leasehold::lock::{Hold, Terms, acquire_blocking};
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    use super::calls::{Calls, KeptCalls};
 
     #[cfg(target_vendor = "apple")]
     const CLOCK: libc::clockid_t = libc::CLOCK_UPTIME_RAW;
@@ -55,15 +60,15 @@ mod unix {
 
     enum Lock {
         Files(PathBuf),
-        Calls { directory: PathBuf, path: PathBuf },
-        KeptCalls(PathBuf),
+        Calls(Calls),
+        KeptCalls(KeptCalls),
         Flock(File),
         Engine { path: PathBuf, keep_file: bool },
     }
 
     enum Held<'lock> {
         Files(&'lock Path),
-        Calls(File, &'lock Path),
+        Calls(File, &'lock Calls),
         KeptCalls(#[expect(dead_code, reason = "closing it is what counts")] File),
         Flock(&'lock File),
         Engine(#[expect(dead_code, reason = "dropping it is what counts")] Hold),
@@ -73,18 +78,15 @@ mod unix {
         fn new(who: &str, file: &str) -> Self {
             match who {
                 "files" => Self::Files(format!("{file}.lock").into()),
-                "calls" => Self::Calls {
-                    directory: Path::new(file).parent().expect("a directory").into(),
-                    path: format!("{file}.lock").into(),
-                },
+                "calls" => Self::Calls(Calls::new(file)),
                 "flock" => {
                     let options = File::options().write(true).create(true).truncate(false).open(file);
                     Self::Flock(options.expect("the file to lock"))
                 }
                 "calls, file kept" => {
-                    let path = format!("{file}.lock");
-                    std::fs::write(&path, RECORD).expect("room for a record");
-                    Self::KeptCalls(path.into())
+                    let calls = KeptCalls::new(file);
+                    calls.create();
+                    Self::KeptCalls(calls)
                 }
                 "engine" => Self::Engine { path: file.into(), keep_file: false },
                 "engine, file kept" => Self::Engine { path: file.into(), keep_file: true },
@@ -100,21 +102,8 @@ mod unix {
                     file.write_all(&RECORD).expect("room for a record");
                     Held::Files(path)
                 }
-                Self::Calls { directory, path } => {
-                    let file = sys::create_unnamed(directory).expect("unnamed files");
-                    let _ = sys::try_lock(&file).expect("the lock");
-                    sys::write_at(&file, &[b' '; 400], 0).expect("room for a record");
-                    sys::link_unnamed(&file, path).expect("a free name");
-                    Held::Calls(file, path)
-                }
-                Self::KeptCalls(path) => {
-                    let file = sys::open_lock_file(path).expect("the lock file");
-                    let _ = sys::try_lock(&file).expect("the lock");
-                    sys::stat_file(&file).expect("our own file");
-                    sys::stat_path(path).expect("our own name");
-                    sys::write_at(&file, &[b' '; 400], 0).expect("room for a record");
-                    Held::KeptCalls(file)
-                }
+                Self::Calls(calls) => Held::Calls(calls.acquire(), calls),
+                Self::KeptCalls(calls) => Held::KeptCalls(calls.acquire()),
                 Self::Flock(file) => {
                     file.lock().expect("the lock");
                     Held::Flock(file)
@@ -128,11 +117,7 @@ mod unix {
         fn drop(&mut self) {
             match self {
                 Self::Files(path) => std::fs::remove_file(path).expect("our own file"),
-                Self::Calls(file, path) => {
-                    let _ = sys::try_guard(file).expect("the guard");
-                    sys::stat_file(file).expect("our own file");
-                    sys::unlink(path).expect("our own name");
-                }
+                Self::Calls(file, calls) => calls.release(file),
                 Self::Flock(file) => file.unlock().expect("our own lock"),
                 Self::KeptCalls(_) | Self::Engine(_) => {}
             }

@@ -15,7 +15,7 @@ const floor = join(target, 'release', 'examples', windows ? 'floor.exe' : 'floor
 const NATIVE = new Set(['files', 'calls', 'calls, file kept', 'flock', 'engine', 'engine, file kept'])
 
 export function buildFloor() {
-  const args = ['build', '--release', '--locked', '--quiet', '--example', 'floor']
+  const args = ['build', '--release', '--locked', '--quiet', '--example', 'floor', '--example', 'calls']
   execFileSync('cargo', args, { cwd: root, stdio: 'inherit' })
 }
 

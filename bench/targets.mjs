@@ -29,7 +29,7 @@ function target(work, measure, column, { who = 'leasehold', most, least, say, be
 }
 
 const uncontended = (work, type, most, kept = '') => {
-  const beside = [`engine${kept}`, `sync${kept}`]
+  const beside = [`calls from Node${kept}`, `engine${kept}`, `sync${kept}`]
   return target(work, 'uncontended', `${type} × floor`, { who: `leasehold${kept}`, most, say: times, beside })
 }
 const handOver = (tasks) => {
