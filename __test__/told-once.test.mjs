@@ -206,8 +206,11 @@ describe('a lock that was lost', { concurrency: 3 }, () => {
       async ({ leasehold, send, args: { path } }) => {
         globalThis.process.on('warning', ({ code }) => send({ code }))
         setInterval(() => {}, 1000)
-        await leasehold.acquireFileLock(path, { maxHoldMs: 200 })
-        await new Promise((resolve) => setTimeout(resolve, 600))
+        let lock = await leasehold.acquireFileLock(path, { maxHoldMs: 200 })
+        // Until then it is in use: V8 may collect what is not at any time.
+        await new Promise((resolve) => lock.signal.addEventListener('abort', resolve))
+        lock = undefined
+        await new Promise((resolve) => setTimeout(resolve, 100))
         for (let i = 0; i < 5; i++) {
           globalThis.gc()
           await new Promise((resolve) => setTimeout(resolve, 50))
