@@ -9,7 +9,7 @@
 //!
 //! * [`target`] turns a path into a lock path, [`record`] is what stands in the lock file,
 //!   [`identity`] says which process, boot and machine we are.
-//! * `draft` is a lock file in the making, complete and locked before it has a name.
+//! * `draft` is a lock file in the making, complete and locked before it has a name; `spares` are drafts made ahead.
 //! * [`verdict`] decides, from facts alone, whether a lock file is free, stale or held.
 //! * [`contender`] tries to get a lock file; [`sidecar`] is a lock file that is ours. With `draft`,
 //!   `guard` and [`sys`] they are the only modules that change lock files.
@@ -40,6 +40,7 @@ pub mod reclaim;
 pub mod record;
 pub mod registry;
 pub mod sidecar;
+mod spares;
 mod sync;
 pub mod sys;
 pub mod target;

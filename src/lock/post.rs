@@ -10,10 +10,11 @@ use std::path::Path;
 use super::hands::Hands;
 use super::heart::Heart;
 use super::lookout::Lookout;
+use super::spares::Spares;
 use super::sync::{Mutex, OnceLock, global};
 use super::sys::FsClass;
 
-/// A heart, a lookout, hands and writers. Their threads start when they are first needed.
+/// A heart, a lookout, hands, spares and writers. Their threads start when they are first needed.
 #[derive(Default)]
 pub struct Post {
     /// Beats and enforces limits.
@@ -22,6 +23,8 @@ pub struct Post {
     pub lookout: Lookout,
     /// Does what must not be done on a caller's thread, and may take long.
     pub hands: Hands,
+    /// Makes lock files ahead of time.
+    pub(super) spares: Spares,
     writers: [Hands; WRITERS],
 }
 

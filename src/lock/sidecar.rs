@@ -279,7 +279,13 @@ impl Sidecar {
             return Ok(GivenUp { standing: Standing::Ours, wanted: false });
         }
         match self.remove() {
-            Ok(given_up) => Ok(given_up),
+            Ok(given_up) => {
+                // Who waits for the lock watches the file: to close it late would only keep two threads busy.
+                if given_up == (GivenUp { standing: Standing::Ours, wanted: false }) {
+                    Post::of(self.target.class).spares.put_away(self.file);
+                }
+                Ok(given_up)
+            }
             Err(error) => Err(Box::new(Leftover::new(self, error))),
         }
     }

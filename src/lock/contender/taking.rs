@@ -1,6 +1,6 @@
 //! The ways to a lock file: a new one where there is none, the old one with our record, a new one in its place.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::time::{Duration, SystemTime};
 
 use super::{Contender, Look, Outcome, Seen};
@@ -8,6 +8,7 @@ use crate::lock::draft::{Draft, Published};
 use crate::lock::error::LockError;
 use crate::lock::guard::{Guard, is_reclaimed_by_javascript};
 use crate::lock::inspect::read_contents;
+use crate::lock::post::Post;
 use crate::lock::record::{MAX_LEN, OwnRecord, TOKEN_STRIDE, clock_token, next_token, token_after_release};
 use crate::lock::sidecar::Sidecar;
 use crate::lock::sys::{self, FileId, Meta, OsLock};
@@ -20,22 +21,11 @@ const QUICK: u64 = 40_000;
 impl Contender {
     /// Puts a new lock file at the path, unless there is one.
     pub(super) fn publish(&mut self, terms: &Terms) -> Result<Option<Sidecar>, LockError> {
-        let token = |now| token_after_release(self.last_token, now);
-        let prepared = match self.draft.take() {
-            Some(mut draft) => draft.renew(&terms.claim, token).map(|()| draft),
-            None => Draft::new(&self.target, &terms.claim, token),
+        let published = match self.publish_prepared(terms) {
+            Some(published) => published,
+            None => self.publish_new(terms).map_err(|error| self.io("create", error))?,
         };
-        let draft = match prepared {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                // The directory vanished: make it again, as for a first request.
-                self.target.forget();
-                sys::create_dir_all(self.target.directory(), terms.new_directories)
-                    .and_then(|()| Draft::new(&self.target, &terms.claim, token))
-            }
-            prepared => prepared,
-        }
-        .map_err(|error| self.io("create", error))?;
-        match draft.publish(&self.target, &terms.claim).map_err(|error| self.io("create", error))? {
+        match published {
             Ok(published) => {
                 let mut sidecar = Sidecar::new(self.target.clone(), None, published, terms.keep_file);
                 // The record was written before the lock was ours. Where others can have come and gone
@@ -63,6 +53,32 @@ impl Contender {
                 Ok(None)
             }
         }
+    }
+
+    /// Publishes a draft that was made before, as [`Draft::publish`]. `None` where there is none, or where it is no good
+    /// any more, for whatever reason: a new one will tell.
+    fn publish_prepared(&mut self, terms: &Terms) -> Option<Result<Published, Draft>> {
+        let spares = &Post::of(self.target.class).spares;
+        let mut draft = self.draft.take().or_else(|| spares.take(&self.target))?;
+        let renewed = draft.renew(&terms.claim, |now| token_after_release(self.last_token, now));
+        let published = renewed.and_then(|()| draft.publish(&self.target, &terms.claim));
+        if published.is_err() {
+            spares.forget(&self.target);
+        }
+        published.ok()
+    }
+
+    fn publish_new(&self, terms: &Terms) -> io::Result<Result<Published, Draft>> {
+        let new = || Draft::new(&self.target, &terms.claim, |now| token_after_release(self.last_token, now));
+        let draft = match new() {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                // The directory vanished: make it again, as for a first request.
+                self.target.forget();
+                sys::create_dir_all(self.target.directory(), terms.new_directories).and_then(|()| new())
+            }
+            draft => draft,
+        };
+        draft?.publish(&self.target, &terms.claim)
     }
 
     /// Takes over the lock file that was just examined.

@@ -1,0 +1,176 @@
+//! Lock files made ahead of time, and closed afterwards, where locks come and go.
+//!
+//! To make a file and to free it is more than half of what an uncontended lock costs, and neither has to happen on the
+//! thread that asks for the lock, which as a rule is an event loop. So a thread keeps a few drafts ready for each
+//! directory in which locks are taken one after the other, and closes the files that have lost their names. Nothing
+//! depends on it: who finds no draft makes one, and what the thread has no room for is closed at once.
+//!
+//! A draft has no name, and neither has a released file any more: a kill leaves nothing of them. When nothing was asked
+//! for in a while everything is closed, so that a file system can be unmounted soon after its last lock.
+
+use std::fs::File;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::draft::Draft;
+use super::record::clock_token;
+use super::sync::{AtomicBool, Condvar, Mutex};
+use super::sys::{self, FsClass, Instant};
+use super::target::Target;
+use super::terms::Terms;
+
+/// As many drafts are kept ready for a directory. Few: file systems reuse what was freed just now.
+const READY: usize = 4;
+/// The thread is woken when so few are left, or when so many files are to be closed: not for each of them.
+const FEW: usize = 2;
+/// As many files wait to be closed at most.
+const USED: usize = 8;
+/// A directory gets drafts when it was asked for as many locks, each soon after the last one.
+const OFTEN: u32 = 8;
+/// So soon, and for so long the thread waits for more before it closes everything.
+const SOON: Duration = Duration::from_millis(500);
+/// As many directories have drafts at a time.
+const SHELVES: usize = 4;
+
+/// The spare lock files of local file systems.
+#[derive(Default)]
+pub struct Spares {
+    store: Mutex<Store>,
+    needed: Condvar,
+    /// Whether the thread was started. Before that there is nothing in store.
+    started: AtomicBool,
+}
+
+#[derive(Default)]
+struct Store {
+    shelves: Vec<Shelf>,
+    /// Released files, without a name.
+    used: Vec<File>,
+    asleep: bool,
+}
+
+/// What is ready for one directory.
+struct Shelf {
+    /// Any lock in it.
+    target: Arc<Target>,
+    drafts: Vec<Draft>,
+    /// How many locks were asked for, one soon after the other.
+    asked: u32,
+    last: Instant,
+}
+
+impl Spares {
+    /// A draft for `target`, if there is one. What stands in it means nothing yet.
+    pub(super) fn take(&'static self, target: &Arc<Target>) -> Option<Draft> {
+        if target.class != FsClass::Local {
+            return None;
+        }
+        let mut store = self.store.lock();
+        let shelf = store.shelf_for(target);
+        let draft = shelf.drafts.pop();
+        if shelf.wants_drafts() && shelf.drafts.len() <= FEW {
+            self.wake(&mut store);
+        }
+        draft
+    }
+
+    /// What was made for `target` is no good: its directory is another one by now.
+    pub(super) fn forget(&self, target: &Target) {
+        self.store.lock().shelves.retain(|shelf| !shelf.is_for(target));
+    }
+
+    /// Closes a released file that has lost its name: soon, or at once where there is no room.
+    pub(super) fn put_away(&'static self, file: File) {
+        if !self.started.load(Ordering::Acquire) {
+            return;
+        }
+        // Not while another thread is there: the process may be ending, and that thread never run again.
+        if let Some(mut store) = self.store.try_lock()
+            && !store.shelves.is_empty()
+            && store.used.len() < USED
+        {
+            store.used.push(file);
+            if store.used.len() > FEW {
+                self.wake(&mut store);
+            }
+        }
+    }
+
+    fn wake(&'static self, store: &mut Store) {
+        if self.started.swap(true, Ordering::AcqRel) {
+            if std::mem::take(&mut store.asleep) {
+                self.needed.notify_one();
+            }
+        } else if sys::spawn("leasehold-spares", || self.provide()).is_err() {
+            self.started.store(false, Ordering::Release);
+        }
+    }
+
+    fn provide(&self) {
+        let claim = Terms::default().claim;
+        let mut store = self.store.lock();
+        loop {
+            let target = store.shelves.iter().find(|shelf| shelf.wants_drafts()).map(|shelf| shelf.target.clone());
+            let used = std::mem::take(&mut store.used);
+            if target.is_some() || !used.is_empty() {
+                drop(store);
+                // One at a time: somebody may wait for the first.
+                let made = target.map(|target| (Draft::new(&target, &claim, clock_token), target));
+                drop(used);
+                store = self.store.lock();
+                if let Some((draft, target)) = made {
+                    store.add(&target, draft.ok().filter(Draft::is_traceless));
+                }
+                continue;
+            }
+            store.asleep = true;
+            if store.shelves.is_empty() {
+                self.needed.wait(&mut store);
+            } else if self.needed.wait_for(&mut store, SOON).timed_out() {
+                store.shelves.retain(|shelf| shelf.last.elapsed() < SOON);
+            }
+            store.asleep = false;
+        }
+    }
+}
+
+impl Store {
+    /// The shelf for the directory of `target`, which was just asked for a lock.
+    fn shelf_for(&mut self, target: &Arc<Target>) -> &mut Shelf {
+        let now = Instant::now();
+        let at = self.shelves.iter().position(|shelf| shelf.is_for(target)).unwrap_or_else(|| {
+            if self.shelves.len() == SHELVES {
+                let oldest =
+                    self.shelves.iter().enumerate().min_by_key(|(_, shelf)| shelf.last).map_or(0, |(at, _)| at);
+                self.shelves.swap_remove(oldest);
+            }
+            self.shelves.push(Shelf { target: target.clone(), drafts: Vec::with_capacity(READY), asked: 0, last: now });
+            self.shelves.len() - 1
+        });
+        let shelf = &mut self.shelves[at];
+        let is_soon = now.duration_since(shelf.last) < SOON;
+        shelf.asked = if is_soon { shelf.asked.saturating_add(1) } else { 1 };
+        shelf.last = now;
+        shelf
+    }
+
+    /// Puts a draft on the shelf it was made for. Where none can be had nobody tries again for a while.
+    fn add(&mut self, target: &Target, draft: Option<Draft>) {
+        let Some(shelf) = self.shelves.iter_mut().find(|shelf| shelf.is_for(target)) else { return };
+        match draft {
+            Some(draft) => shelf.drafts.push(draft),
+            None => shelf.asked = 0,
+        }
+    }
+}
+
+impl Shelf {
+    fn is_for(&self, target: &Target) -> bool {
+        self.target.directory().as_os_str() == target.directory().as_os_str()
+    }
+
+    fn wants_drafts(&self) -> bool {
+        self.asked >= OFTEN && self.drafts.len() < READY
+    }
+}
