@@ -31,7 +31,7 @@ const OFTEN: u32 = 8;
 /// So soon, and for so long the thread waits for more before it closes everything.
 const SOON: Duration = Duration::from_millis(500);
 /// As many directories have drafts at a time.
-const SHELVES: usize = 4;
+const PILES: usize = 4;
 
 /// The spare lock files of local file systems.
 #[derive(Default)]
@@ -44,14 +44,14 @@ pub struct Spares {
 
 #[derive(Default)]
 struct Store {
-    shelves: Vec<Shelf>,
+    piles: Vec<Pile>,
     /// Released files, without a name.
     used: Vec<File>,
     asleep: bool,
 }
 
 /// What is ready for one directory.
-struct Shelf {
+struct Pile {
     /// Any lock in it.
     target: Arc<Target>,
     drafts: Vec<Draft>,
@@ -67,9 +67,9 @@ impl Spares {
             return None;
         }
         let mut store = self.store.lock();
-        let shelf = store.shelf_for(target);
-        let draft = shelf.drafts.pop();
-        if shelf.wants_drafts() && shelf.drafts.len() <= FEW {
+        let pile = store.pile_for(target);
+        let draft = pile.drafts.pop();
+        if pile.wants_drafts() && pile.drafts.len() <= FEW {
             self.wake(&mut store);
         }
         draft
@@ -77,7 +77,7 @@ impl Spares {
 
     /// What was made for `target` is no good: its directory is another one by now.
     pub(super) fn forget(&self, target: &Target) {
-        self.store.lock().shelves.retain(|shelf| !shelf.is_for(target));
+        self.store.lock().piles.retain(|pile| !pile.is_for(target));
     }
 
     /// Closes a released file that has lost its name: soon, or at once where there is no room.
@@ -87,7 +87,7 @@ impl Spares {
         }
         // Not while another thread is there: the process may be ending, and that thread never run again.
         if let Some(mut store) = self.store.try_lock()
-            && !store.shelves.is_empty()
+            && !store.piles.is_empty()
             && store.used.len() < USED
         {
             store.used.push(file);
@@ -111,7 +111,7 @@ impl Spares {
         let claim = Terms::default().claim;
         let mut store = self.store.lock();
         loop {
-            let target = store.shelves.iter().find(|shelf| shelf.wants_drafts()).map(|shelf| shelf.target.clone());
+            let target = store.piles.iter().find(|pile| pile.wants_drafts()).map(|pile| pile.target.clone());
             let used = std::mem::take(&mut store.used);
             if target.is_some() || !used.is_empty() {
                 drop(store);
@@ -125,10 +125,10 @@ impl Spares {
                 continue;
             }
             store.asleep = true;
-            if store.shelves.is_empty() {
+            if store.piles.is_empty() {
                 self.needed.wait(&mut store);
             } else if self.needed.wait_for(&mut store, SOON).timed_out() {
-                store.shelves.retain(|shelf| shelf.last.elapsed() < SOON);
+                store.piles.retain(|pile| pile.last.elapsed() < SOON);
             }
             store.asleep = false;
         }
@@ -136,36 +136,35 @@ impl Spares {
 }
 
 impl Store {
-    /// The shelf for the directory of `target`, which was just asked for a lock.
-    fn shelf_for(&mut self, target: &Arc<Target>) -> &mut Shelf {
+    /// The pile for the directory of `target`, which was just asked for a lock.
+    fn pile_for(&mut self, target: &Arc<Target>) -> &mut Pile {
         let now = Instant::now();
-        let at = self.shelves.iter().position(|shelf| shelf.is_for(target)).unwrap_or_else(|| {
-            if self.shelves.len() == SHELVES {
-                let oldest =
-                    self.shelves.iter().enumerate().min_by_key(|(_, shelf)| shelf.last).map_or(0, |(at, _)| at);
-                self.shelves.swap_remove(oldest);
+        let at = self.piles.iter().position(|pile| pile.is_for(target)).unwrap_or_else(|| {
+            if self.piles.len() == PILES {
+                let oldest = self.piles.iter().enumerate().min_by_key(|(_, pile)| pile.last).map_or(0, |(at, _)| at);
+                self.piles.swap_remove(oldest);
             }
-            self.shelves.push(Shelf { target: target.clone(), drafts: Vec::with_capacity(READY), asked: 0, last: now });
-            self.shelves.len() - 1
+            self.piles.push(Pile { target: target.clone(), drafts: Vec::with_capacity(READY), asked: 0, last: now });
+            self.piles.len() - 1
         });
-        let shelf = &mut self.shelves[at];
-        let is_soon = now.duration_since(shelf.last) < SOON;
-        shelf.asked = if is_soon { shelf.asked.saturating_add(1) } else { 1 };
-        shelf.last = now;
-        shelf
+        let pile = &mut self.piles[at];
+        let is_soon = now.duration_since(pile.last) < SOON;
+        pile.asked = if is_soon { pile.asked.saturating_add(1) } else { 1 };
+        pile.last = now;
+        pile
     }
 
-    /// Puts a draft on the shelf it was made for. Where none can be had nobody tries again for a while.
+    /// Puts a draft on the pile it was made for. Where none is to be had, nobody tries again for a while.
     fn add(&mut self, target: &Target, draft: Option<Draft>) {
-        let Some(shelf) = self.shelves.iter_mut().find(|shelf| shelf.is_for(target)) else { return };
+        let Some(pile) = self.piles.iter_mut().find(|pile| pile.is_for(target)) else { return };
         match draft {
-            Some(draft) => shelf.drafts.push(draft),
-            None => shelf.asked = 0,
+            Some(draft) => pile.drafts.push(draft),
+            None => pile.asked = 0,
         }
     }
 }
 
-impl Shelf {
+impl Pile {
     fn is_for(&self, target: &Target) -> bool {
         self.target.directory().as_os_str() == target.directory().as_os_str()
     }
