@@ -9,16 +9,20 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use super::identity::Identity;
 
 /// Where the value of `createdAt` stands in every native record.
-pub const CREATED_AT: u64 = b"{\n  \"createdAt\": \"".len() as u64;
+pub const CREATED_AT: usize = b"{\n  \"createdAt\": \"".len();
 
 /// Where the digits of the token stand in every native record. It is moved as soon as a contended lock is had, before
 /// anybody is told: that is done in a third of the time in place.
-pub const TOKEN: u64 = CREATED_AT + b"2026-11-23T03:47:32.365Z\",\n  \"leasehold\": {\n    \"token\": \"".len() as u64;
+pub const TOKEN: usize = CREATED_AT + ISO_LEN + b"\",\n  \"leasehold\": {\n    \"token\": \"".len();
+
+/// As long is a date, in the years 0 to 9999.
+const ISO_LEN: usize = b"2026-11-23T03:47:32.365Z".len();
 
 /// Lock files longer than this are nobody's record, and are replaced rather than padded.
 pub const MAX_LEN: usize = 16 * 1024;
@@ -108,7 +112,7 @@ mod decimal {
 }
 
 /// What the owner says about its lease when it writes a record.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
     /// The lease without a beat.
     pub lease: Duration,
@@ -150,7 +154,66 @@ impl OwnRecord {
     /// The bytes of the record, renewed at `created_at`, to be written over `old_len` bytes.
     #[must_use]
     pub fn render(&self, created_at: SystemTime, old_len: usize) -> Vec<u8> {
-        self.renewed_at(created_at).render(old_len)
+        // Not waited for: the process may be ending, and whoever has it never run again.
+        let mut last = LAST.try_lock();
+        let filled = last.as_ref().and_then(|last| last.as_ref()?.fill_in(self, created_at));
+        let mut bytes = filled.unwrap_or_else(|| {
+            let bytes = self.renewed_at(created_at).render(0);
+            if let Some(last) = &mut last {
+                **last = Form::new(self, bytes.clone());
+            }
+            bytes
+        });
+        pad(&mut bytes, old_len);
+        bytes
+    }
+}
+
+/// The record rendered last. The next one is nearly always the same but for its dates and its token, and to fill these in
+/// takes a tenth of the time.
+static LAST: Mutex<Option<Form>> = Mutex::new(None);
+
+struct Form {
+    own: OwnRecord,
+    bytes: Vec<u8>,
+    token_len: usize,
+    /// Where the date of `acquiredAt` stands.
+    acquired_at: usize,
+}
+
+impl Form {
+    /// A form made of the `bytes` of `own`.
+    fn new(own: &OwnRecord, bytes: Vec<u8>) -> Option<Self> {
+        const NAME: &[u8] = b"\"acquiredAt\": \"";
+        let acquired_at = bytes.windows(NAME.len()).position(|there| there == NAME)? + NAME.len();
+        Some(Self { own: own.clone(), bytes, token_len: own.token.to_string().len(), acquired_at })
+    }
+
+    /// The bytes of another record, if it has the same form.
+    fn fill_in(&self, own: &OwnRecord, created_at: SystemTime) -> Option<Vec<u8>> {
+        if (own.held, own.os_lock, &own.claim) != (self.own.held, self.own.os_lock, &self.own.claim) {
+            return None;
+        }
+        let token = own.token.to_string();
+        let created = iso(created_at);
+        let acquired = if created_at == own.acquired_at { created.clone() } else { iso(own.acquired_at) };
+        if [token.len(), created.len(), acquired.len()] != [self.token_len, ISO_LEN, ISO_LEN] {
+            return None;
+        }
+        let mut bytes = self.bytes.clone();
+        for (at, text) in [(CREATED_AT, created), (TOKEN, token), (self.acquired_at, acquired)] {
+            bytes[at..at + text.len()].copy_from_slice(text.as_bytes());
+        }
+        Some(bytes)
+    }
+}
+
+/// Pads a record with spaces to at least `len` bytes, so that it covers a longer one it is written over.
+fn pad(bytes: &mut Vec<u8>, len: usize) {
+    if bytes.len() < len {
+        bytes.pop();
+        bytes.resize(len - 1, b' ');
+        bytes.push(b'\n');
     }
 }
 
@@ -187,8 +250,8 @@ impl NativeRecord {
     pub fn render(&self, min_len: usize) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(min_len.max(USUAL_LEN));
         serde_json::to_writer_pretty(&mut bytes, self).expect("a record is plain data");
-        bytes.resize(bytes.len().max(min_len.saturating_sub(1)), b' ');
         bytes.push(b'\n');
+        pad(&mut bytes, min_len);
         bytes
     }
 
@@ -353,9 +416,39 @@ mod tests {
         for label in [None, Some("a \"label\" with\nthings in it")] {
             let record = record(label);
             let bytes = record.render(0);
-            let at = |place| &bytes[usize::try_from(place).unwrap()..];
-            assert!(at(CREATED_AT).starts_with(record.created_at.as_bytes()));
-            assert!(at(TOKEN).starts_with(b"7\""));
+            assert!(bytes[CREATED_AT..].starts_with(record.created_at.as_bytes()));
+            assert!(bytes[TOKEN..].starts_with(b"7\""));
+        }
+    }
+
+    #[test]
+    fn a_record_is_the_same_whatever_was_rendered_before_it() {
+        let own = |label: Option<&str>, token, held, os_lock, seconds| {
+            let claim = Claim { lease: Duration::from_secs(30), max_hold: None, label: label.map(ToOwned::to_owned) };
+            let acquired_at = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+            OwnRecord { held, ..OwnRecord::new(&claim, token, os_lock, acquired_at) }
+        };
+        let tricky = Some("\"acquiredAt\": \"2026");
+        let records = [
+            own(None, 7, true, true, 1),
+            own(None, 8, true, true, 1_800_000_000),
+            own(None, 10, true, true, 2),
+            own(None, u64::MAX, true, true, 2),
+            own(None, 11, false, true, 3),
+            own(None, 11, true, false, 3),
+            own(tricky, 11, true, true, 3),
+            own(tricky, 12, true, true, 4),
+            own(Some("other"), 12, true, true, 4),
+            // Such a date is longer.
+            own(None, 12, true, true, 4_000_000_000_000),
+        ];
+        for (first, second) in records.iter().flat_map(|first| records.iter().map(move |second| (first, second))) {
+            for (renewed_after, old_len) in [(0, 0), (86_400, 2000)] {
+                let renewed_at = second.acquired_at + Duration::from_secs(renewed_after);
+                drop(first.render(renewed_at, 0));
+                let whole = second.renewed_at(renewed_at).render(old_len);
+                assert_eq!(second.render(renewed_at, old_len), whole, "{second:?} after {first:?}");
+            }
         }
     }
 

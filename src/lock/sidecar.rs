@@ -119,7 +119,7 @@ impl Sidecar {
     pub(super) fn write_token(&mut self) {
         let (digits, old_digits) = (self.token().to_string(), self.written_token.to_string());
         let written = if digits.len() == old_digits.len() {
-            sys::write_at(&self.file, digits.as_bytes(), TOKEN).map(|()| self.note_written())
+            sys::write_at(&self.file, digits.as_bytes(), TOKEN as u64).map(|()| self.note_written())
         } else {
             self.write(SystemTime::now())
         };
@@ -185,7 +185,7 @@ impl Sidecar {
     pub fn beat(&mut self) -> io::Result<Seen> {
         let now = SystemTime::now();
         let written =
-            if self.unwritten { self.write(now) } else { sys::write_at(&self.file, iso(now).as_bytes(), CREATED_AT) };
+            if self.unwritten { self.write(now) } else { sys::write_at(&self.file, iso(now).as_bytes(), CREATED_AT as u64) };
         if written.is_err() {
             sys::touch(&self.file)?;
         }
