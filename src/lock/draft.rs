@@ -85,11 +85,15 @@ impl Draft {
     /// Prepares a lock file for `target` that says `claim` and the token that `token` makes of the time
     /// when it is written.
     pub fn new(target: &Target, claim: &Claim, token: impl Fn(SystemTime) -> u64) -> io::Result<Self> {
-        match sys::create_unnamed(target.directory()) {
-            Ok(file) => Self::fill(file, Name::Unnamed, claim, token),
+        match Self::unnamed(target, claim, &token) {
             Err(error) if sys::is_unsupported(&error) => Self::named(target, claim, token),
-            Err(error) => Err(error),
+            draft => draft,
         }
+    }
+
+    /// Prepares one without a name: it leaves nothing behind if we are killed.
+    pub fn unnamed(target: &Target, claim: &Claim, token: impl Fn(SystemTime) -> u64) -> io::Result<Self> {
+        Self::fill(sys::create_unnamed(target.directory())?, Name::Unnamed, claim, token)
     }
 
     /// Prepares one under a private name, for `replace` or where unnamed files are unknown.

@@ -63,7 +63,7 @@ struct Pile {
 impl Spares {
     /// A draft for `target`, if there is one. What stands in it means nothing yet.
     pub(super) fn take(&'static self, target: &Arc<Target>) -> Option<Draft> {
-        if target.class != FsClass::Local {
+        if target.class != FsClass::Local || !sys::UNNAMED_FILES {
             return None;
         }
         let mut store = self.store.lock();
@@ -108,6 +108,8 @@ impl Spares {
     }
 
     fn provide(&self) {
+        // Whoever wakes this thread has a lock to take or to use, and loses nothing if this is done later.
+        sys::interrupt_nobody();
         let claim = Terms::default().claim;
         let mut store = self.store.lock();
         loop {
@@ -116,11 +118,11 @@ impl Spares {
             if target.is_some() || !used.is_empty() {
                 drop(store);
                 // One at a time: somebody may wait for the first.
-                let made = target.map(|target| (Draft::new(&target, &claim, clock_token), target));
+                let made = target.map(|target| (Draft::unnamed(&target, &claim, clock_token), target));
                 drop(used);
                 store = self.store.lock();
                 if let Some((draft, target)) = made {
-                    store.add(&target, draft.ok().filter(Draft::is_traceless));
+                    store.add(&target, draft.ok());
                 }
                 continue;
             }

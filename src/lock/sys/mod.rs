@@ -26,7 +26,7 @@ pub use linux::*;
 #[cfg(target_os = "linux")]
 mod slice;
 #[cfg(target_os = "linux")]
-pub use slice::Slice;
+pub use slice::{Slice, interrupt_nobody};
 
 #[cfg(all(unix, not(target_os = "linux")))]
 mod bsd;
@@ -159,6 +159,9 @@ pub enum FsClass {
     },
 }
 
+/// Whether there may be files without a name, which vanish with their descriptors.
+pub const UNNAMED_FILES: bool = cfg!(target_os = "linux");
+
 /// For how long this thread may run before others shall: only Linux can be asked for less.
 #[cfg(not(target_os = "linux"))]
 pub struct Slice;
@@ -174,6 +177,10 @@ impl Slice {
     /// Asks for nothing.
     pub const fn set_short(&mut self, _: bool) {}
 }
+
+/// Only Linux lets threads ask for this.
+#[cfg(not(target_os = "linux"))]
+pub const fn interrupt_nobody() {}
 
 /// Has the disk keep `file` as it is now.
 #[cfg(not(target_vendor = "apple"))]

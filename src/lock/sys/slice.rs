@@ -1,6 +1,4 @@
-//! Linux: how soon a thread runs once it was woken.
-
-use std::io;
+//! Linux: how soon a thread runs once it was woken, and before whom.
 
 /// In nanoseconds; less is not to be had.
 const SHORTEST: u64 = 100_000;
@@ -17,10 +15,7 @@ impl Slice {
     /// The slice of this thread, which has asked for none yet.
     #[must_use]
     pub fn of_this_thread() -> Self {
-        // Programs may be killed for asking where system calls are filtered, as by systemd's `~@resources`.
-        // SAFETY: this call has no further arguments and touches no memory.
-        let is_filtered = unsafe { libc::prctl(libc::PR_GET_SECCOMP) } > 0;
-        Self { before: if is_filtered { None } else { terms().ok() }, is_short: false }
+        Self { before: terms(), is_short: false }
     }
 
     /// Asks for the shortest slice there is, or for the one from before. Should it be refused, wake-ups take as long as
@@ -31,23 +26,38 @@ impl Slice {
         {
             self.is_short = is_short;
             let sched_runtime = if is_short { SHORTEST } else { before.sched_runtime };
-            let terms = libc::sched_attr { sched_runtime, ..before };
-            // SAFETY: the kernel reads `terms`, which says how long it is. 0 is this thread. All but the slice is as it
-            // was, niceness above all.
-            let _ = unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const terms, 0) };
+            ask_for(&libc::sched_attr { sched_runtime, ..before });
         }
     }
 }
 
-/// How this thread is scheduled.
-fn terms() -> io::Result<libc::sched_attr> {
+/// From now on this thread interrupts nobody when it is woken: it runs where a processor has nothing else to do, or in
+/// its turn.
+pub fn interrupt_nobody() {
+    if let Some(before) = terms().filter(|before| before.sched_policy == libc::SCHED_OTHER.cast_unsigned()) {
+        ask_for(&libc::sched_attr { sched_policy: libc::SCHED_BATCH.cast_unsigned(), ..before });
+    }
+}
+
+/// How this thread is scheduled; `None` where nobody may ask.
+fn terms() -> Option<libc::sched_attr> {
+    // Programs may be killed for asking where system calls are filtered, as by systemd's `~@resources`.
+    // SAFETY: this call has no further arguments and touches no memory.
+    if unsafe { libc::prctl(libc::PR_GET_SECCOMP) } > 0 {
+        return None;
+    }
     // SAFETY: plain numbers, of which zeros are valid.
     let mut terms: libc::sched_attr = unsafe { std::mem::zeroed() };
     // SAFETY: the kernel writes to `terms`, and no more than it is told there is room for. 0 is this thread.
-    match unsafe { libc::syscall(libc::SYS_sched_getattr, 0, &raw mut terms, size_of_val(&terms), 0) } {
-        0 => Ok(terms),
-        _ => Err(io::Error::last_os_error()),
-    }
+    let failed = unsafe { libc::syscall(libc::SYS_sched_getattr, 0, &raw mut terms, size_of_val(&terms), 0) };
+    (failed == 0).then_some(terms)
+}
+
+/// Should it be refused, this thread is scheduled as before.
+fn ask_for(terms: &libc::sched_attr) {
+    // SAFETY: the kernel reads `terms`, which says how long it is. 0 is this thread. What it was not meant to change is
+    // as it was, niceness above all.
+    let _ = unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const *terms, 0) };
 }
 
 #[cfg(test)]
@@ -59,7 +69,7 @@ mod tests {
         std::thread::spawn(|| {
             // SAFETY: a number only; of this thread.
             unsafe { libc::nice(3) };
-            let before = terms().unwrap();
+            let Some(before) = terms() else { return };
             let mut slice = Slice::of_this_thread();
             slice.set_short(true);
             let short = terms().unwrap();
@@ -69,6 +79,19 @@ mod tests {
             assert_eq!(short.sched_runtime, if has_choice { SHORTEST } else { before.sched_runtime });
             slice.set_short(false);
             assert_eq!(terms().unwrap().sched_runtime, before.sched_runtime);
+        })
+        .join()
+        .unwrap();
+    }
+
+    #[test]
+    fn a_thread_that_interrupts_nobody_is_as_nice_as_before() {
+        std::thread::spawn(|| {
+            let Some(before) = terms() else { return };
+            interrupt_nobody();
+            let after = terms().unwrap();
+            assert_eq!(after.sched_policy, libc::SCHED_BATCH.cast_unsigned());
+            assert_eq!(after.sched_nice, before.sched_nice);
         })
         .join()
         .unwrap();
