@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 
@@ -11,7 +12,7 @@ use crate::lock::sys::{self, NewDirectories};
 use crate::lock::target::Target;
 
 /// What is to be done with the file, when it is known where it is; never called twice, never forgotten.
-pub type Job = Box<dyn FnOnce(Result<Target, LockError>) + Send>;
+pub type Job = Box<dyn FnOnce(Result<Arc<Target>, LockError>) + Send>;
 
 /// What a job does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +47,7 @@ pub fn run(path: &Path, purpose: Purpose, job: Job) {
             waiting.push_back(errand);
             return;
         }
-        match Target::known(&directory, &name) {
+        match Target::known(path, &directory, &name) {
             Some(target) => return errand.give(target),
             None => resolving.insert(directory.clone(), VecDeque::from([errand])),
         };
@@ -61,7 +62,7 @@ pub fn run(path: &Path, purpose: Purpose, job: Job) {
 }
 
 impl Errand {
-    fn give(self, target: Target) {
+    fn give(self, target: Arc<Target>) {
         let post = Post::of(target.class);
         let hands = match self.purpose {
             Purpose::Reading => &post.hands,
@@ -80,7 +81,7 @@ fn resolve_all(directory: &Path) {
             Purpose::Writing => Some(NewDirectories::Private),
         };
         match Target::resolve_with(&errand.path, new) {
-            Ok(target) => errand.give(target),
+            Ok(target) => errand.give(Arc::new(target)),
             Err(error) => (errand.job)(Err(error)),
         }
     }

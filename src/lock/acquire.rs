@@ -1,6 +1,7 @@
 //! Asking for a lock: the way from a path to a lease, a place in the queue or an error.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,27 +43,37 @@ global! {
 /// assert!(!directory.path().join("session.jsonl.lock").exists());
 /// ```
 pub fn acquire(path: &Path, terms: Terms, settle: Settle) -> Result<Acquired, LockError> {
+    if let Some(target) = Target::recent(path) {
+        return enter_now(&target, Ticket::new(path, terms, settle));
+    }
     // Now: the working directory may be another one by the time the path is resolved.
     let (parent, name) = &Target::split(path)?;
-    let path = &*parent.join(name);
-    let ticket = Arc::new(Ticket::new(path, terms, settle));
+    let ticket = Ticket::new(&parent.join(name), terms, settle);
     // A directory that is being resolved keeps its requests in order.
-    if let Some(waiting) = RESOLVING.lock().as_mut().and_then(|resolving| resolving.get_mut(parent)) {
+    let mut resolving = RESOLVING.lock();
+    if let Some(waiting) = resolving.as_mut().and_then(|resolving| resolving.get_mut(parent)) {
+        let ticket = Arc::new(ticket);
         waiting.push(ticket.clone());
+        drop(resolving);
         ticket.expect_resolution();
         return Ok(Acquired::Later(ticket));
     }
-    match Target::known(parent, name) {
-        Some(target) => Ok(match enter(&Arc::new(target), &ticket, Pace::Quick)? {
-            Some(hold) => Acquired::Now(hold),
-            None => Acquired::Later(ticket),
-        }),
-        None => {
-            resolve_elsewhere(parent, &ticket)?;
-            ticket.expect_resolution();
-            Ok(Acquired::Later(ticket))
-        }
+    drop(resolving);
+    if let Some(target) = Target::known(path, parent, name) {
+        return enter_now(&target, ticket);
     }
+    let ticket = Arc::new(ticket);
+    resolve_elsewhere(parent, &ticket)?;
+    ticket.expect_resolution();
+    Ok(Acquired::Later(ticket))
+}
+
+fn enter_now(target: &Arc<Target>, ticket: Ticket) -> Result<Acquired, LockError> {
+    let ticket = Arc::new(ticket);
+    Ok(match enter(target, &ticket, Pace::Quick)? {
+        Some(hold) => Acquired::Now(hold),
+        None => Acquired::Later(ticket),
+    })
 }
 
 /// Asks for the lock of `path` and blocks this thread until it is had or the terms' time is over.
@@ -143,31 +154,36 @@ pub(super) fn enter(target: &Arc<Target>, ticket: &Arc<Ticket>, pace: Pace) -> R
     let at_once = terms.timeout == Some(Duration::ZERO);
     {
         let mut table = table();
-        if let Some(entry) = table.locks.get_mut(&target.lock_path) {
-            if let Phase::Held(lease) = &entry.phase {
-                if joins(lease, terms) {
-                    return Ok(Some(lease.share(terms)));
+        match table.locks.entry(target.lock_path.clone()) {
+            Vacant(vacancy) => {
+                vacancy.insert(Entry::moving());
+            }
+            Occupied(entry) => {
+                let entry = entry.into_mut();
+                if let Phase::Held(lease) = &entry.phase {
+                    if joins(lease, terms) {
+                        return Ok(Some(lease.share(terms)));
+                    }
+                    refuse_deadlock(lease, terms)?;
+                    if at_once {
+                        return Err(timeout(target, terms, lease.owner()));
+                    }
+                    Post::of(target.class).heart.hurry(lease, ticket.requested + PATIENCE);
+                } else if at_once && !entry.queue.is_empty() {
+                    drop(table);
+                    return Err(timeout(target, terms, owner_on_disk(target)));
+                } else if at_once {
+                    // Somebody has just given it up or stopped waiting for it: one look will tell.
+                    entry.queue.insert(ticket.place(), ticket.clone());
+                    ticket.expect_resolution();
+                    drop(table);
+                    Post::of(target.class).lookout.revisit(&target.lock_path);
+                    return Ok(None);
                 }
-                refuse_deadlock(lease, terms)?;
-                if at_once {
-                    return Err(timeout(target, terms, lease.owner()));
-                }
-                Post::of(target.class).heart.hurry(lease, ticket.requested + PATIENCE);
-            } else if at_once && !entry.queue.is_empty() {
-                drop(table);
-                return Err(timeout(target, terms, owner_on_disk(target)));
-            } else if at_once {
-                // Somebody has just given it up or stopped waiting for it: one look will tell.
-                entry.queue.insert(ticket.place(), ticket.clone());
-                ticket.expect_resolution();
-                drop(table);
-                Post::of(target.class).lookout.revisit(&target.lock_path);
+                entry.queue_up(ticket);
                 return Ok(None);
             }
-            entry.queue_up(ticket);
-            return Ok(None);
         }
-        table.locks.insert(target.lock_path.clone(), Entry::moving());
     }
     let contender = Contender::new(target.clone(), pace);
     if target.class != FsClass::Local && !at_once {

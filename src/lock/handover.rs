@@ -88,6 +88,9 @@ impl Table {
 
     /// Since when this process has passed over another one, if it just took `lock_path` again.
     pub(super) fn passing_since(&mut self, lock_path: &Path) -> Option<Instant> {
+        if self.passings.is_empty() {
+            return None;
+        }
         let Passing { since, released } = self.passings.remove(lock_path)?;
         (released.elapsed() < COURTESY).then_some(since)
     }

@@ -217,7 +217,15 @@ pub(crate) fn read_contents(file: &File, meta: &Meta) -> std::io::Result<Content
     if meta.len > MAX_LEN as u64 {
         return Ok(Contents::Unreadable);
     }
-    let mut buffer = [0_u8; MAX_LEN];
-    let count = sys::read_start(file, &mut buffer, meta.len)?;
-    Ok(Contents::parse(&buffer[..count]))
+    // Nearly all are short, and to clear the room for a long one takes longer than to read it.
+    let mut short = [0; 2048];
+    if meta.len < short.len() as u64 {
+        let count = sys::read_start(file, &mut short, meta.len)?;
+        if count < short.len() {
+            return Ok(Contents::parse(&short[..count]));
+        }
+    }
+    let mut long = [0; MAX_LEN];
+    let count = sys::read_start(file, &mut long, meta.len)?;
+    Ok(Contents::parse(&long[..count]))
 }

@@ -155,7 +155,7 @@ impl OwnRecord {
     #[must_use]
     pub fn render(&self, created_at: SystemTime, old_len: usize) -> Vec<u8> {
         // Not waited for: the process may be ending, and whoever has it never run again.
-        let mut last = LAST.try_lock();
+        let mut last = LAST[usize::from(self.held)].try_lock();
         let filled = last.as_ref().and_then(|last| last.as_ref()?.fill_in(self, created_at));
         let mut bytes = filled.unwrap_or_else(|| {
             let bytes = self.renewed_at(created_at).render(0);
@@ -169,9 +169,9 @@ impl OwnRecord {
     }
 }
 
-/// The record rendered last. The next one is nearly always the same but for its dates and its token, and to fill these in
-/// takes a tenth of the time.
-static LAST: Mutex<Option<Form>> = Mutex::new(None);
+/// The record rendered last of a lock that nobody holds, and that of one that is held. The next one is nearly always the
+/// same but for its dates and its token, and to fill these in takes a tenth of the time.
+static LAST: [Mutex<Option<Form>>; 2] = [const { Mutex::new(None) }; 2];
 
 struct Form {
     own: OwnRecord,

@@ -138,16 +138,15 @@ impl Table {
 
     /// Removes a lock that nobody waits for. `false` when somebody does.
     pub(super) fn leave_if_deserted(&mut self, lock_path: &Path) -> bool {
-        let deserted = self.locks.get_mut(lock_path).is_none_or(|entry| {
-            while let Some(first) = entry.queue.first_entry()
-                && !first.get().is_waiting()
-            {
-                first.remove();
-            }
-            entry.queue.is_empty()
-        });
-        if deserted {
-            self.locks.remove(lock_path);
+        let Some((lock_path, mut entry)) = self.locks.remove_entry(lock_path) else { return true };
+        while let Some(first) = entry.queue.first_entry()
+            && !first.get().is_waiting()
+        {
+            first.remove();
+        }
+        let deserted = entry.queue.is_empty();
+        if !deserted {
+            self.locks.insert(lock_path, entry);
         }
         deserted
     }

@@ -184,8 +184,11 @@ impl Sidecar {
     /// The file system's, when it could not tell: that is no loss.
     pub fn beat(&mut self) -> io::Result<Seen> {
         let now = SystemTime::now();
-        let written =
-            if self.unwritten { self.write(now) } else { sys::write_at(&self.file, iso(now).as_bytes(), CREATED_AT as u64) };
+        let written = if self.unwritten {
+            self.write(now)
+        } else {
+            sys::write_at(&self.file, iso(now).as_bytes(), CREATED_AT as u64)
+        };
         if written.is_err() {
             sys::touch(&self.file)?;
         }

@@ -23,15 +23,25 @@ pub struct Target {
 }
 
 global! {
-    /// Directories found to be local, with whether their path holds no symbolic link.
+    /// What is known to be local.
     ///
     /// The first request for a directory is resolved on a thread of its own, because only touching it
     /// tells whether touching it hangs; later ones are then served where they are made.
-    static LOCAL: Mutex<Option<HashMap<PathBuf, Plain>>> = Mutex::new(None);
+    static LOCAL: Mutex<Option<Local>> = Mutex::new(None);
+}
+
+#[derive(Default)]
+struct Local {
+    /// Directories, with whether their path holds no symbolic link.
+    directories: HashMap<PathBuf, Plain>,
+    /// Targets in plain ones, by the absolute path that was given for them.
+    targets: HashMap<OsString, Arc<Target>>,
 }
 
 /// More directories than this are not remembered: the table starts anew.
 const REMEMBERED: usize = 4096;
+/// The same for targets. To make one takes as long as a system call.
+const REMEMBERED_TARGETS: usize = 256;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Plain {
@@ -88,15 +98,31 @@ impl Target {
         Ok((lexical, name))
     }
 
-    /// What is known about a file without any system call that could hang: `None` when its directory is
-    /// not known to be local yet, and [`Target::resolve`] has to be called where waiting is allowed.
+    /// The target of `path` if it was asked for lately, as it is given now.
     #[must_use]
-    pub fn known(directory: &Path, name: &OsStr) -> Option<Self> {
-        let plain = LOCAL.lock().as_ref()?.get(directory).copied()?;
-        Some(match plain {
-            Plain::Yes => Self::at(directory, name, FsClass::Local),
-            Plain::No => Self::at(&sys::real_path(directory).ok()?, name, FsClass::Local),
-        })
+    pub fn recent(path: &Path) -> Option<Arc<Self>> {
+        LOCAL.lock().as_ref()?.targets.get(path.as_os_str()).cloned()
+    }
+
+    /// What is known about the file `name` in `directory`, which `path` leads to, without any system call that could
+    /// hang: `None` when its directory is not known to be local yet, and [`Target::resolve`] has to be called where
+    /// waiting is allowed.
+    #[must_use]
+    pub fn known(path: &Path, directory: &Path, name: &OsStr) -> Option<Arc<Self>> {
+        let mut local = LOCAL.lock();
+        let local = local.as_mut()?;
+        let plain = *local.directories.get(directory)?;
+        if plain == Plain::No {
+            return Some(Arc::new(Self::at(&sys::real_path(directory).ok()?, name, FsClass::Local)));
+        }
+        let target = Arc::new(Self::at(directory, name, FsClass::Local));
+        if path.is_absolute() && sys::ONE_SPELLING {
+            if local.targets.len() >= REMEMBERED_TARGETS {
+                local.targets.clear();
+            }
+            local.targets.insert(path.as_os_str().to_owned(), target.clone());
+        }
+        Some(target)
     }
 
     /// Resolves `path`, creating its directory where it is missing.
@@ -188,8 +214,9 @@ impl Target {
 
     /// Forgets that the directory is known: it vanished under us.
     pub fn forget(&self) {
-        if let Some(known) = LOCAL.lock().as_mut() {
-            known.retain(|directory, _| directory != self.directory());
+        if let Some(local) = LOCAL.lock().as_mut() {
+            local.directories.retain(|directory, _| directory != self.directory());
+            local.targets.retain(|_, target| target.directory() != self.directory());
         }
     }
 
@@ -203,12 +230,12 @@ impl Target {
 
 fn remember(directory: PathBuf, real: &Path) {
     let plain = if directory == real { Plain::Yes } else { Plain::No };
-    let mut known = LOCAL.lock();
-    let known = known.get_or_insert_default();
-    if known.len() >= REMEMBERED {
-        known.clear();
+    let mut local = LOCAL.lock();
+    let local = local.get_or_insert_default();
+    if local.directories.len() >= REMEMBERED {
+        *local = Local::default();
     }
-    known.insert(directory, plain);
+    local.directories.insert(directory, plain);
 }
 
 #[cfg(test)]
@@ -252,6 +279,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_was_asked_for_lately_is_forgotten_with_its_directory() {
+        let (_directory, target) = Target::scratch("file");
+        let path = target.path.as_path();
+        assert_eq!(Target::recent(path), None);
+        let known = Target::known(path, target.directory(), OsStr::new("file")).unwrap();
+        assert_eq!(*known, target);
+        assert_eq!(Target::recent(path).is_some(), sys::ONE_SPELLING);
+        target.forget();
+        assert_eq!(Target::recent(path), None);
+        assert_eq!(Target::known(path, target.directory(), OsStr::new("file")), None);
+    }
+
     #[cfg(unix)]
     #[test]
     #[expect(clippy::disallowed_methods, reason = "it is a link that is removed")]
@@ -263,7 +303,11 @@ mod tests {
         }
         let link = root.join("link");
         std::os::unix::fs::symlink(root.join("one"), &link).unwrap();
-        let known = || Target::known(&link, OsStr::new("f")).map(|target| target.lock_path.to_path_buf());
+        let known = || {
+            let path = link.join("f");
+            let target = Target::recent(&path).or_else(|| Target::known(&path, &link, OsStr::new("f")));
+            target.map(|target| target.lock_path.to_path_buf())
+        };
         assert_eq!(known(), None, "unknown directories are not touched");
         assert_eq!(&*Target::resolve(&link.join("f")).unwrap().lock_path, root.join("one/f.lock"));
         assert_eq!(known(), Some(root.join("one/f.lock")));

@@ -43,7 +43,7 @@ impl Environment {
     /// As `read_file`, on this thread: the contents, null, or a fault.
     #[napi(catch_unwind)]
     pub fn read_file_sync(&self, path: String, follow: bool) -> Either3<Buffer, Null, Fault> {
-        match contents(Target::resolve_with(Path::new(&path), None), links(follow)) {
+        match contents(Target::resolve_with(Path::new(&path), None).map(Arc::new), links(follow)) {
             Ok(Some(bytes)) => Either3::A(bytes.into()),
             Ok(None) => Either3::B(Null),
             Err(error) => Either3::C(Fault::from(&error)),
@@ -88,7 +88,7 @@ fn durability(durable: bool) -> Durability {
     if durable { Durability::Disk } else { Durability::Memory }
 }
 
-fn contents(target: Result<Target, LockError>, links: Links) -> Result<Option<Vec<u8>>, StoreError> {
+fn contents(target: Result<Arc<Target>, LockError>, links: Links) -> Result<Option<Vec<u8>>, StoreError> {
     match target {
         Ok(target) => read(&target.path, links),
         // Its directory is missing, and so is the file.
@@ -105,7 +105,7 @@ fn start(mailbox: &Arc<Mailbox>, path: &str, text: String, durability: Durabilit
         mailbox.post(Mail::Written(id, Err(error.into())));
         return js_number(id);
     }
-    let job = move |target: Result<Target, LockError>| {
+    let job = move |target: Result<Arc<Target>, LockError>| {
         let written = target
             .map_err(StoreError::from)
             .and_then(|target| write(&target, text.as_bytes(), durability, &|| fence(hold.as_deref(), target.class)));

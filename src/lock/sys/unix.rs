@@ -129,6 +129,9 @@ pub fn refusal(_name: &OsStr) -> Option<&'static str> {
     None
 }
 
+/// Whether a path is all that a file is called by, whatever there is on disk.
+pub const ONE_SPELLING: bool = true;
+
 /// The name under which the file called `name` is known best: here it has only one.
 #[must_use]
 pub fn full_name(_directory: &Path, name: &OsStr) -> OsString {

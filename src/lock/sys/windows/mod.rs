@@ -33,7 +33,7 @@ pub use names::{
     create_dir_all, create_unnamed, link, link_unnamed, rename, rename_noreplace, replace, sync_directory, unlink,
 };
 pub use open::{create_new, open_append, open_lock_file, open_read, open_read_through};
-pub use paths::{full_name, one_spelling, real_path, refusal};
+pub use paths::{ONE_SPELLING, full_name, one_spelling, real_path, refusal};
 pub use processes::{is_first_thread, process_life};
 
 /// Whether a file that another one was renamed over, or that was unlinked, shows no links through its

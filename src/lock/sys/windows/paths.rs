@@ -72,6 +72,9 @@ pub(super) fn fits(path: &Path) -> io::Result<()> {
     if length > LONGEST { Err(os_error(ERROR_FILENAME_EXCED_RANGE)) } else { Ok(()) }
 }
 
+/// A file may have a short name, too, and is not known by its long one before it is there.
+pub const ONE_SPELLING: bool = false;
+
 /// The name under which the file called `name` is known best: its long name, where that is a short one.
 #[must_use]
 pub fn full_name(directory: &Path, name: &OsStr) -> OsString {
