@@ -109,7 +109,7 @@ impl Spares {
 
     fn provide(&self) {
         // Whoever wakes this thread has a lock to take or to use, and loses nothing if this is done later.
-        sys::interrupt_nobody();
+        sys::give_way();
         let claim = Terms::default().claim;
         let mut store = self.store.lock();
         loop {

@@ -26,7 +26,7 @@ pub use linux::*;
 #[cfg(target_os = "linux")]
 mod slice;
 #[cfg(target_os = "linux")]
-pub use slice::{Slice, interrupt_nobody};
+pub use slice::{Slice, give_way};
 
 #[cfg(all(unix, not(target_os = "linux")))]
 mod bsd;
@@ -180,7 +180,7 @@ impl Slice {
 
 /// Only Linux lets threads ask for this.
 #[cfg(not(target_os = "linux"))]
-pub const fn interrupt_nobody() {}
+pub const fn give_way() {}
 
 /// Has the disk keep `file` as it is now.
 #[cfg(not(target_vendor = "apple"))]

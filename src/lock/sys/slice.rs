@@ -31,11 +31,12 @@ impl Slice {
     }
 }
 
-/// From now on this thread interrupts nobody when it is woken: it runs where a processor has nothing else to do, or in
-/// its turn.
-pub fn interrupt_nobody() {
-    if let Some(before) = terms().filter(|before| before.sched_policy == libc::SCHED_OTHER.cast_unsigned()) {
-        ask_for(&libc::sched_attr { sched_policy: libc::SCHED_BATCH.cast_unsigned(), ..before });
+/// From now on this thread runs where a processor has nothing better to do, and rarely interrupts whoever woke it.
+pub fn give_way() {
+    /// Half way to the nicest there is.
+    const NICER: i32 = 10;
+    if let Some(before) = terms() {
+        ask_for(&libc::sched_attr { sched_nice: before.sched_nice.saturating_add(NICER).min(19), ..before });
     }
 }
 
@@ -85,15 +86,16 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_interrupts_nobody_is_as_nice_as_before() {
+    fn a_thread_that_gives_way_is_nicer_than_before_and_no_other_is() {
+        let nice = || terms().map(|terms| terms.sched_nice);
+        let ours = nice();
         std::thread::spawn(|| {
-            let Some(before) = terms() else { return };
-            interrupt_nobody();
-            let after = terms().unwrap();
-            assert_eq!(after.sched_policy, libc::SCHED_BATCH.cast_unsigned());
-            assert_eq!(after.sched_nice, before.sched_nice);
+            let Some(before) = nice() else { return };
+            give_way();
+            assert_eq!(nice(), Some((before + 10).min(19)));
         })
         .join()
         .unwrap();
+        assert_eq!(nice(), ours);
     }
 }
