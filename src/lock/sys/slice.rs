@@ -89,7 +89,7 @@ mod tests {
     fn a_thread_that_gives_way_is_nicer_than_before_and_no_other_is() {
         let nice = || terms().map(|terms| terms.sched_nice);
         let ours = nice();
-        std::thread::spawn(|| {
+        std::thread::spawn(move || {
             let Some(before) = nice() else { return };
             give_way();
             assert_eq!(nice(), Some((before + 10).min(19)));
