@@ -1,6 +1,5 @@
 // The lock functions. What they promise is in index.d.ts; what happens is decided natively.
 
-import native from './addon.mjs'
 import { answer, environment, fetchIfExpected, lease as leaseFor } from './environment.mjs'
 import {
   FileLockStaleError,
@@ -20,8 +19,6 @@ import { chain, runWithin } from './scope.mjs'
 import { isMainThread } from './thread.mjs'
 import { now, setImmediate } from './timers.mjs'
 
-const FILE_OPTIONS = native.optionNames(false)
-const SESSION_OPTIONS = native.optionNames(true)
 const ABORT_GRACE_MS = 2000
 const LONG_TURN_NS = 10_000_000n
 /** An option for ourselves: whether only their owner may use directories that are created. */
@@ -48,11 +45,26 @@ function turnIsLong() {
   return false
 }
 
-/** The values of the options that are the native part's. */
-function valuesOf(options, names) {
+/** The options that are the native part's and given, as it numbers them: the number of each, and its value. */
+function given(options, session) {
   if (options === undefined || options === null) return undefined
   if (typeof options !== 'object') throw invalidArgument('options must be an object')
-  return names.map((name) => options[name])
+  const values = session ? sessionOptions(options) : fileOptions(options)
+  const pairs = []
+  for (let number = 0; number < values.length; number++) {
+    const value = values[number]
+    if (value !== undefined && value !== null) pairs.push(number, value)
+  }
+  return pairs
+}
+
+function fileOptions(options) {
+  const { retries, stale, staleRecovery, reentrantOwner, timeoutMs, maxHoldMs, leaseMs, label, keepLockFile } = options
+  return [retries, stale, staleRecovery, reentrantOwner, timeoutMs, maxHoldMs, leaseMs, label, keepLockFile]
+}
+
+function sessionOptions({ timeoutMs, staleMs, maxHoldMs, allowReentrant, leaseMs, label }) {
+  return [timeoutMs, staleMs, maxHoldMs, allowReentrant, leaseMs, label]
 }
 
 /** The signal in `options`, seen to be one. */
@@ -104,7 +116,7 @@ async function acquire(path, options, session, origin) {
   exit.install()
   try {
     const isPrivate = options?.[PRIVATE_DIRECTORIES] === true
-    const values = valuesOf(options, session ? SESSION_OPTIONS : FILE_OPTIONS)
+    const values = given(options, session)
     const request = (asks) =>
       environment.acquire(path, values, session, chain(), openclaw.mayHold(path), asks, isPrivate)
     const lease = veto ? await leaseWithLeave(request, options, signal, veto) : leaseIn(request(false), signal)
@@ -156,7 +168,7 @@ export function acquireFileLockSync(path, options) {
   veto?.(path)
   exit.install()
   const origin = here(acquireFileLockSync)
-  const values = valuesOf(options, FILE_OPTIONS)
+  const values = given(options, false)
   const request = (asks) => leaseIn(environment.acquireSync(path, values, chain(), openclaw.mayHold(path), asks))
   let lease
   try {

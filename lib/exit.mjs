@@ -31,7 +31,7 @@ export function install() {
     process.on('exit', shared.onExit)
   }
   // Signals arrive on the main thread only.
-  if (isMainThread()) for (const signal of SIGNALS) listen(signal)
+  if (shared.handlers.size < SIGNALS.length && isMainThread()) for (const signal of SIGNALS) listen(signal)
 }
 
 /** Takes the listeners away again, unless there are locks that need them. The next lock brings them back. */

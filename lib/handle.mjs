@@ -34,7 +34,7 @@ export class FileLockHandle {
 
   async #release() {
     this.#releaseOnce()
-    await this.#released
+    if (this.#released !== null) await this.#released
   }
 
   releaseSync() {

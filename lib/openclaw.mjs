@@ -14,6 +14,8 @@ const MANAGERS = Symbol.for('fsSafe.sidecarLockManagers')
  */
 export function mayHold(path) {
   if (!isMainThread()) return true
+  // As a rule none of it is there, and this is asked for each lock.
+  if (!(MANAGERS in globalThis) && !HELD_MAPS.some((name) => name in process)) return false
   return HELD_MAPS.some((name) => names(process[name], path)) || managersOf().some(({ held }) => names(held, path))
 }
 

@@ -21,7 +21,7 @@ use napi_derive::napi;
 
 use super::handle::{Granted, Lease};
 use super::mailbox::{Letter, Mail, Mailbox};
-use super::options::{file_terms, session_terms, type_error};
+use super::options::{Given, file_terms, session_terms, type_error};
 use super::report::{Fault, HeldReport, js_number};
 use crate::lock::inspect::inspect;
 use crate::lock::reclaim::{SweepTerms, reclaim_definitely_stale, sweep};
@@ -69,7 +69,7 @@ impl Environment {
 
     /// Asks for a lock: the lease, why not, or the number under which the mailbox will answer.
     ///
-    /// `options` are the values of the options named by `option_names`; `session` tells `acquireSessionWriteLock` from
+    /// `options` are the numbers and values of those that are given; `session` tells `acquireSessionWriteLock` from
     /// the others; `chain` is the asking call chain: the numbers of lease and hold of each scope, outermost first;
     /// `own_pid_claimed` whether a JavaScript lock with our own pid may be held here; `asks` whether to report a stale
     /// lock instead of taking it over; `private_directories` whether only their owner may use directories that are
@@ -83,7 +83,7 @@ impl Environment {
         &mut self,
         env: Env,
         path: Unknown<'_>,
-        options: Option<Vec<Unknown<'_>>>,
+        options: Given<'_>,
         session: bool,
         chain: Vec<f64>,
         own_pid_claimed: bool,
@@ -118,7 +118,7 @@ impl Environment {
         &self,
         env: Env,
         path: Unknown<'_>,
-        options: Option<Vec<Unknown<'_>>>,
+        options: Given<'_>,
         chain: Vec<f64>,
         own_pid_claimed: bool,
         asks: bool,
@@ -266,7 +266,7 @@ impl Environment {
     fn terms(
         &self,
         env: Env,
-        options: Option<Vec<Unknown<'_>>>,
+        options: Given<'_>,
         session: bool,
         chain: &[f64],
         own_pid_claimed: bool,

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use napi::bindgen_prelude::{Env, Object, Unknown};
 use napi::{Error, Result, Status, ValueType};
-use napi_derive::napi;
 
 use crate::lock::record::Claim;
 use crate::lock::terms::{Api, LEASE_DEFAULT, LEASE_MAX, LEASE_MIN, MAX_HOLD_DEFAULT};
@@ -19,8 +18,8 @@ const SESSION_STALE_DEFAULT: Duration = Duration::from_mins(5);
 /// Labels stand in records and messages.
 const LABEL_MAX: usize = 200;
 
-/// The options of `withFileLock` and `acquireFileLock`. JavaScript reads them and passes their values in this order:
-/// that takes a quarter of the time.
+/// The options of `withFileLock` and `acquireFileLock`, as JavaScript numbers them. It reads them, and passes the number
+/// and the value of each one that is given: read by name from here each would take as long as a short system call.
 const FILE_OPTIONS: &[&str] = &[
     "retries",
     "stale",
@@ -35,24 +34,20 @@ const FILE_OPTIONS: &[&str] = &[
 /// Those of `acquireSessionWriteLock`.
 const SESSION_OPTIONS: &[&str] = &["timeoutMs", "staleMs", "maxHoldMs", "allowReentrant", "leaseMs", "label"];
 
-/// The names of the options whose values `acquire` takes, in its order.
-#[napi]
-#[must_use]
-pub fn option_names(session: bool) -> Vec<&'static str> {
-    if session { SESSION_OPTIONS } else { FILE_OPTIONS }.to_vec()
-}
+/// Options by number, and the value of each: those that were given.
+pub type Given<'env> = Option<Vec<Unknown<'env>>>;
 
 /// Reads the options of `withFileLock` and `acquireFileLock`.
 ///
 /// # Errors
 ///
 /// A pending JavaScript `TypeError` or `RangeError` that names the option.
-pub fn file_terms(env: Env, options: Option<Vec<Unknown<'_>>>) -> Result<Terms> {
+pub fn file_terms(env: Env, options: Given<'_>) -> Result<Terms> {
     let defaults = Terms::default();
-    let Some(values) = options else {
+    let Some(given) = options else {
         return Ok(Terms { timeout: Some(TIMEOUT_DEFAULT), stale: STALE_DEFAULT, ..defaults });
     };
-    let fields = Fields { env, name: "options", source: Source::Listed(FILE_OPTIONS, values) };
+    let fields = Fields { env, name: "options", source: Source::given(FILE_OPTIONS, &given)? };
     let patience = match fields.retries()? {
         None => None,
         Some(retries) => patience(&retries)?,
@@ -84,7 +79,7 @@ pub fn file_terms(env: Env, options: Option<Vec<Unknown<'_>>>) -> Result<Terms> 
 /// # Errors
 ///
 /// As [`file_terms`].
-pub fn session_terms(env: Env, options: Option<Vec<Unknown<'_>>>) -> Result<Terms> {
+pub fn session_terms(env: Env, options: Given<'_>) -> Result<Terms> {
     let defaults = Terms {
         api: Api::Session,
         timeout: Some(TIMEOUT_DEFAULT),
@@ -92,8 +87,8 @@ pub fn session_terms(env: Env, options: Option<Vec<Unknown<'_>>>) -> Result<Term
         sharing: Sharing::Process,
         ..Terms::default()
     };
-    let Some(values) = options else { return Ok(defaults) };
-    let fields = Fields { env, name: "params", source: Source::Listed(SESSION_OPTIONS, values) };
+    let Some(given) = options else { return Ok(defaults) };
+    let fields = Fields { env, name: "params", source: Source::given(SESSION_OPTIONS, &given)? };
     let timeout = match fields.positive("timeoutMs")? {
         Some(Limit::Infinite) => None,
         Some(Limit::After(timeout)) => Some(timeout),
@@ -232,17 +227,28 @@ struct Fields<'env> {
 }
 
 enum Source<'env> {
-    /// Values in the order of their names.
-    Listed(&'static [&'static str], Vec<Unknown<'env>>),
+    /// Names and values.
+    Given(Vec<(&'static str, Unknown<'env>)>),
     Object(Object<'env>),
+}
+
+impl<'env> Source<'env> {
+    /// Options called `all`, of which some are `given`: their numbers and values.
+    fn given(all: &[&'static str], given: &[Unknown<'env>]) -> Result<Self> {
+        let (pairs, _) = given.as_chunks();
+        let name = |&[number, value]: &[Unknown<'env>; 2]| {
+            // SAFETY: `lib/acquire.mjs` puts a number before each value.
+            let number = unsafe { number.cast::<u32>() }?;
+            Ok(all.get(number as usize).map(|name| (*name, value)))
+        };
+        pairs.iter().filter_map(|pair| name(pair).transpose()).collect::<Result<_>>().map(Self::Given)
+    }
 }
 
 impl<'env> Fields<'env> {
     fn get(&self, name: &str) -> Result<Option<Unknown<'env>>> {
         match &self.source {
-            Source::Listed(names, values) => {
-                Ok(names.iter().position(|each| *each == name).and_then(|at| values.get(at).copied()))
-            }
+            Source::Given(given) => Ok(given.iter().find(|(each, _)| *each == name).map(|(_, value)| *value)),
             Source::Object(object) => object.get(name),
         }
     }
