@@ -173,6 +173,9 @@ impl Contender {
     fn try_look(&mut self, terms: &Terms, watcher: Option<&Watcher>) -> Result<Look, LockError> {
         for _ in 0..ROUNDS {
             if self.seen.is_none() && terms.keep_file {
+                if let Some(sidecar) = self.retake(terms) {
+                    return Ok(Look::Taken { sidecar, from: None });
+                }
                 // The file usually stands already: making a new one first would be for nothing.
                 self.open()?;
             }
@@ -309,6 +312,8 @@ impl Contender {
                     // Show the holder that somebody waits. A hint only, so its failure is none.
                     let _ = sys::mark(&seen.file);
                     self.rivals.mark(seen.id);
+                    // It may have been released before it could see that, and kept open.
+                    self.burst = self.burst.max(1);
                 } else {
                     self.rivals.see_mark(seen.id);
                 }

@@ -32,6 +32,7 @@ pub mod hands;
 pub mod heart;
 pub mod identity;
 pub mod inspect;
+mod kept;
 pub mod lease;
 pub mod lookout;
 pub mod loss;

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::draft::Published;
 use super::guard::Guard;
 use super::inspect::read_contents;
+use super::kept::{self, Kept};
 use super::post::Post;
 use super::record::{CREATED_AT, Claim, Contents, OwnRecord, TOKEN, TOKEN_STRIDE, clock_token, iso};
 use super::sys::{self, FileId, FsClass, Meta, OsLock, WatchId, Watcher};
@@ -121,7 +122,7 @@ impl Sidecar {
         let written = if digits.len() == old_digits.len() {
             sys::write_at(&self.file, digits.as_bytes(), TOKEN as u64).map(|()| self.note_written())
         } else {
-            self.write(SystemTime::now())
+            self.write(SystemTime::now()).map(drop)
         };
         if written.is_err() {
             // What stands in the file is what counts.
@@ -136,12 +137,13 @@ impl Sidecar {
         self.date_is_unwritten
     }
 
-    fn write(&mut self, now: SystemTime) -> io::Result<()> {
+    /// Writes the whole record, renewed `now`, and returns what stands in the file then.
+    fn write(&mut self, now: SystemTime) -> io::Result<Vec<u8>> {
         let bytes = self.record.render(now, self.len);
         sys::write_at(&self.file, &bytes, 0)?;
         self.len = bytes.len();
         self.note_written();
-        Ok(())
+        Ok(bytes)
     }
 
     fn note_written(&mut self) {
@@ -185,7 +187,7 @@ impl Sidecar {
     pub fn beat(&mut self) -> io::Result<Seen> {
         let now = SystemTime::now();
         let written = if self.unwritten {
-            self.write(now)
+            self.write(now).map(drop)
         } else {
             sys::write_at(&self.file, iso(now).as_bytes(), CREATED_AT as u64)
         };
@@ -274,12 +276,7 @@ impl Sidecar {
     /// record tells JS peers that it is stale; the [`Leftover`] can be removed later.
     pub fn release(mut self) -> Result<GivenUp, Box<Leftover>> {
         if self.keep {
-            self.record.held = false;
-            // Should this fail, the next native peer sees an owner without a lock, which is as free.
-            let _ = self.write(SystemTime::now());
-            // Not left to close: a child process between fork and exec has the descriptor too.
-            let _ = sys::unlock(&self.file);
-            return Ok(GivenUp { standing: Standing::Ours, wanted: false });
+            return Ok(self.release_and_keep());
         }
         match self.remove() {
             Ok(given_up) => {
@@ -291,6 +288,29 @@ impl Sidecar {
             }
             Err(error) => Err(Box::new(Leftover::new(self, error))),
         }
+    }
+
+    fn release_and_keep(mut self) -> GivenUp {
+        self.record.held = false;
+        // Should this fail, the next native peer sees an owner without a lock, which is as free.
+        let written = self.write(SystemTime::now());
+        // Not left to close: a child process between fork and exec has the descriptor too.
+        let unlocked = sys::unlock(&self.file);
+        // Asked last: who finds the lock taken shows itself, and then looks once more.
+        let wanted = self.is_wanted();
+        if let (false, Ok(bytes), Ok(()), Some(id)) = (wanted, written, unlocked, self.id)
+            && self.target.class == FsClass::Local
+            && self.has_os_lock()
+        {
+            kept::put(&self.target.lock_path, Kept { token: self.token(), file: self.file, id, bytes });
+        }
+        GivenUp { standing: Standing::Ours, wanted }
+    }
+
+    /// Whether somebody outside this process has looked at the lock file since it was taken; not, where that cannot be
+    /// told.
+    fn is_wanted(&self) -> bool {
+        sys::stat_file(&self.file).is_ok_and(|meta| meta.accessed > self.taken_at)
     }
 
     fn remove(&mut self) -> io::Result<GivenUp> {

@@ -8,6 +8,7 @@ use crate::lock::draft::{Draft, Published};
 use crate::lock::error::LockError;
 use crate::lock::guard::{Guard, is_reclaimed_by_javascript};
 use crate::lock::inspect::read_contents;
+use crate::lock::kept::{self, Kept};
 use crate::lock::post::Post;
 use crate::lock::record::{MAX_LEN, OwnRecord, TOKEN_STRIDE, clock_token, next_token, token_after_release};
 use crate::lock::sidecar::Sidecar;
@@ -79,6 +80,35 @@ impl Contender {
             draft => draft,
         };
         draft?.publish(&self.target, &terms.claim)
+    }
+
+    /// Takes the lock file that this process has just released and kept, if it was left alone since: then what to think
+    /// of it is known without a look at the record.
+    pub(super) fn retake(&self, terms: &Terms) -> Option<Sidecar> {
+        let target = self.target.clone();
+        let Kept { file, id, bytes, token } = kept::take(&target.lock_path)?;
+        // Whatever is not as expected is looked at in the usual way, and both locks go with the descriptor.
+        if sys::try_lock(&file).ok()? != OsLock::Acquired {
+            return None;
+        }
+        let guard = Guard::take(&target, &file).ok()??;
+        let meta = sys::stat_path(&target.lock_path).ok()?;
+        // Who waits has left its mark after the last write, and is woken when the file is closed.
+        let is_wanted = meta.accessed > meta.modified;
+        if is_wanted || meta.id != id || meta.len != bytes.len() as u64 {
+            return None;
+        }
+        let mut found = vec![0; bytes.len()];
+        if sys::read_start(&file, &mut found, meta.len).ok()? != bytes.len() || found != bytes {
+            return None;
+        }
+        let now = SystemTime::now();
+        let record = OwnRecord::new(&terms.claim, clock_token(now).max(token + 1), true, now);
+        let bytes = record.render(now, bytes.len());
+        sys::write_at(&file, &bytes, 0).ok()?;
+        guard.release(&file).ok()?;
+        let published = Published { file, record, len: bytes.len(), has_other_name: false };
+        Some(Sidecar::new(target, Some(id), published, terms.keep_file))
     }
 
     /// Takes over the lock file that was just examined.

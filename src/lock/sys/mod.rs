@@ -159,6 +159,9 @@ pub enum FsClass {
     },
 }
 
+/// Whether an open file keeps others from removing it, or its directory.
+pub const OPEN_FILES_HINDER: bool = cfg!(windows);
+
 /// Whether there may be files without a name, which vanish with their descriptors.
 pub const UNNAMED_FILES: bool = cfg!(target_os = "linux");
 
