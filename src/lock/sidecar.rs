@@ -297,20 +297,16 @@ impl Sidecar {
         // Not left to close: a child process between fork and exec has the descriptor too.
         let unlocked = sys::unlock(&self.file);
         // Asked last: who finds the lock taken shows itself, and then looks once more.
-        let wanted = self.is_wanted();
-        if let (false, Ok(bytes), Ok(()), Some(id)) = (wanted, written, unlocked, self.id)
+        let seen = sys::stat_file(&self.file);
+        let wanted = seen.as_ref().is_ok_and(|meta| meta.accessed > self.taken_at);
+        if let (Ok(bytes), Ok(()), Ok(Meta { id, .. })) = (written, unlocked, seen)
+            && !wanted
             && self.target.class == FsClass::Local
             && self.has_os_lock()
         {
             kept::put(&self.target.lock_path, Kept { token: self.token(), file: self.file, id, bytes });
         }
         GivenUp { standing: Standing::Ours, wanted }
-    }
-
-    /// Whether somebody outside this process has looked at the lock file since it was taken; not, where that cannot be
-    /// told.
-    fn is_wanted(&self) -> bool {
-        sys::stat_file(&self.file).is_ok_and(|meta| meta.accessed > self.taken_at)
     }
 
     fn remove(&mut self) -> io::Result<GivenUp> {

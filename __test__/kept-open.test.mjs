@@ -1,0 +1,130 @@
+// A lock file that is kept stays open for a moment after its release, too, so that it is had again sooner. Whoever waits
+// for it, or changes it, is not to notice.
+
+import assert from 'node:assert/strict'
+import { readFileSync, readdirSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { child, holder, leasehold, scratch, sleep, until } from './support/index.mjs'
+import { noProc, patience } from './support/platform.mjs'
+
+const { acquireFileLock } = leasehold
+const KEEP = { keepLockFile: true }
+
+/** Takes and releases the lock of `path`; its token. */
+async function lockAndRelease(path, options = KEEP) {
+  const lock = await acquireFileLock(path, options)
+  await lock.release()
+  return lock.token
+}
+
+function isOpen(file) {
+  return readdirSync('/proc/self/fd').some((descriptor) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${descriptor}`) === file
+    } catch {
+      return false // the descriptor with which they were listed
+    }
+  })
+}
+
+const recorded = (path) => JSON.parse(readFileSync(`${path}.lock`, 'utf8')).leasehold
+
+test('it is open after its release, and closed a little later', { skip: noProc }, async (t) => {
+  const path = join(scratch(t), 'file')
+  // To close it takes a moment in which another program may have had its turn: not each of them sees it open.
+  await until(async () => {
+    await lockAndRelease(path)
+    return isOpen(`${path}.lock`)
+  })
+  await until(() => !isOpen(`${path}.lock`))
+  assert.equal(recorded(path).held, false)
+})
+
+test('nobody is waited for who has released it', async (t) => {
+  const path = join(scratch(t), 'file')
+  for (let round = 0; round < 5; round++) {
+    await lockAndRelease(path)
+    const other = await holder(t, path, { ...KEEP, timeoutMs: 0 })
+    await assert.rejects(acquireFileLock(path, { ...KEEP, timeoutMs: 0 }), { code: 'file_lock_timeout' })
+    await other.release()
+  }
+})
+
+test('tokens grow, whoever had it in between', async (t) => {
+  const path = join(scratch(t), 'file')
+  let last = 0n
+  const grows = (token) => {
+    assert.ok(token > last, `${token} after ${last}`)
+    last = token
+  }
+  for (let round = 0; round < 5; round++) {
+    grows(await lockAndRelease(path))
+    grows(await lockAndRelease(path))
+    const other = await holder(t, path, KEEP)
+    grows(other.token)
+    await other.release()
+    // A label makes its record longer, and the next one is padded.
+    grows(await lockAndRelease(path, { ...KEEP, label: 'x'.repeat(50) }))
+  }
+})
+
+for (const [what, change] of Object.entries({
+  removed: (file) => rmSync(file),
+  replaced: (file) => {
+    writeFileSync(`${file}.new`, readFileSync(file))
+    renameSync(`${file}.new`, file)
+  },
+  rewritten: (file) => writeFileSync(file, readFileSync(file, 'utf8').replace(/(?<="token": "1)./, '9')),
+  emptied: (file) => writeFileSync(file, ''),
+})) {
+  test(`a lock file that was ${what} meanwhile is not taken for what it was`, async (t) => {
+    const path = join(scratch(t), 'file')
+    await lockAndRelease(path)
+    change(`${path}.lock`)
+    const { token = 0 } = what === 'rewritten' ? recorded(path) : {}
+    const lock = await acquireFileLock(path, { ...KEEP, stale: 0 })
+    lock.assertHeld()
+    assert.equal(recorded(path).held, true)
+    assert.ok(lock.token > BigInt(token), `${lock.token} after ${token}`)
+    await lock.release()
+    assert.equal(recorded(path).held, false)
+  })
+}
+
+test('whoever waits gets it when it is released, and not when it would be closed', async (t) => {
+  const path = join(scratch(t), 'file')
+  const ROUNDS = 20
+  const waiting = child(
+    t,
+    async ({ leasehold, send, next, args: { path } }) => {
+      for (;;) {
+        await next('go')
+        const asked = leasehold.acquireFileLock(path, { keepLockFile: true })
+        send({ asks: true })
+        const lock = await asked
+        send({ hasIt: true })
+        await lock.release()
+        send({ gone: true })
+      }
+    },
+    { args: { path } },
+  )
+  let waited = 0
+  for (let round = 0; round < ROUNDS; round++) {
+    // Released a few times, so that it is held by its open file.
+    for (let count = 0; count < 3; count++) await lockAndRelease(path)
+    const lock = await acquireFileLock(path, KEEP)
+    waiting.send({ go: true })
+    await waiting.next('asks')
+    // Until it has found the lock taken: nothing else tells.
+    await sleep(20 * patience)
+    const released = performance.now()
+    await lock.release()
+    await waiting.next('hasIt')
+    waited += performance.now() - released
+    await waiting.next('gone')
+  }
+  // What is left open is closed after a tenth of a second.
+  assert.ok(waited < (ROUNDS * 100 * patience) / 2, `${waited} ms for ${ROUNDS} of them`)
+})
