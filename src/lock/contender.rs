@@ -94,7 +94,6 @@ pub enum Look {
 }
 
 /// What came of judging an existing lock file.
-#[expect(clippy::large_enum_variant, reason = "it is looked into at once, and never kept")]
 pub(super) enum Outcome {
     /// Taken, or not now.
     Done(Look),

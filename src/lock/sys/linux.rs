@@ -15,6 +15,8 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::fs::{AtFlags, CWD, RenameFlags};
 use rustix::io::Errno;
+#[cfg(not(all(test, shuttle)))]
+use rustix::time::{ClockId, clock_gettime};
 
 use super::{FsClass, Life};
 
@@ -28,6 +30,14 @@ pub fn is_first_thread() -> bool {
     // SAFETY: this call has no arguments and touches no memory. (Older C libraries have no name for it.)
     let thread = unsafe { libc::syscall(libc::SYS_gettid) };
     u32::try_from(thread) == Ok(std::process::id())
+}
+
+/// The time on a clock that stands still while the machine sleeps.
+#[cfg(not(all(test, shuttle)))]
+#[must_use]
+pub fn passed() -> Duration {
+    // It has run since the machine was started, so it shows nothing negative.
+    clock_gettime(ClockId::Monotonic).try_into().unwrap_or_default()
 }
 
 /// Creates a file without a name in `directory` (mode 0600): it vanishes with its descriptor

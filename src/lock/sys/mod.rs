@@ -53,9 +53,9 @@ mod portable;
 #[cfg(all(unix, not(target_os = "linux")))]
 pub use portable::process_life;
 
-#[cfg(any(windows, all(test, shuttle)))]
+#[cfg(any(target_os = "linux", windows, all(test, shuttle)))]
 mod moment;
-#[cfg(any(windows, all(test, shuttle)))]
+#[cfg(any(target_os = "linux", windows, all(test, shuttle)))]
 pub use moment::Instant;
 // Threads and time are the scheduler's there.
 #[cfg(all(test, shuttle))]
@@ -67,8 +67,15 @@ pub struct FileId {
     /// The device or volume.
     pub device: u64,
     /// The inode or file index on it.
-    pub index: u128,
+    pub index: FileIndex,
 }
+
+/// As long as the platform's, and no longer: each lease knows which file is its own.
+#[cfg(not(windows))]
+pub type FileIndex = u64;
+/// As long as the platform's.
+#[cfg(windows)]
+pub type FileIndex = u128;
 
 /// The kinds of file that can stand at a lock path. Only `Regular` is ever used as a lock file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

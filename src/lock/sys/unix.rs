@@ -12,10 +12,6 @@ use std::time::{Duration, SystemTime};
 
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_OMIT};
 
-/// A moment on a clock that stands still while the machine sleeps.
-#[cfg(not(all(test, shuttle)))]
-pub use std::time::Instant;
-
 use super::{FileId, FileKind, Meta, NewDirectories};
 
 /// Opens an existing lock file for reading and writing, refusing to follow a symbolic link and
@@ -167,7 +163,7 @@ fn meta(meta: &std::fs::Metadata) -> Meta {
         whole.and_then(|time| time.checked_add(nanoseconds)).unwrap_or(SystemTime::UNIX_EPOCH)
     };
     Meta {
-        id: FileId { device: meta.dev(), index: meta.ino().into() },
+        id: FileId { device: meta.dev(), index: meta.ino() },
         kind: if kind.is_file() {
             FileKind::Regular
         } else if kind.is_dir() {
