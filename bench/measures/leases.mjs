@@ -36,11 +36,13 @@ export function conclude(results) {
   return rowsOf(results, WHO, (who, of) => {
     const row = { who, 'CPU % of a core': summary(of('share')) }
     if (who === NOBODY) return row
+    // The engine needs no Node, and so nothing that Node needs.
+    const more = (field) => (who === 'engine' ? summary(of(field)) : difference(of(field), of(field, { who: NOBODY })))
     return {
       ...row,
-      'CPU % added': who === 'engine' ? summary(of('share')) : difference(of('share'), of('share', { who: NOBODY })),
-      'memory each, bytes': summary(of('bytes')),
-      'of it JS heap, bytes': who === 'engine' ? undefined : summary(of('heap')),
+      'CPU % added': more('share'),
+      'memory each, bytes': more('bytes'),
+      'of it JS heap, bytes': who === 'engine' ? undefined : more('heap'),
     }
   })
 }
