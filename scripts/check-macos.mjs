@@ -22,7 +22,7 @@ if (found.error) throw found.error
 if (found.status !== 0) process.exit(found.status ?? 1)
 const toolchain = found.stdout.trim()
 // In a folder of its own: another toolchain would build everything there anew, too.
-const options = ['--locked', '--all-targets', '--target', TARGET, '--target-dir', join(target, 'macos')]
+const options = ['--locked', '--workspace', '--all-targets', '--target', TARGET, '--target-dir', join(target, 'macos')]
 must('cargo', ['clippy', ...options, '--', '--deny', 'warnings'], {
   env: {
     ...process.env,

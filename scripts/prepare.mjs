@@ -34,7 +34,7 @@ export function build() {
   if (spawnSync('cargo', ['--version']).error) {
     throw new Error('cargo was not found: install Rust 1.95 or newer (https://rustup.rs), then run this again')
   }
-  must('cargo', ['build', '--profile', 'addon', '--lib', '--locked', '--quiet'])
+  must('cargo', ['build', '--package', 'leasehold-addon', '--profile', 'addon', '--locked', '--quiet'])
   place(join(target, 'addon', LIBRARY), platformName())
 }
 

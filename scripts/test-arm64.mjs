@@ -31,7 +31,7 @@ async function testInQemu() {
   must('bash', [join('scripts', 'arm64', 'setup.sh'), dir])
   const options = `--locked --quiet --target ${TARGET} --target-dir "${target}"`
   if (chosen.length === 0) mustWithin(`cargo test ${options}`)
-  mustWithin(`cargo build --profile addon --lib ${options}`)
+  mustWithin(`cargo build --package leasehold-addon --profile addon ${options}`)
   place(join(target, TARGET, 'addon', 'libleasehold.so'), 'linux-arm64-gnu')
   await prepareJavaScript()
   const env = {

@@ -23,7 +23,8 @@ const ENGINE = 'cargo test: the engine is the same in both; its tests are linked
 
 async function testMusl() {
   must('bash', [join('scripts', 'musl', 'setup.sh'), dir])
-  const build = `cargo zigbuild --profile addon --lib --locked --quiet --target ${TARGET} --target-dir "${target}"`
+  const options = `--profile addon --locked --quiet --target ${TARGET} --target-dir "${target}"`
+  const build = `cargo zigbuild --package leasehold-addon ${options}`
   must('bash', ['-c', `. "${dir}/env.sh" && ${build}`])
   place(join(target, TARGET, 'addon', 'libleasehold.so'), 'linux-x64-musl')
   await prepareJavaScript()

@@ -32,7 +32,7 @@ async function testUnderWine() {
   must('bash', [join('scripts', 'windows', 'setup.sh'), dir])
   const options = `--locked --target ${TARGET} --target-dir "${target}"`
   if (chosen.length === 0) mustWithin(`cargo test ${options} -- --skip model::`)
-  mustWithin(`cargo build --lib --profile ${profile} ${options}`)
+  mustWithin(`cargo build --package leasehold-addon --profile ${profile} ${options}`)
   const built = join(target, TARGET, profile === 'dev' ? 'debug' : profile, 'leasehold.dll')
   place(built, 'win32-x64-msvc') // the name that is asked for on Windows
   const env = {

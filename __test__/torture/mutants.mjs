@@ -95,7 +95,7 @@ const MUTANTS = [
 ]
 
 const PARTS = ['Cargo.toml', 'Cargo.lock', 'build.rs', 'package.json', 'package-lock.json']
-const FOLDERS = ['src', 'lib', 'scripts', '__test__', 'bench']
+const FOLDERS = ['addon', 'src', 'lib', 'scripts', '__test__', 'bench']
 
 /** How the ordeal ends in a copy with one thing changed: `{ status, said }`. */
 function endure(directory, [ordeal, , file, before, after, step], env) {
