@@ -5,6 +5,8 @@
 //! always stands at [`CREATED_AT`], so the heartbeat can renew it in place, and a beat that comes too
 //! late writes a timestamp over a timestamp, whoever owns the file by then. The token follows at [`TOKEN`].
 
+mod javascript;
+
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -304,33 +306,17 @@ impl Contents {
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Self {
         let is_native = |record: &NativeRecord| record.leasehold.token <= TOKEN_MAX;
-        // Nearly always it is one of ours, and read in a third of the time without looking at it as JSON first. (An
-        // array could be taken for a record, too.)
-        if bytes.first() == Some(&b'{')
-            && let Ok(native) = serde_json::from_slice::<NativeRecord>(bytes)
+        // An array could be taken for a record, too.
+        let first = bytes.iter().find(|byte| !b" \t\r\n".contains(byte));
+        if first != Some(&b'{') {
+            return Self::Unreadable;
+        }
+        if let Ok(native) = serde_json::from_slice::<NativeRecord>(bytes)
             && is_native(&native)
         {
             return Self::Native(Box::new(native));
         }
-        let Ok(value) = serde_json::from_slice::<serde_json::Value>(bytes) else {
-            return Self::Unreadable;
-        };
-        if !value.is_object() {
-            return Self::Unreadable;
-        }
-        let js = JsRecord {
-            pid: value["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok()).filter(|&pid| pid > 0),
-            created_at: value["createdAt"].as_str().and_then(parse_iso),
-            created_text: value["createdAt"].as_str().map(ToOwned::to_owned),
-            start: value["starttime"].as_u64(),
-        };
-        if value.get("leasehold").is_some()
-            && let Ok(native) = serde_json::from_value::<NativeRecord>(value)
-            && is_native(&native)
-        {
-            return Self::Native(Box::new(native));
-        }
-        Self::Js(js)
+        serde_json::from_slice(bytes).map_or(Self::Unreadable, Self::Js)
     }
 
     /// The token in it, zero if there is none.
@@ -481,6 +467,10 @@ mod tests {
         let soon = JsRecord { created_text: Some("soon".into()), ..JsRecord::default() };
         assert_eq!(parse("{\"pid\":-4,\"createdAt\":\"soon\"}"), Contents::Js(soon));
         assert_eq!(parse("{\"pid\":99999999999999}"), Contents::Js(JsRecord::default()));
+        let strange = "{\"pid\":1.5,\"createdAt\":[1,{\"a\":null}],\"starttime\":true,\"more\":{\"x\":-1}}";
+        assert_eq!(parse(strange), Contents::Js(JsRecord::default()));
+        assert_eq!(parse("{\"pid\":7,\"pid\":null}"), Contents::Js(JsRecord::default()));
+        assert_eq!(parse("{\"pid\":7} 8"), Contents::Unreadable);
         let full = parse("{\"pid\":12,\"createdAt\":\"1970-01-01T00:00:01.500Z\",\"starttime\":77}");
         let expected = JsRecord {
             pid: Some(12),
