@@ -7,12 +7,14 @@
 
 mod javascript;
 
+use std::ops::Neg as _;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use jiff::Timestamp;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::format_description::well_known::Iso8601;
 
 use super::identity::Identity;
 
@@ -351,11 +353,19 @@ pub fn clock_token(now: SystemTime) -> u64 {
     u64::try_from(clock).unwrap_or(u64::MAX)
 }
 
-/// `time` as JavaScript's `toISOString` writes it: always 24 characters for the years 0 to 9999.
+/// `time` as JavaScript's `toISOString` writes it, in 24 characters. What lies outside the years 0 to 9999 is no time
+/// that a clock shows, and written as the epoch.
 #[must_use]
 pub fn iso(time: SystemTime) -> String {
-    let time = Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH);
-    format!("{time:.3}")
+    let nanoseconds = match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(since) => i128::try_from(since.as_nanos()),
+        Err(before) => i128::try_from(before.duration().as_nanos()).map(i128::neg),
+    };
+    let time = nanoseconds.ok().and_then(|time| OffsetDateTime::from_unix_timestamp_nanos(time).ok());
+    let time = time.filter(|time| time.year() >= 0).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let (year, month, day) = time.to_calendar_date();
+    let (hour, minute, second, millisecond) = time.to_hms_milli();
+    format!("{year:04}-{:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z", u8::from(month))
 }
 
 /// Reads an ISO 8601 date. JavaScript's clock goes further than ours in both directions: what lies beyond is the
@@ -363,10 +373,17 @@ pub fn iso(time: SystemTime) -> String {
 #[must_use]
 pub fn parse_iso(text: &str) -> Option<SystemTime> {
     /// 1601, with which the clock of Windows begins. No lock is so old that more could matter.
-    const BEGINNING: Timestamp = Timestamp::constant(-11_644_473_600, 0);
-    let beyond = || is_beyond_time(text).then_some(Timestamp::MAX);
-    text.parse::<Timestamp>().ok().or_else(beyond).map(|time| time.max(BEGINNING).into())
+    const BEGINNING: i64 = -11_644_473_600;
+    /// The last moment of the year 9999.
+    const END: i64 = 253_402_300_799;
+    let parsed = OffsetDateTime::parse(text, &Iso8601::DEFAULT).ok().map(OffsetDateTime::unix_timestamp_nanos);
+    let time = parsed.or_else(|| is_beyond_time(text).then_some(i128::MAX))?;
+    let time = time.clamp(i128::from(BEGINNING) * NANOS, i128::from(END) * NANOS);
+    OffsetDateTime::from_unix_timestamp_nanos(time).ok().map(SystemTime::from)
 }
+
+/// Nanoseconds in a second.
+const NANOS: i128 = 1_000_000_000;
 
 /// Whether it looks like a date of JavaScript's after the year 9999, or in its last two days.
 fn is_beyond_time(text: &str) -> bool {
