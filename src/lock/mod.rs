@@ -13,6 +13,7 @@
 //! * [`verdict`] decides, from facts alone, whether a lock file is free, stale or held.
 //! * [`contender`] tries to get a lock file; [`sidecar`] is a lock file that is ours. With `draft`,
 //!   `guard` and [`sys`] they are the only modules that change lock files.
+//! * `kept` are released lock files that stay, open for a moment for whoever wants the lock again.
 //! * [`reclaim`] removes what is abandoned without wanting it.
 //! * [`acquire`](mod@acquire) turns a request into a lease, a [`ticket`] in a queue or an error;
 //!   [`registry`] is the process-wide table of leases and queues; [`lease`] the ownership itself,
