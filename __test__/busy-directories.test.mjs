@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict'
 import {
   closeSync, constants, existsSync, mkdirSync, openSync, readFileSync, readdirSync, readlinkSync, renameSync, rmSync,
+  statSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -72,6 +73,29 @@ test('a program that takes a lock now and then gets no thread for that, and one 
   await until(() => hasThread(process.pid))
   process.send('on')
   assert.equal((await process.exit).code, 0, 'it keeps no process alive')
+})
+
+test('who waits for many locks gets no thread for that either', { skip }, async (t) => {
+  const directory = scratch(t)
+  const paths = Array.from({ length: 50 }, (_, number) => join(directory, `file-${number}`))
+  const locks = await Promise.all(paths.map((path) => acquireFileLock(path)))
+  const process = child(
+    t,
+    async ({ leasehold, send, next, args: { paths } }) => {
+      const asked = paths.map((path) => leasehold.acquireFileLock(path))
+      send({ asks: true })
+      await next()
+      for (const lock of await Promise.all(asked)) await lock.release()
+    },
+    { args: { paths } },
+  )
+  await process.next('asks')
+  // They have all been looked at when the last is marked by whoever waits.
+  await until(() => statSync(locks.at(-1).lockPath).atimeMs > statSync(locks.at(-1).lockPath).mtimeMs)
+  assert.equal(hasThread(process.pid), false)
+  process.send('on')
+  for (const lock of locks) await lock.release()
+  assert.equal((await process.exit).code, 0)
 })
 
 test('what was made ahead is closed when no more locks are asked for', { skip }, async (t) => {

@@ -282,7 +282,7 @@ impl Sidecar {
             Ok(given_up) => {
                 // Who waits for the lock watches the file: to close it late would only keep two threads busy.
                 if given_up == (GivenUp { standing: Standing::Ours, wanted: false }) {
-                    Post::of(self.target.class).spares.put_away(self.file);
+                    Post::of(self.target.class).spares.put_away(&self.target, self.file);
                 }
                 Ok(given_up)
             }

@@ -26,7 +26,7 @@ const READY: usize = 4;
 const FEW: usize = 2;
 /// As many files wait to be closed at most.
 const USED: usize = 8;
-/// A directory gets drafts when it was asked for as many locks, each soon after the last one.
+/// A directory gets drafts when as many locks have come and gone in it, each soon after the last one.
 const OFTEN: u32 = 8;
 /// So soon, and for so long the thread waits for more before it closes everything.
 const SOON: Duration = Duration::from_millis(500);
@@ -55,21 +55,21 @@ struct Pile {
     /// Any lock in it.
     target: Arc<Target>,
     drafts: Vec<Draft>,
-    /// How many locks were asked for, one soon after the other.
-    asked: u32,
+    /// How many locks came and went, one soon after the other.
+    gone: u32,
     last: Instant,
 }
 
 impl Spares {
     /// A draft for `target`, if there is one. What stands in it means nothing yet.
-    pub(super) fn take(&'static self, target: &Arc<Target>) -> Option<Draft> {
-        if target.class != FsClass::Local || !sys::UNNAMED_FILES {
+    pub(super) fn take(&'static self, target: &Target) -> Option<Draft> {
+        if !self.started.load(Ordering::Acquire) {
             return None;
         }
         let mut store = self.store.lock();
-        let pile = store.pile_for(target);
+        let pile = store.piles.iter_mut().find(|pile| pile.is_for(target))?;
         let draft = pile.drafts.pop();
-        if pile.wants_drafts() && pile.drafts.len() <= FEW {
+        if pile.is_short() {
             self.wake(&mut store);
         }
         draft
@@ -80,20 +80,20 @@ impl Spares {
         self.store.lock().piles.retain(|pile| !pile.is_for(target));
     }
 
-    /// Closes a released file that has lost its name: soon, or at once where there is no room.
-    pub(super) fn put_away(&'static self, file: File) {
-        if !self.started.load(Ordering::Acquire) {
+    /// The lock of `target` has come and gone, and nobody waited for it. Closes its file, which has lost its name: soon,
+    /// or at once where there is no room.
+    pub(super) fn put_away(&'static self, target: &Arc<Target>, file: File) {
+        if target.class != FsClass::Local || !sys::UNNAMED_FILES {
             return;
         }
         // Not while another thread is there: the process may be ending, and that thread never run again.
-        if let Some(mut store) = self.store.try_lock()
-            && !store.piles.is_empty()
-            && store.used.len() < USED
-        {
+        let Some(mut store) = self.store.try_lock() else { return };
+        let is_short = store.pile_for(target).is_short();
+        if self.started.load(Ordering::Acquire) && store.used.len() < USED {
             store.used.push(file);
-            if store.used.len() > FEW {
-                self.wake(&mut store);
-            }
+        }
+        if is_short || store.used.len() > FEW {
+            self.wake(&mut store);
         }
     }
 
@@ -138,7 +138,7 @@ impl Spares {
 }
 
 impl Store {
-    /// The pile for the directory of `target`, which was just asked for a lock.
+    /// The pile for the directory of `target`, where a lock has just come and gone.
     fn pile_for(&mut self, target: &Arc<Target>) -> &mut Pile {
         let now = Instant::now();
         let at = self.piles.iter().position(|pile| pile.is_for(target)).unwrap_or_else(|| {
@@ -146,12 +146,12 @@ impl Store {
                 let oldest = self.piles.iter().enumerate().min_by_key(|(_, pile)| pile.last).map_or(0, |(at, _)| at);
                 self.piles.swap_remove(oldest);
             }
-            self.piles.push(Pile { target: target.clone(), drafts: Vec::with_capacity(READY), asked: 0, last: now });
+            self.piles.push(Pile { target: target.clone(), drafts: Vec::with_capacity(READY), gone: 0, last: now });
             self.piles.len() - 1
         });
         let pile = &mut self.piles[at];
         let is_soon = now.duration_since(pile.last) < SOON;
-        pile.asked = if is_soon { pile.asked.saturating_add(1) } else { 1 };
+        pile.gone = if is_soon { pile.gone.saturating_add(1) } else { 1 };
         pile.last = now;
         pile
     }
@@ -161,7 +161,7 @@ impl Store {
         let Some(pile) = self.piles.iter_mut().find(|pile| pile.is_for(target)) else { return };
         match draft {
             Some(draft) => pile.drafts.push(draft),
-            None => pile.asked = 0,
+            None => pile.gone = 0,
         }
     }
 }
@@ -171,7 +171,12 @@ impl Pile {
         self.target.directory().as_os_str() == target.directory().as_os_str()
     }
 
+    /// Whether the thread is to be woken for it.
+    fn is_short(&self) -> bool {
+        self.wants_drafts() && self.drafts.len() <= FEW
+    }
+
     fn wants_drafts(&self) -> bool {
-        self.asked >= OFTEN && self.drafts.len() < READY
+        self.gone >= OFTEN && self.drafts.len() < READY
     }
 }
