@@ -12,7 +12,7 @@ use super::inspect::{self, Owner};
 use super::lease::{Hold, Lease};
 use super::post::Post;
 use super::registry::{Entry, Phase, deliver, table};
-use super::sync::{Mutex, global, mpsc};
+use super::sync::{Condvar, Mutex, global};
 use super::sys::{self, FsClass};
 use super::target::Target;
 use super::terms::{Sharing, Terms};
@@ -82,17 +82,48 @@ fn enter_now(target: &Arc<Target>, ticket: Ticket) -> Result<Acquired, LockError
 ///
 /// Any [`LockError`].
 pub fn acquire_blocking(path: &Path, terms: Terms) -> Result<Hold, LockError> {
-    let (sender, receiver) = mpsc::sync_channel(1);
-    let settle = Box::new(move |settled| {
-        // The receiver waits for as long as this closure exists.
-        let _ = sender.send(settled);
-    });
+    let reply = Arc::new(Reply::default());
+    let promise = Promise(reply.clone());
+    let settle = Box::new(move |settled| promise.0.outcome.lock().answer = Some(settled));
     match acquire(path, terms, settle)? {
         Acquired::Now(hold) => Ok(hold),
-        Acquired::Later(ticket) => receiver.recv().unwrap_or_else(|_| {
-            drop(ticket);
-            Err(LockError::Cancelled { lock_path: path.into() })
-        }),
+        Acquired::Later(_ticket) => {
+            reply.wait().unwrap_or_else(|| Err(LockError::Cancelled { lock_path: path.into() }))
+        }
+    }
+}
+
+/// What a blocked thread waits for. (A channel of std's can do much more, and is as large as all of this module.)
+#[derive(Default)]
+struct Reply {
+    outcome: Mutex<Outcome>,
+    is_final: Condvar,
+}
+
+#[derive(Default)]
+struct Outcome {
+    answer: Option<Result<Hold, LockError>>,
+    is_final: bool,
+}
+
+impl Reply {
+    /// The answer; nothing where nobody can give one any more.
+    fn wait(&self) -> Option<Result<Hold, LockError>> {
+        let mut outcome = self.outcome.lock();
+        while !outcome.is_final {
+            self.is_final.wait(&mut outcome);
+        }
+        outcome.answer.take()
+    }
+}
+
+/// Ends the waiting for a reply when it goes, kept or not.
+struct Promise(Arc<Reply>);
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        self.0.outcome.lock().is_final = true;
+        self.0.is_final.notify_one();
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the engine's threads meet each other with: locks, conditions, cells, channels, flags, statics.
+//! What the engine's threads meet each other with: locks, conditions, cells, flags, statics.
 //!
 //! They are `parking_lot`'s and std's. Under `--cfg shuttle` the tests get others of the same shape, whose every use
 //! is a point at which the scheduler of [shuttle](https://docs.rs/shuttle) may let another thread run.
@@ -9,12 +9,12 @@ pub mod scheduled;
 #[cfg(not(all(test, shuttle)))]
 pub use parking_lot::{Condvar, MappedMutexGuard, Mutex, MutexGuard};
 #[cfg(not(all(test, shuttle)))]
-pub use std::sync::{OnceLock, atomic::AtomicBool, mpsc};
+pub use std::sync::{OnceLock, atomic::AtomicBool};
 
 #[cfg(all(test, shuttle))]
 pub use scheduled::{Condvar, MappedMutexGuard, Mutex, MutexGuard, OnceLock};
 #[cfg(all(test, shuttle))]
-pub use shuttle::sync::{atomic::AtomicBool, mpsc};
+pub use shuttle::sync::atomic::AtomicBool;
 
 /// A static of the engine; each execution under shuttle has its own.
 macro_rules! global {
