@@ -290,9 +290,13 @@ impl Lease {
     /// The environments that have handles on it.
     #[must_use]
     pub fn envs(&self) -> Vec<EnvId> {
-        let mut envs: Vec<_> = self.holders.lock().0.iter().map(|(_, holder)| holder.env).collect();
-        envs.sort_unstable();
-        envs.dedup();
+        let mut envs = Vec::new();
+        for (_, holder) in &self.holders.lock().0 {
+            // There are few, mostly one.
+            if !envs.contains(&holder.env) {
+                envs.push(holder.env);
+            }
+        }
         envs
     }
 

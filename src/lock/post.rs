@@ -3,7 +3,6 @@
 //! All local file systems share one heart, one lookout and one pair of hands. Every remote one has
 //! its own, so a server that hangs holds up nobody but its own users.
 
-use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::Path;
 
@@ -47,11 +46,17 @@ impl Post {
     #[must_use]
     pub fn of(class: FsClass) -> &'static Self {
         global! { static LOCAL: OnceLock<Post> = OnceLock::new(); }
-        global! { static REMOTE: Mutex<Option<HashMap<u64, &'static Post>>> = Mutex::new(None); }
+        global! { static REMOTE: Mutex<Vec<(u64, &'static Post)>> = Mutex::new(Vec::new()); }
         match class {
             FsClass::Local => LOCAL.get_or_init(Self::default),
             FsClass::Remote { device } => {
-                REMOTE.lock().get_or_insert_default().entry(device).or_insert_with(|| Box::leak(Box::default()))
+                let mut remote = REMOTE.lock();
+                if let Some((_, post)) = remote.iter().find(|(known, _)| *known == device) {
+                    return post;
+                }
+                let post = Box::leak(Box::default());
+                remote.push((device, post));
+                post
             }
         }
     }

@@ -11,7 +11,7 @@
     reason = "JavaScript calls these, and napi hands it values"
 )]
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -44,7 +44,7 @@ static AT_EXIT: std::sync::Once = std::sync::Once::new();
 pub struct Environment {
     id: EnvId,
     pub(super) mailbox: Arc<Mailbox>,
-    waiting: HashMap<u64, Arc<Ticket>>,
+    waiting: BTreeMap<u64, Arc<Ticket>>,
 }
 
 #[napi]
@@ -64,7 +64,7 @@ impl Environment {
         let mailbox = Arc::new(Mailbox::new(id, wake));
         registry::observe(id, mailbox.clone());
         env.add_env_cleanup_hook(mailbox.clone(), |mailbox| mailbox.close())?;
-        Ok(Self { id, mailbox, waiting: HashMap::new() })
+        Ok(Self { id, mailbox, waiting: BTreeMap::new() })
     }
 
     /// Asks for a lock: the lease, why not, or the number under which the mailbox will answer.
