@@ -263,10 +263,12 @@ pub fn machine_id() -> Option<String> {
 
 /// Starts a named thread that no signal is ever delivered to, so that Node's own threads keep
 /// receiving the process's signals as if we were not there.
-pub fn spawn<T: Send + 'static>(
-    name: &str,
-    body: impl FnOnce() -> T + Send + 'static,
-) -> io::Result<std::thread::JoinHandle<T>> {
+pub fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    spawn_any(name, Box::new(body))
+}
+
+/// As `spawn`: what starts a thread is large, and here once for all of them.
+fn spawn_any(name: &str, body: Box<dyn FnOnce() + Send>) -> io::Result<()> {
     // A new thread inherits its creator's mask, so block around the creation and restore after.
     // SAFETY: both sets are plain old data that sigfillset and pthread_sigmask fill; the calls
     // touch nothing but those sets and this thread's mask.
@@ -277,7 +279,7 @@ pub fn spawn<T: Send + 'static>(
         libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
         let thread = std::thread::Builder::new().name(name.to_owned()).stack_size(256 * 1024).spawn(body);
         libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut());
-        thread
+        thread.map(drop)
     }
 }
 

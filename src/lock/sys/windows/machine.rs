@@ -15,11 +15,10 @@ use super::handles::{done, wide};
 use super::open::find;
 
 /// Starts a named thread. There are no signals here to be kept from it.
-pub fn spawn<T: Send + 'static>(
-    name: &str,
-    body: impl FnOnce() -> T + Send + 'static,
-) -> io::Result<std::thread::JoinHandle<T>> {
-    std::thread::Builder::new().name(name.to_owned()).stack_size(256 * 1024).spawn(body)
+pub fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    // What starts a thread is large, and here once for all of them.
+    let body: Box<dyn FnOnce() + Send> = Box::new(body);
+    std::thread::Builder::new().name(name.to_owned()).stack_size(256 * 1024).spawn(body).map(drop)
 }
 
 /// Runs `hook` when the process ends through `ExitProcess`, however Node got there.
