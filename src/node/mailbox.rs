@@ -163,7 +163,7 @@ pub struct Warning {
 impl Letter {
     /// What JavaScript is to read, if anything.
     pub(super) fn new(mail: Mail, mailbox: &Arc<Mailbox>) -> Option<Self> {
-        let empty = Self {
+        let mut letter = Self {
             id: 0.0,
             fault: None,
             inspection: None,
@@ -174,39 +174,34 @@ impl Letter {
             leaked: None,
             warning: None,
         };
-        Some(match mail {
+        match mail {
             // A lock that was had is no letter: it is given to JavaScript as it is.
             Mail::Settled(_, Ok(_)) | Mail::Suspected => return None,
-            Mail::Done(id, done) => {
-                Self { id: js_number(id), fault: done.err().map(|error| Fault::from(&error)), ..empty }
+            Mail::Settled(id, Err(error)) => letter.answer(id, Err(error)).unwrap_or_default(),
+            Mail::Done(id, done) => letter.answer(id, done).unwrap_or_default(),
+            Mail::Inspected(id, seen) => {
+                letter.inspection = letter.answer(id, seen).map(|seen| InspectionReport::from(&seen));
             }
-            Mail::Inspected(id, Ok(inspection)) => {
-                Self { id: js_number(id), inspection: Some(InspectionReport::from(&inspection)), ..empty }
+            Mail::Swept(id, swept) => {
+                let swept = letter.answer(id, swept);
+                letter.swept = swept.map(|swept| swept.into_iter().map(SweptReport::from).collect());
             }
-            Mail::Swept(id, Ok(swept)) => {
-                let swept = swept.into_iter().map(SweptReport::from).collect();
-                Self { id: js_number(id), swept: Some(swept), ..empty }
-            }
-            Mail::Reclaimed(id, Ok(reclaimed)) => {
-                Self { id: js_number(id), reclaimed: Some(reclaimed.name()), ..empty }
-            }
-            Mail::Settled(id, Err(error))
-            | Mail::Inspected(id, Err(error))
-            | Mail::Swept(id, Err(error))
-            | Mail::Reclaimed(id, Err(error)) => Self { id: js_number(id), fault: Some(Fault::from(&error)), ..empty },
-            Mail::Read(id, read) => {
-                let (contents, fault) = match read {
-                    Ok(bytes) => (bytes.map(Buffer::from), None),
-                    Err(error) => (None, Some(Fault::from(&error))),
-                };
-                Self { id: js_number(id), contents, fault, ..empty }
-            }
-            Mail::Written(id, written) => {
-                Self { id: js_number(id), fault: written.err().map(|error| Fault::from(&error)), ..empty }
-            }
-            Mail::Lost(loss) => Self { loss: Some(LossReport::from(&*loss)), ..empty },
-            Mail::NotRemoved(code, message) => Self { warning: Some(Warning { code, message }), ..empty },
-            Mail::Leaked(lease) => Self { leaked: Some(HeldReport::new(&lease, mailbox.env)), ..empty },
-        })
+            Mail::Reclaimed(id, reclaimed) => letter.reclaimed = letter.answer(id, reclaimed).map(Reclaimed::name),
+            Mail::Read(id, read) => letter.contents = letter.answer(id, read).flatten().map(Buffer::from),
+            Mail::Written(id, written) => letter.answer(id, written).unwrap_or_default(),
+            Mail::Lost(loss) => letter.loss = Some(LossReport::from(&*loss)),
+            Mail::NotRemoved(code, message) => letter.warning = Some(Warning { code, message }),
+            Mail::Leaked(lease) => letter.leaked = Some(HeldReport::new(&lease, mailbox.env)),
+        }
+        Some(letter)
+    }
+
+    /// Addresses it to a request. What the request brought, unless that is what went wrong, which is noted.
+    fn answer<T, E>(&mut self, id: u64, result: std::result::Result<T, E>) -> Option<T>
+    where
+        Fault: for<'a> From<&'a E>,
+    {
+        self.id = js_number(id);
+        result.inspect_err(|error| self.fault = Some(Fault::from(error))).ok()
     }
 }
