@@ -265,10 +265,6 @@ impl From<&Inspection> for InspectionReport {
 }
 
 impl Fault {
-    fn new(kind: &'static str, error: &LockError) -> Self {
-        Self::of(kind, error.to_string(), error.code())
-    }
-
     fn of(kind: &'static str, message: String, code: Option<&str>) -> Self {
         Self {
             kind,
@@ -291,50 +287,48 @@ impl Fault {
 
 impl From<&LockError> for Fault {
     fn from(error: &LockError) -> Self {
+        let kind = match error {
+            LockError::Timeout { .. } => "timeout",
+            LockError::Stale { .. } => "stale",
+            LockError::Deadlock { .. } => "deadlock",
+            LockError::NotALockFile { .. } => "not-a-file",
+            LockError::Lost(_) => "lost",
+            LockError::Io { .. } => "io",
+            LockError::InvalidPath { .. } => "invalid",
+            LockError::Released { .. } | LockError::NotRemoved { .. } | LockError::Cancelled { .. } => "other",
+        };
+        let mut fault = Self::of(kind, error.to_string(), error.code());
         match error {
-            LockError::Timeout { api, target, lock_path, timeout, owner } => Self {
-                lock_path: Some(text(lock_path)),
-                target_path: Some(text(target)),
-                session: Some(*api == Api::Session),
-                timeout_ms: Some(millis(*timeout)),
-                owner: Some((&**owner).into()),
-                owner_text: Some(owner.short()),
-                ..Self::new("timeout", error)
-            },
-            LockError::Stale { api, target, lock_path, cause, owner, .. } => Self {
-                lock_path: Some(text(lock_path)),
-                target_path: Some(text(target)),
-                session: Some(*api == Api::Session),
-                owner: Some((&**owner).into()),
-                owner_text: Some(owner.short()),
-                reason: Some(cause.name().to_owned()),
-                ..Self::new("stale", error)
-            },
-            LockError::Deadlock { lock_path, .. } => {
-                Self { lock_path: Some(text(lock_path)), ..Self::new("deadlock", error) }
+            LockError::Timeout { api, target, lock_path, owner, .. }
+            | LockError::Stale { api, target, lock_path, owner, .. } => {
+                fault.lock_path = Some(text(lock_path));
+                fault.target_path = Some(text(target));
+                fault.session = Some(*api == Api::Session);
+                fault.owner = Some((&**owner).into());
+                fault.owner_text = Some(owner.short());
             }
-            LockError::NotALockFile { lock_path, .. } => {
-                Self { lock_path: Some(text(lock_path)), ..Self::new("not-a-file", error) }
+            LockError::Lost(loss) => {
+                fault.lock_path = Some(text(&loss.lock_path));
+                fault.loss = Some((&**loss).into());
             }
-            LockError::Lost(loss) => Self {
-                lock_path: Some(text(&loss.lock_path)),
-                reason: Some(loss.reason.name().to_owned()),
-                loss: Some((&**loss).into()),
-                ..Self::new("lost", error)
-            },
-            LockError::Io { action, path, source } => Self {
-                errno: sys::errno(source),
-                syscall: Some((*action).to_owned()),
-                path: Some(text(path)),
-                ..Self::new("io", error)
-            },
-            LockError::InvalidPath { path, .. } => Self { path: Some(text(path)), ..Self::new("invalid", error) },
-            LockError::Released { lock_path }
+            LockError::Io { path, .. } | LockError::InvalidPath { path, .. } => fault.path = Some(text(path)),
+            LockError::Deadlock { lock_path, .. }
+            | LockError::NotALockFile { lock_path, .. }
+            | LockError::Released { lock_path }
             | LockError::NotRemoved { lock_path, .. }
-            | LockError::Cancelled { lock_path } => {
-                Self { lock_path: Some(text(lock_path)), ..Self::new("other", error) }
-            }
+            | LockError::Cancelled { lock_path } => fault.lock_path = Some(text(lock_path)),
         }
+        match error {
+            LockError::Timeout { timeout, .. } => fault.timeout_ms = Some(millis(*timeout)),
+            LockError::Stale { cause, .. } => fault.reason = Some(cause.name().to_owned()),
+            LockError::Lost(loss) => fault.reason = Some(loss.reason.name().to_owned()),
+            LockError::Io { action, source, .. } => {
+                fault.errno = sys::errno(source);
+                fault.syscall = Some((*action).to_owned());
+            }
+            _ => {}
+        }
+        fault
     }
 }
 
