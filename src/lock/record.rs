@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
-use time::format_description::well_known::Iso8601;
+use time::format_description::well_known::Rfc3339;
 
 use super::identity::Identity;
 
@@ -376,24 +376,30 @@ pub fn parse_iso(text: &str) -> Option<SystemTime> {
     const BEGINNING: i64 = -11_644_473_600;
     /// The last moment of the year 9999.
     const END: i64 = 253_402_300_799;
-    let parsed = OffsetDateTime::parse(text, &Iso8601::DEFAULT).ok().map(OffsetDateTime::unix_timestamp_nanos);
-    let time = parsed.or_else(|| is_beyond_time(text).then_some(i128::MAX))?;
+    let parse = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok().map(OffsetDateTime::unix_timestamp_nanos);
+    let time = match text.strip_prefix(['+', '-']) {
+        None => parse(text)?,
+        Some(signed) => {
+            let (year, rest) = signed.split_at_checked(6)?;
+            // A leap year shows whether the rest is a date: such a year itself is beyond what can be read.
+            let is_date = year.bytes().all(|byte| byte.is_ascii_digit()) && parse(&format!("2000{rest}")).is_some();
+            if !is_date {
+                return None;
+            } else if text.starts_with('-') {
+                i128::MIN
+            } else if year > "009999" {
+                i128::MAX
+            } else {
+                parse(&signed[2..])?
+            }
+        }
+    };
     let time = time.clamp(i128::from(BEGINNING) * NANOS, i128::from(END) * NANOS);
     OffsetDateTime::from_unix_timestamp_nanos(time).ok().map(SystemTime::from)
 }
 
 /// Nanoseconds in a second.
 const NANOS: i128 = 1_000_000_000;
-
-/// Whether it looks like a date of JavaScript's after the year 9999, or in its last two days.
-fn is_beyond_time(text: &str) -> bool {
-    let mut parts = text.strip_suffix('Z').unwrap_or_default().splitn(3, '-');
-    let (year, month) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    let is_late = year.strip_prefix('+').is_some_and(|year| year.len() == 6 && year > "009999");
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let is_last = (year, month) == ("9999", "12");
-    parts.next().is_some() && digits(month) && (is_last || is_late && digits(&year[1..]))
-}
 
 /// Whole milliseconds, as records carry them.
 #[must_use]
@@ -516,6 +522,8 @@ mod tests {
         for early in ["1500-01-01T00:00:00.000Z", "0000-01-01T00:00:00.000Z", "-000001-01-01T00:00:00Z"] {
             assert_eq!(parse_iso(early), parse_iso("1601-01-01T00:00:00.000Z"), "{early}");
         }
+        assert_eq!(parse_iso("+002026-11-23T03:47:32.365Z"), Some(time));
+        assert_eq!(parse_iso("2026-11-23T05:17:32.365+01:30"), Some(time));
         for nonsense in ["+2757600-09-13T00:00:00.000Z", "+0275760", "+x75760-09-13T", "9999-12-", "-000001-01-01"] {
             assert_eq!(parse_iso(nonsense), None, "{nonsense}");
         }
