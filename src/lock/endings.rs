@@ -87,7 +87,7 @@ fn hurry_to_limit(lease: &Lease) {
 pub fn close(env: EnvId) {
     let waiting: Vec<_> = {
         let mut table = table();
-        table.observers.remove(&env);
+        table.observers.retain(|(observed, _)| *observed != env);
         let queued = table.locks.values().flat_map(|entry| entry.queue.values());
         queued.filter(|ticket| ticket.terms.env == env).cloned().collect()
     };

@@ -88,11 +88,14 @@ impl Table {
 
     /// Since when this process has passed over another one, if it just took `lock_path` again.
     pub(super) fn passing_since(&mut self, lock_path: &Path) -> Option<Instant> {
-        if self.passings.is_empty() {
-            return None;
-        }
-        let Passing { since, released } = self.passings.remove(lock_path)?;
+        let Passing { since, released } = self.take_passing(lock_path)?;
         (released.elapsed() < COURTESY).then_some(since)
+    }
+
+    /// The passing of a lock that is had again.
+    pub(super) fn take_passing(&mut self, lock_path: &Path) -> Option<Passing> {
+        let at = self.passings.iter().position(|(path, _)| path.as_os_str() == lock_path.as_os_str())?;
+        Some(self.passings.swap_remove(at).1)
     }
 
     /// A lock was released that another process waited for. How long this one stands back for it.
@@ -102,8 +105,8 @@ impl Table {
         if released.duration_since(since) >= PASSING {
             return COURTESY;
         }
-        self.passings.retain(|_, passing| released.duration_since(passing.released) < COURTESY);
-        self.passings.insert(lock_path.clone(), Passing { since, released });
+        self.passings.retain(|(_, passing)| released.duration_since(passing.released) < COURTESY);
+        self.passings.push((lock_path.clone(), Passing { since, released }));
         Duration::ZERO
     }
 }

@@ -51,9 +51,10 @@ pub trait Observer: Send + Sync {
 #[derive(Default)]
 pub(super) struct Table {
     pub(super) locks: HashMap<Arc<Path>, Entry>,
-    pub(super) observers: HashMap<EnvId, Observed>,
-    /// Locks that were just released while other processes waited for them.
-    pub(super) passings: HashMap<Arc<Path>, Passing>,
+    /// One for each JavaScript thread.
+    pub(super) observers: Vec<(EnvId, Observed)>,
+    /// Locks that were released in the last milliseconds while other processes waited for them.
+    pub(super) passings: Vec<(Arc<Path>, Passing)>,
 }
 
 /// An environment, as the engine knows it.
@@ -178,7 +179,7 @@ impl Entry {
 
 /// Starts telling `observer` about the leases of `env`.
 pub fn observe(env: EnvId, observer: Arc<dyn Observer>) {
-    table().observers.insert(env, Observed { observer, suspected: None });
+    table().observers.push((env, Observed { observer, suspected: None }));
 }
 
 /// Tells everybody who shares a lease that it was lost.
@@ -190,8 +191,10 @@ pub(super) fn tell(lease: &Lease, loss: &Arc<Loss>) {
 
 /// The observers of all environments that share a lease.
 pub(super) fn observers(lease: &Lease) -> Vec<Arc<dyn Observer>> {
+    let envs = lease.envs();
     let table = table();
-    lease.envs().iter().filter_map(|env| table.observers.get(env)).map(|observed| observed.observer.clone()).collect()
+    let ours = table.observers.iter().filter(|(env, _)| envs.contains(env));
+    ours.map(|(_, observed)| observed.observer.clone()).collect()
 }
 
 /// Since when somebody in this process has waited for `lease`.
@@ -207,7 +210,8 @@ pub(super) fn suspect(lease: &Lease, lately: Duration) {
     let now = Instant::now();
     let envs = lease.envs();
     let mut table = table();
-    let observers: Vec<_> = envs.iter().filter_map(|env| table.observers.get_mut(env)?.suspect(now, lately)).collect();
+    let ours = table.observers.iter_mut().filter(|(env, _)| envs.contains(env));
+    let observers: Vec<_> = ours.filter_map(|(_, observed)| observed.suspect(now, lately)).collect();
     drop(table);
     for observer in observers {
         observer.suspected();
@@ -244,7 +248,7 @@ pub(super) fn taken(target: &Arc<Target>, sidecar: Sidecar, from: Option<Cause>)
         drop(table);
         return if ending { drop(sidecar.release()) } else { discard(target, sidecar) };
     };
-    table.passings.remove(&target.lock_path);
+    table.take_passing(&target.lock_path);
     let (hold, joined) = table.settle_in(target, sidecar, &ticket.terms, from);
     drop(table);
     ticket.settle(Ok(hold));
