@@ -99,8 +99,12 @@ test('who waits for many locks gets no thread for that either', { skip }, async 
 })
 
 test('what was made ahead is closed when no more locks are asked for', { skip }, async (t) => {
-  await keepBusy(join(scratch(t), 'file'))
+  const path = join(scratch(t), 'file')
+  await keepBusy(path)
   await until(() => namelessFiles().length === 0)
+  // And one that comes much later is closed by itself.
+  await lockAndRelease(path)
+  assert.deepEqual(namelessFiles(), [])
 })
 
 test('a directory that was put in the place of a busy one gets the lock files', { skip }, async (t) => {

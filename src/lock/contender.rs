@@ -311,8 +311,10 @@ impl Contender {
                     // Show the holder that somebody waits. A hint only, so its failure is none.
                     let _ = sys::mark(&seen.file);
                     self.rivals.mark(seen.id);
-                    // It may have been released before it could see that, and kept open.
-                    self.burst = self.burst.max(1);
+                    // It may have been released before anybody could see that, and kept open, which wakes nobody.
+                    if sys::try_lock(&seen.file).map_err(|error| io("lock", error))? == OsLock::Acquired {
+                        return self.judge(terms, watcher);
+                    }
                 } else {
                     self.rivals.see_mark(seen.id);
                 }

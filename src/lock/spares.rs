@@ -88,8 +88,10 @@ impl Spares {
         }
         // Not while another thread is there: the process may be ending, and that thread never run again.
         let Some(mut store) = self.store.try_lock() else { return };
-        let is_short = store.pile_for(target).is_short();
-        if self.started.load(Ordering::Acquire) && store.used.len() < USED {
+        let pile = store.pile_for(target);
+        let (is_busy, is_short) = (pile.is_busy(), pile.is_short());
+        // Elsewhere the thread may sleep for ever, and the file with it.
+        if is_busy && store.used.len() < USED {
             store.used.push(file);
         }
         if is_short || store.used.len() > FEW {
@@ -104,6 +106,7 @@ impl Spares {
             }
         } else if sys::spawn("leasehold-spares", || self.provide()).is_err() {
             self.started.store(false, Ordering::Release);
+            store.used.clear();
         }
     }
 
@@ -177,6 +180,10 @@ impl Pile {
     }
 
     fn wants_drafts(&self) -> bool {
-        self.gone >= OFTEN && self.drafts.len() < READY
+        self.is_busy() && self.drafts.len() < READY
+    }
+
+    fn is_busy(&self) -> bool {
+        self.gone >= OFTEN
     }
 }

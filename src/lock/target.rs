@@ -109,10 +109,11 @@ impl Target {
     /// waiting is allowed.
     #[must_use]
     pub fn known(path: &Path, directory: &Path, name: &OsStr) -> Option<Arc<Self>> {
-        let mut local = LOCAL.lock();
-        let local = local.as_mut()?;
-        let plain = *local.directories.get(directory)?;
-        if plain == Plain::No {
+        let mut known = LOCAL.lock();
+        let local = known.as_mut()?;
+        if *local.directories.get(directory)? == Plain::No {
+            // Not kept while the disk is asked: other threads need it.
+            drop(known);
             return Some(Arc::new(Self::at(&sys::real_path(directory).ok()?, name, FsClass::Local)));
         }
         let target = Arc::new(Self::at(directory, name, FsClass::Local));
