@@ -5,16 +5,16 @@
 //! always stands at [`CREATED_AT`], so the heartbeat can renew it in place, and a beat that comes too
 //! late writes a timestamp over a timestamp, whoever owns the file by then. The token follows at [`TOKEN`].
 
+mod date;
+mod form;
 mod javascript;
 
-use std::ops::Neg as _;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+
+pub use date::{iso, parse_iso};
 
 use super::identity::Identity;
 
@@ -158,57 +158,9 @@ impl OwnRecord {
     /// The bytes of the record, renewed at `created_at`, to be written over `old_len` bytes.
     #[must_use]
     pub fn render(&self, created_at: SystemTime, old_len: usize) -> Vec<u8> {
-        // Not waited for: the process may be ending, and whoever has it never run again.
-        let mut last = LAST[usize::from(self.held)].try_lock();
-        let filled = last.as_ref().and_then(|last| last.as_ref()?.fill_in(self, created_at));
-        let mut bytes = filled.unwrap_or_else(|| {
-            let bytes = self.renewed_at(created_at).render(0);
-            if let Some(last) = &mut last {
-                **last = Form::new(self, bytes.clone());
-            }
-            bytes
-        });
+        let mut bytes = form::render(self, created_at);
         pad(&mut bytes, old_len);
         bytes
-    }
-}
-
-/// The record rendered last of a lock that nobody holds, and that of one that is held. The next one is nearly always the
-/// same but for its dates and its token, and to fill these in takes a tenth of the time.
-static LAST: [Mutex<Option<Form>>; 2] = [const { Mutex::new(None) }; 2];
-
-struct Form {
-    own: OwnRecord,
-    bytes: Vec<u8>,
-    token_len: usize,
-    /// Where the date of `acquiredAt` stands.
-    acquired_at: usize,
-}
-
-impl Form {
-    /// A form made of the `bytes` of `own`.
-    fn new(own: &OwnRecord, bytes: Vec<u8>) -> Option<Self> {
-        const NAME: &[u8] = b"\"acquiredAt\": \"";
-        let acquired_at = bytes.windows(NAME.len()).position(|there| there == NAME)? + NAME.len();
-        Some(Self { own: own.clone(), bytes, token_len: own.token.to_string().len(), acquired_at })
-    }
-
-    /// The bytes of another record, if it has the same form.
-    fn fill_in(&self, own: &OwnRecord, created_at: SystemTime) -> Option<Vec<u8>> {
-        if (own.held, own.os_lock, &own.claim) != (self.own.held, self.own.os_lock, &self.own.claim) {
-            return None;
-        }
-        let token = own.token.to_string();
-        let created = iso(created_at);
-        let acquired = if created_at == own.acquired_at { created.clone() } else { iso(own.acquired_at) };
-        if [token.len(), created.len(), acquired.len()] != [self.token_len, ISO_LEN, ISO_LEN] {
-            return None;
-        }
-        let mut bytes = self.bytes.clone();
-        for (at, text) in [(CREATED_AT, created), (TOKEN, token), (self.acquired_at, acquired)] {
-            bytes[at..at + text.len()].copy_from_slice(text.as_bytes());
-        }
-        Some(bytes)
     }
 }
 
@@ -353,54 +305,6 @@ pub fn clock_token(now: SystemTime) -> u64 {
     u64::try_from(clock).unwrap_or(u64::MAX)
 }
 
-/// `time` as JavaScript's `toISOString` writes it, in 24 characters. What lies outside the years 0 to 9999 is no time
-/// that a clock shows, and written as the epoch.
-#[must_use]
-pub fn iso(time: SystemTime) -> String {
-    let nanoseconds = match time.duration_since(SystemTime::UNIX_EPOCH) {
-        Ok(since) => i128::try_from(since.as_nanos()),
-        Err(before) => i128::try_from(before.duration().as_nanos()).map(i128::neg),
-    };
-    let time = nanoseconds.ok().and_then(|time| OffsetDateTime::from_unix_timestamp_nanos(time).ok());
-    let time = time.filter(|time| time.year() >= 0).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    let (year, month, day) = time.to_calendar_date();
-    let (hour, minute, second, millisecond) = time.to_hms_milli();
-    format!("{year:04}-{:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z", u8::from(month))
-}
-
-/// Reads an ISO 8601 date. JavaScript's clock goes further than ours in both directions: what lies beyond is the
-/// beginning or the end of time.
-#[must_use]
-pub fn parse_iso(text: &str) -> Option<SystemTime> {
-    /// 1601, with which the clock of Windows begins. No lock is so old that more could matter.
-    const BEGINNING: i64 = -11_644_473_600;
-    /// The last moment of the year 9999.
-    const END: i64 = 253_402_300_799;
-    let parse = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok().map(OffsetDateTime::unix_timestamp_nanos);
-    let time = match text.strip_prefix(['+', '-']) {
-        None => parse(text)?,
-        Some(signed) => {
-            let (year, rest) = signed.split_at_checked(6)?;
-            // A leap year shows whether the rest is a date: such a year itself is beyond what can be read.
-            let is_date = year.bytes().all(|byte| byte.is_ascii_digit()) && parse(&format!("2000{rest}")).is_some();
-            if !is_date {
-                return None;
-            } else if text.starts_with('-') {
-                i128::MIN
-            } else if year > "009999" {
-                i128::MAX
-            } else {
-                parse(&signed[2..])?
-            }
-        }
-    };
-    let time = time.clamp(i128::from(BEGINNING) * NANOS, i128::from(END) * NANOS);
-    OffsetDateTime::from_unix_timestamp_nanos(time).ok().map(SystemTime::from)
-}
-
-/// Nanoseconds in a second.
-const NANOS: i128 = 1_000_000_000;
-
 /// Whole milliseconds, as records carry them.
 #[must_use]
 pub fn millis(duration: Duration) -> u64 {
@@ -427,37 +331,6 @@ mod tests {
             let bytes = record.render(0);
             assert!(bytes[CREATED_AT..].starts_with(record.created_at.as_bytes()));
             assert!(bytes[TOKEN..].starts_with(b"7\""));
-        }
-    }
-
-    #[test]
-    fn a_record_is_the_same_whatever_was_rendered_before_it() {
-        let own = |label: Option<&str>, token, held, os_lock, seconds| {
-            let claim = Claim { lease: Duration::from_secs(30), max_hold: None, label: label.map(ToOwned::to_owned) };
-            let acquired_at = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-            OwnRecord { held, ..OwnRecord::new(&claim, token, os_lock, acquired_at) }
-        };
-        let tricky = Some("\"acquiredAt\": \"2026");
-        let records = [
-            own(None, 7, true, true, 1),
-            own(None, 8, true, true, 1_800_000_000),
-            own(None, 10, true, true, 2),
-            own(None, u64::MAX, true, true, 2),
-            own(None, 11, false, true, 3),
-            own(None, 11, true, false, 3),
-            own(tricky, 11, true, true, 3),
-            own(tricky, 12, true, true, 4),
-            own(Some("other"), 12, true, true, 4),
-            // Such a date is longer.
-            own(None, 12, true, true, 4_000_000_000_000),
-        ];
-        for (first, second) in records.iter().flat_map(|first| records.iter().map(move |second| (first, second))) {
-            for (renewed_after, old_len) in [(0, 0), (86_400, 2000)] {
-                let renewed_at = second.acquired_at + Duration::from_secs(renewed_after);
-                drop(first.render(renewed_at, 0));
-                let whole = second.renewed_at(renewed_at).render(old_len);
-                assert_eq!(second.render(renewed_at, old_len), whole, "{second:?} after {first:?}");
-            }
         }
     }
 
@@ -508,25 +381,6 @@ mod tests {
     fn a_damaged_native_part_leaves_a_js_record() {
         let text = b"{\"pid\":12,\"leasehold\":{\"token\":-1}}";
         assert_eq!(Contents::parse(text), Contents::Js(JsRecord { pid: Some(12), ..JsRecord::default() }));
-    }
-
-    #[test]
-    fn iso_dates_are_those_of_javascript() {
-        let time = SystemTime::UNIX_EPOCH + Duration::from_millis(1_795_405_652_365);
-        assert_eq!(iso(time), "2026-11-23T03:47:32.365Z");
-        assert_eq!(parse_iso(&iso(time)), Some(time));
-        assert_eq!(iso(SystemTime::UNIX_EPOCH), "1970-01-01T00:00:00.000Z");
-        for late in ["9999-12-31T23:59:59.999Z", "+010000-01-01T00:00:00.000Z", "+275760-09-13T00:00:00.000Z"] {
-            assert!(parse_iso(late).is_some_and(|late| late > time), "{late}");
-        }
-        for early in ["1500-01-01T00:00:00.000Z", "0000-01-01T00:00:00.000Z", "-000001-01-01T00:00:00Z"] {
-            assert_eq!(parse_iso(early), parse_iso("1601-01-01T00:00:00.000Z"), "{early}");
-        }
-        assert_eq!(parse_iso("+002026-11-23T03:47:32.365Z"), Some(time));
-        assert_eq!(parse_iso("2026-11-23T05:17:32.365+01:30"), Some(time));
-        for nonsense in ["+2757600-09-13T00:00:00.000Z", "+0275760", "+x75760-09-13T", "9999-12-", "-000001-01-01"] {
-            assert_eq!(parse_iso(nonsense), None, "{nonsense}");
-        }
     }
 
     #[test]
