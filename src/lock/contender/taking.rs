@@ -16,9 +16,6 @@ use crate::lock::sys::{self, FileId, Meta, OsLock};
 use crate::lock::terms::Terms;
 use crate::lock::verdict::Cause;
 
-/// In as many nanoseconds nobody takes and gives up a lock between the writing and the naming of ours.
-const QUICK: u64 = 40_000;
-
 impl Contender {
     /// Puts a new lock file at the path, unless there is one.
     pub(super) fn publish(&mut self, terms: &Terms) -> Result<Option<Sidecar>, LockError> {
@@ -29,8 +26,8 @@ impl Contender {
         match published {
             Ok(published) => {
                 let mut sidecar = Sidecar::new(self.target.clone(), None, published, terms.keep_file);
-                // The record was written before the lock was ours. Where others can have come and gone
-                // in between, its token has to be moved past theirs.
+                // The record was written before the lock was ours. Others can have come and gone in between, and no time
+                // is too short for that: the token has to be moved past theirs.
                 let now = SystemTime::now();
                 let gap = clock_token(now).saturating_sub(sidecar.token());
                 if gap >= TOKEN_STRIDE {
@@ -39,12 +36,9 @@ impl Contender {
                         self.contended = true;
                         return Ok(None);
                     }
-                } else if self.contended {
+                } else {
                     sidecar.date_token(now);
                     sidecar.write_token();
-                } else if gap > QUICK {
-                    // Without a write: the heart does that, should the lease last.
-                    sidecar.date_token(now);
                 }
                 Ok(Some(sidecar))
             }
