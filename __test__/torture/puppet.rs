@@ -26,7 +26,7 @@ mod unix {
     use std::time::Duration;
 
     use leasehold::json_store::{self, Durability, StoreError};
-    use leasehold::lock::contender::{Contender, Look, Pace};
+    use leasehold::lock::contender::{Contender, Look};
     use leasehold::lock::registry::{self, Observer};
     use leasehold::lock::sidecar::Sidecar;
     use leasehold::lock::verdict::Cause;
@@ -171,7 +171,7 @@ mod unix {
             }
             Order::Contend { name, terms } => {
                 let target = Arc::new(Target::resolve(&terms.path)?);
-                let contender = Contender::new(target, Pace::Careful);
+                let contender = Contender::new(target);
                 keep(name, Thing::Contender(Box::new(contender), Box::new(terms.terms())));
                 json!({ "contends": true })
             }

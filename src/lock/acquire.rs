@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::contender::{Contender, Look, Pace};
+use super::contender::{Contender, Look};
 use super::error::LockError;
 use super::inspect::{self, Owner};
 use super::lease::{Hold, Lease};
@@ -70,7 +70,7 @@ pub fn acquire(path: &Path, terms: Terms, settle: Settle) -> Result<Acquired, Lo
 
 fn enter_now(target: &Arc<Target>, ticket: Ticket) -> Result<Acquired, LockError> {
     let ticket = Arc::new(ticket);
-    Ok(match enter(target, &ticket, Pace::Quick)? {
+    Ok(match enter(target, &ticket)? {
         Some(hold) => Acquired::Now(hold),
         None => Acquired::Later(ticket),
     })
@@ -167,7 +167,7 @@ fn resolve_all(directory: &Path) {
         next += 1;
         if ticket.is_waiting() {
             match Target::resolve_with(&ticket.path, Some(ticket.terms.new_directories))
-                .and_then(|target| enter(&Arc::new(target), &ticket, Pace::Careful))
+                .and_then(|target| enter(&Arc::new(target), &ticket))
             {
                 Ok(Some(hold)) => ticket.settle(Ok(hold)),
                 Ok(None) => {}
@@ -178,7 +178,7 @@ fn resolve_all(directory: &Path) {
 }
 
 /// Enters a request for a resolved target: joins, takes, queues or refuses.
-pub(super) fn enter(target: &Arc<Target>, ticket: &Arc<Ticket>, pace: Pace) -> Result<Option<Hold>, LockError> {
+pub(super) fn enter(target: &Arc<Target>, ticket: &Arc<Ticket>) -> Result<Option<Hold>, LockError> {
     let terms = &ticket.terms;
     // A ticket is entered once, so this cannot be refused.
     let _ = ticket.target.set(target.clone());
@@ -216,7 +216,7 @@ pub(super) fn enter(target: &Arc<Target>, ticket: &Arc<Ticket>, pace: Pace) -> R
             }
         }
     }
-    let contender = Contender::new(target.clone(), pace);
+    let contender = Contender::new(target.clone());
     if target.class != FsClass::Local && !at_once {
         if let Some(entry) = table().locks.get_mut(&target.lock_path) {
             entry.queue_up(ticket);

@@ -50,8 +50,6 @@ pub struct Contender {
     /// The file seen before, which has lost the name. Closing it takes as long as taking a lock: that comes first.
     moved: Option<Seen>,
     last_token: u64,
-    /// Whether somebody else has had the lock since this began.
-    contended: bool,
     burst: u32,
     rivals: Rivals,
 }
@@ -66,15 +64,6 @@ struct Seen {
     unmoved: Duration,
     looked: Instant,
     watch: Option<WatchId>,
-}
-
-/// Whether system calls are counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pace {
-    /// A caller's own thread: the record is written once, if that will do.
-    Quick,
-    /// Anywhere else.
-    Careful,
 }
 
 /// What a look found.
@@ -104,17 +93,8 @@ pub(super) enum Outcome {
 impl Contender {
     /// A contender for `target` that has not looked yet.
     #[must_use]
-    pub fn new(target: Arc<Target>, pace: Pace) -> Self {
-        Self {
-            target,
-            draft: None,
-            seen: None,
-            moved: None,
-            last_token: 0,
-            contended: pace == Pace::Careful,
-            burst: 0,
-            rivals: Rivals::default(),
-        }
+    pub fn new(target: Arc<Target>) -> Self {
+        Self { target, draft: None, seen: None, moved: None, last_token: 0, burst: 0, rivals: Rivals::default() }
     }
 
     /// The lock file contended for.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::contender::{Contender, Pace};
+use super::contender::Contender;
 use super::error::LockError;
 use super::lease::{Lease, leftover_error};
 use super::loss::LossReason;
@@ -220,6 +220,6 @@ fn report(lease: &Lease, leftover: Box<Leftover>) -> LockError {
 /// After the lock file was released: looks for those who queued up meanwhile, and do so during the `pause`.
 fn serve_queue(target: &Arc<Target>, pause: Duration) {
     if !pause.is_zero() || !table().leave_if_deserted(&target.lock_path) {
-        Post::of(target.class).lookout.contend(Contender::new(target.clone(), Pace::Careful), pause);
+        Post::of(target.class).lookout.contend(Contender::new(target.clone()), pause);
     }
 }

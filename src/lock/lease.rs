@@ -18,9 +18,6 @@ use super::terms::{Api, EnvId, HoldId, LeaseId, Sharing, Terms};
 use super::verdict::Cause;
 use super::watchdog::Watchdog;
 
-/// How soon a record says what it should, where that was not written at once.
-const WRITTEN_WITHIN: Duration = Duration::from_millis(2);
-
 /// One ownership of one lock file. It ends when its last [`Hold`] does, or when it is lost.
 pub struct Lease {
     /// Unique in this process.
@@ -129,12 +126,7 @@ impl Lease {
 
     /// When the heart has to look after it first.
     pub(super) fn first_due(&self) -> Instant {
-        let due = self.watchdog.lock().first(self.began);
-        if self.has_unwritten_date() { due.min(self.began + WRITTEN_WITHIN) } else { due }
-    }
-
-    fn has_unwritten_date(&self) -> bool {
-        matches!(&*self.state.lock(), State::Held(sidecar) if sidecar.has_unwritten_date())
+        self.watchdog.lock().first(self.began)
     }
 
     /// When the heart has to look after it next.
@@ -175,7 +167,7 @@ impl Lease {
             return Tended::Lose(reason);
         }
         let seen = match &mut *self.state.lock() {
-            State::Held(sidecar) if watchdog.beats(now, crowd) || sidecar.has_unwritten_date() => sidecar.beat(),
+            State::Held(sidecar) if watchdog.beats(now, crowd) => sidecar.beat(),
             State::Held(sidecar) => sidecar.glance(),
             State::Lost(_) | State::Released => return Tended::Over,
         };

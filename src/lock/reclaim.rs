@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::contender::{Contender, Look, Outcome, Pace};
+use super::contender::{Contender, Look, Outcome};
 use super::error::LockError;
 use super::identity::Distance;
 use super::lease::leftover_error;
@@ -87,7 +87,7 @@ fn reclaim(
     target: &Arc<Target>,
     mut judge: impl FnMut(&Sighting<'_>) -> Option<Cause>,
 ) -> Result<Reclaimed, LockError> {
-    let mut contender = Contender::new(target.clone(), Pace::Careful);
+    let mut contender = Contender::new(target.clone());
     for attempt in 0..TRIES {
         if attempt > 0 {
             std::thread::sleep(MOMENT);

@@ -32,7 +32,6 @@ pub struct Sidecar {
     base_token: u64,
     /// Whether `record` changed since it was last written.
     unwritten: bool,
-    date_is_unwritten: bool,
     /// When the lock file was last looked at by others, as far as we have seen.
     looked_at: SystemTime,
     /// When it became ours.
@@ -86,19 +85,9 @@ impl Sidecar {
             written_token,
             base_token: written_token,
             unwritten: false,
-            date_is_unwritten: false,
             looked_at: taken_at,
             taken_at,
         }
-    }
-
-    /// Moves the token to now: whoever had the lock before had it before now. The record follows soon;
-    /// until then the stride between owners on disk covers the difference.
-    pub(super) fn date_token(&mut self, now: SystemTime) {
-        let token = &mut self.record.token;
-        *token = clock_token(now).max(*token);
-        self.unwritten = true;
-        self.date_is_unwritten = true;
     }
 
     /// Moves the token to now, however far that is, and writes it down. `false` when the lock was taken away since the
@@ -109,15 +98,15 @@ impl Sidecar {
             return false;
         }
         self.date_token(now);
-        self.write_token();
         self.base_token = self.written_token;
         // Should this fail, only closing the file gives the guard back: our own release does not mind.
         let _ = guard.release(&self.file);
         true
     }
 
-    /// Writes a dated token down at once.
-    pub(super) fn write_token(&mut self) {
+    /// Moves the token to now and writes it down: whoever had the lock before had it before now.
+    pub(super) fn date_token(&mut self, now: SystemTime) {
+        self.record.token = clock_token(now).max(self.record.token);
         let (digits, old_digits) = (self.token().to_string(), self.written_token.to_string());
         let written = if digits.len() == old_digits.len() {
             sys::write_at(&self.file, digits.as_bytes(), TOKEN as u64).map(|()| self.note_written())
@@ -128,13 +117,6 @@ impl Sidecar {
             // What stands in the file is what counts.
             self.record.token = self.written_token;
         }
-    }
-
-    /// Whether the token was dated and the file does not say so yet. (After hand-overs it may lag until
-    /// the next beat: writing it would wipe out the marks of those who wait.)
-    #[must_use]
-    pub fn has_unwritten_date(&self) -> bool {
-        self.date_is_unwritten
     }
 
     /// Writes the whole record, renewed `now`, and returns what stands in the file then.
@@ -149,7 +131,6 @@ impl Sidecar {
     fn note_written(&mut self) {
         self.written_token = self.token();
         self.unwritten = false;
-        self.date_is_unwritten = false;
     }
 
     /// The token of the owner on disk; hand-overs inside the process count on from it.

@@ -33,17 +33,14 @@ impl Contender {
                 if gap >= TOKEN_STRIDE {
                     // Long enough to have been superseded in, too.
                     if !sidecar.date_token_anew(now) {
-                        self.contended = true;
                         return Ok(None);
                     }
                 } else {
                     sidecar.date_token(now);
-                    sidecar.write_token();
                 }
                 Ok(Some(sidecar))
             }
             Err(draft) => {
-                self.contended = true;
                 self.draft = draft.is_traceless().then_some(draft);
                 Ok(None)
             }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::rivals::{AWAY, BRISK, DOUBLINGS, RACES, STEP, STEPS};
-use super::{Contender, Look, Pace};
+use super::{Contender, Look};
 use crate::lock::record::OwnRecord;
 use crate::lock::sys::{self, Instant, OsLock};
 use crate::lock::target::Target;
@@ -34,7 +34,7 @@ fn place() -> (tempfile::TempDir, Arc<Target>) {
 fn who_loses_race_after_race_stays_away_for_a_moment_and_comes_back() {
     let (_directory, target) = place();
     let terms = Terms::default();
-    let mut contender = Contender::new(target.clone(), Pace::Careful);
+    let mut contender = Contender::new(target.clone());
     let mut look = |stirred: bool| {
         if stirred {
             contender.stir();
@@ -88,7 +88,7 @@ fn who_has_waited_for_longer_looks_earlier() {
         contender.stir()
     };
     let mut held = vec![winner(&target, &terms)];
-    let [mut first, mut second] = [(); 2].map(|()| Contender::new(target.clone(), Pace::Careful));
+    let [mut first, mut second] = [(); 2].map(|()| Contender::new(target.clone()));
     assert_eq!(look(&mut first), Duration::ZERO, "it is alone");
     let pauses = [(); RACES as usize].map(|()| {
         let pause = look(&mut second);

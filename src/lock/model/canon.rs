@@ -11,7 +11,7 @@ use crate::lock::record::TOKEN_STRIDE;
 const FAR: u64 = 2 * TOKEN_STRIDE;
 
 pub fn tidy(world: &mut World, clock: Clock) {
-    forget(world, clock);
+    forget(world);
     blank(world);
     renumber(world);
     match clock {
@@ -21,7 +21,7 @@ pub fn tidy(world: &mut World, clock: Clock) {
 }
 
 /// What a process has noted and will look at no more is forgotten.
-fn forget(world: &mut World, clock: Clock) {
+fn forget(world: &mut World) {
     for native in &mut world.natives {
         let pc = native.pc;
         if let Some(seen) = native.seen.as_mut() {
@@ -40,7 +40,6 @@ fn forget(world: &mut World, clock: Clock) {
         if let Some(held) = native.held.as_mut().filter(|held| given_up || world.name != Some(held.ino)) {
             held.watched_by = 0;
         }
-        native.contended &= clock != Clock::Ignored;
         if native.held.is_some() {
             native.last_token = 0;
         } else {

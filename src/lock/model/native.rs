@@ -17,8 +17,6 @@ pub struct Native {
     /// process had died.
     pub leftover: Option<Leftover>,
     pub last_token: u64,
-    /// Whether somebody else was seen to have the lock.
-    pub contended: bool,
     /// The token of whoever took its lock away: it must not hand out larger ones.
     pub fence: u64,
 }
@@ -164,15 +162,8 @@ pub enum LeftoverPc {
 }
 
 impl Native {
-    pub const IDLE: Self = Self {
-        pc: Pc::Waiting,
-        seen: None,
-        held: None,
-        leftover: None,
-        last_token: 0,
-        contended: false,
-        fence: u64::MAX,
-    };
+    pub const IDLE: Self =
+        Self { pc: Pc::Waiting, seen: None, held: None, leftover: None, last_token: 0, fence: u64::MAX };
 
     /// It as it is after its lock ended.
     pub fn ended(&self) -> Self {

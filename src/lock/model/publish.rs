@@ -69,7 +69,6 @@ impl Model {
 
     pub fn publish(&self, next: &mut World, process: usize, token: u64) -> Pc {
         if next.name.is_some() {
-            next.natives[process].contended = true;
             return Pc::Open;
         }
         let complete = Record::Native { owner: Some(process), token, held: true };
@@ -89,7 +88,6 @@ impl Model {
 
     /// Others may have had the lock between the writing of the record and its naming.
     fn date(&self, next: &mut World, process: usize, now: SystemTime) -> Pc {
-        let contended = next.natives[process].contended;
         let Some(held) = next.natives[process].held.as_mut() else { return Pc::Waiting };
         let gap = clock_token(now).saturating_sub(held.token);
         if self.keeps_to(Rule::DateTokens) {
@@ -97,9 +95,7 @@ impl Model {
             if gap >= TOKEN_STRIDE {
                 return Pc::DateGuard;
             }
-            if contended {
-                return Pc::Date;
-            }
+            return Pc::Date;
         }
         self.hand_out(next, process);
         Pc::Holding

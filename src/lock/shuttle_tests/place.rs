@@ -12,7 +12,6 @@ use shuttle::thread::JoinHandle;
 use shuttle::{Config, MaxSteps, Runner};
 
 use super::super::acquire::enter;
-use super::super::contender::Pace;
 use super::super::lease::Lease;
 use super::super::record::Claim;
 use super::super::registry::{self, Observer};
@@ -149,8 +148,7 @@ impl Place {
         let target = Target { class: FsClass::Remote { device: 7 }, ..self.target() };
         self.ask_by(terms, |terms, settle| {
             let ticket = Arc::new(Ticket::new(&self.path, terms, settle));
-            enter(&Arc::new(target), &ticket, Pace::Quick)
-                .map(|hold| hold.map_or(Acquired::Later(ticket), Acquired::Now))
+            enter(&Arc::new(target), &ticket).map(|hold| hold.map_or(Acquired::Later(ticket), Acquired::Now))
         })
     }
 

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::Terms;
-use super::super::contender::{Contender, Look, Pace};
+use super::super::contender::{Contender, Look};
 use super::super::sidecar::Sidecar;
 use super::place::{Place, alone, dawdle, eventually, explore, join, roll, shared, spawn};
 
 /// Takes the lock as another process does, which the table knows nothing of.
 fn elsewhere(place: &Place) -> Sidecar {
-    let mut contender = Contender::new(Arc::new(place.target()), Pace::Careful);
+    let mut contender = Contender::new(Arc::new(place.target()));
     let mut taken = None;
     eventually(|| match contender.look(&alone(9), None).unwrap() {
         Look::Taken { sidecar, .. } => {
