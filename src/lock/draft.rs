@@ -19,8 +19,8 @@ use parking_lot::Mutex;
 
 use super::inspect::read_contents;
 use super::post::Post;
-use super::record::{Claim, Contents, OwnRecord};
-use super::sys::{self, FsClass, Life, OsLock};
+use super::record::{Claim, Contents, OwnRecord, token_after_release};
+use super::sys::{self, FsClass, Instant, Life, OsLock};
 use super::target::Target;
 
 /// A complete lock file without its public name.
@@ -28,8 +28,13 @@ pub struct Draft {
     file: File,
     name: Name,
     record: OwnRecord,
+    /// When that was written.
+    written: Instant,
     len: usize,
 }
+
+/// As old may a record be that gets its name: its dates are written once more at once.
+const FRESH: Duration = Duration::from_secs(1);
 
 enum Name {
     /// It vanishes with its descriptor.
@@ -109,7 +114,7 @@ impl Draft {
         let os_lock = sys::try_lock(&file)? == OsLock::Acquired;
         let now = SystemTime::now();
         let record = OwnRecord::new(claim, token(now), os_lock, now);
-        let mut draft = Self { file, name, record, len: 0 };
+        let mut draft = Self { file, name, record, written: Instant::now(), len: 0 };
         draft.write()?;
         Ok(draft)
     }
@@ -121,10 +126,15 @@ impl Draft {
         Ok(())
     }
 
-    /// Makes a draft that was kept while waiting say what holds now.
-    pub fn renew(&mut self, claim: &Claim, token: impl Fn(SystemTime) -> u64) -> io::Result<()> {
+    /// Makes a draft that was made before say what holds now, but for its dates and its token where they will do until
+    /// the lock is had: they are written once more then. (No more than that: who reads meanwhile may see half of it.)
+    pub fn renew(&mut self, claim: &Claim, last_token: u64) -> io::Result<()> {
+        if self.written.elapsed() < FRESH && self.record.token > last_token && self.record.claim == *claim {
+            return Ok(());
+        }
         let now = SystemTime::now();
-        self.record = OwnRecord::new(claim, token(now), self.record.os_lock, now);
+        self.record = OwnRecord::new(claim, token_after_release(last_token, now), self.record.os_lock, now);
+        self.written = Instant::now();
         self.write()
     }
 

@@ -21,8 +21,7 @@ use super::identity::Identity;
 /// Where the value of `createdAt` stands in every native record.
 pub const CREATED_AT: usize = b"{\n  \"createdAt\": \"".len();
 
-/// Where the digits of the token stand in every native record. It is moved as soon as a contended lock is had, before
-/// anybody is told: that is done in a third of the time in place.
+/// Where the digits of the token stand in every native record.
 pub const TOKEN: usize = CREATED_AT + ISO_LEN + b"\",\n  \"leasehold\": {\n    \"token\": \"".len();
 
 /// As long is a date, in the years 0 to 9999.

@@ -10,7 +10,7 @@ use super::guard::Guard;
 use super::inspect::read_contents;
 use super::kept::{self, Kept};
 use super::post::Post;
-use super::record::{CREATED_AT, Claim, Contents, OwnRecord, TOKEN, TOKEN_STRIDE, clock_token, iso};
+use super::record::{CREATED_AT, Claim, Contents, OwnRecord, TOKEN_STRIDE, clock_token, iso};
 use super::sys::{self, FileId, FsClass, Meta, OsLock, WatchId, Watcher};
 use super::target::Target;
 
@@ -90,33 +90,29 @@ impl Sidecar {
         }
     }
 
-    /// Moves the token to now, however far that is, and writes it down. `false` when the lock was taken away since the
-    /// file got its name. Whoever does that, under the guard as well, exceeds what the record says by a stride.
-    pub(super) fn date_token_anew(&mut self, now: SystemTime) -> bool {
-        let Ok(Some(guard)) = Guard::take(&self.target, &self.file) else { return false };
-        if matches!(self.standing(), Ok(Standing::Gone | Standing::Replaced)) {
-            return false;
+    /// Writes down that the lock is ours from `now` on. The record of a file that has just got its name is a little older,
+    /// and so is its token; whoever had the lock in between had it before now.
+    pub(super) fn begin(&mut self, now: SystemTime) {
+        let drafted = (self.record.token, self.record.acquired_at);
+        self.record.token = clock_token(now).max(self.record.token);
+        self.record.acquired_at = now;
+        if self.write(now).is_ok() {
+            self.base_token = self.written_token;
+        } else {
+            // The token that stands in the file is what counts. The rest follows with the next beat.
+            (self.record.token, self.record.acquired_at) = drafted;
+            self.unwritten = true;
         }
-        self.date_token(now);
-        self.base_token = self.written_token;
-        // Should this fail, only closing the file gives the guard back: our own release does not mind.
-        let _ = guard.release(&self.file);
-        true
     }
 
-    /// Moves the token to now and writes it down: whoever had the lock before had it before now.
-    pub(super) fn date_token(&mut self, now: SystemTime) {
-        self.record.token = clock_token(now).max(self.record.token);
-        let (digits, old_digits) = (self.token().to_string(), self.written_token.to_string());
-        let written = if digits.len() == old_digits.len() {
-            sys::write_at(&self.file, digits.as_bytes(), TOKEN as u64).map(|()| self.note_written())
-        } else {
-            self.write(SystemTime::now()).map(drop)
-        };
-        if written.is_err() {
-            // What stands in the file is what counts.
-            self.record.token = self.written_token;
-        }
+    /// Whether the lock was not taken away since the file got its name, and will not be by anybody who has not read the
+    /// record as it stands there now: who does that has the guard meanwhile.
+    pub(super) fn is_still_ours(&mut self) -> bool {
+        let Ok(Some(guard)) = Guard::take(&self.target, &self.file) else { return false };
+        let is_ours = !matches!(self.standing(), Ok(Standing::Gone | Standing::Replaced));
+        // Should this fail, only closing the file gives the guard back: our own release does not mind.
+        let _ = guard.release(&self.file);
+        is_ours
     }
 
     /// Writes the whole record, renewed `now`, and returns what stands in the file then.
@@ -263,7 +259,7 @@ impl Sidecar {
             Ok(given_up) => {
                 // Who waits for the lock watches the file: to close it late would only keep two threads busy.
                 if given_up == (GivenUp { standing: Standing::Ours, wanted: false }) {
-                    Post::of(self.target.class).spares.put_away(&self.target, self.file);
+                    Post::of(self.target.class).spares.put_away(&self.target, &self.record.claim, self.file);
                 }
                 Ok(given_up)
             }

@@ -14,18 +14,20 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::draft::Draft;
-use super::record::clock_token;
+use super::record::{Claim, clock_token};
 use super::sync::{AtomicBool, Condvar, Mutex};
 use super::sys::{self, FsClass, Instant};
 use super::target::Target;
 use super::terms::Terms;
 
 /// As many drafts are kept ready for a directory. Few: file systems reuse what was freed just now.
-const READY: usize = 4;
-/// The thread is woken when so few are left, or when so many files are to be closed: not for each of them.
-const FEW: usize = 2;
+const READY: usize = 8;
+/// The thread is woken when so few are left: not for each of them.
+const FEW: usize = 3;
 /// As many files wait to be closed at most.
 const USED: usize = 8;
+/// The thread is woken when so many do.
+const MANY: usize = 6;
 /// A directory gets drafts when as many locks have come and gone in it, each soon after the last one.
 const OFTEN: u32 = 8;
 /// So soon, and for so long the thread waits for more before it closes everything.
@@ -54,6 +56,8 @@ struct Store {
 struct Pile {
     /// Any lock in it.
     target: Arc<Target>,
+    /// What the last one said about its lease: the next one is likely to say the same.
+    claim: Claim,
     drafts: Vec<Draft>,
     /// How many locks came and went, one soon after the other.
     gone: u32,
@@ -82,19 +86,22 @@ impl Spares {
 
     /// The lock of `target` has come and gone, and nobody waited for it. Closes its file, which has lost its name: soon,
     /// or at once where there is no room.
-    pub(super) fn put_away(&'static self, target: &Arc<Target>, file: File) {
+    pub(super) fn put_away(&'static self, target: &Arc<Target>, claim: &Claim, file: File) {
         if target.class != FsClass::Local || !sys::UNNAMED_FILES {
             return;
         }
         // Not while another thread is there: the process may be ending, and that thread never run again.
         let Some(mut store) = self.store.try_lock() else { return };
         let pile = store.pile_for(target);
+        if pile.claim != *claim {
+            pile.claim = claim.clone();
+        }
         let (is_busy, is_short) = (pile.is_busy(), pile.is_short());
         // Elsewhere the thread may sleep for ever, and the file with it.
         if is_busy && store.used.len() < USED {
             store.used.push(file);
         }
-        if is_short || store.used.len() > FEW {
+        if is_short || store.used.len() >= MANY {
             self.wake(&mut store);
         }
     }
@@ -113,15 +120,15 @@ impl Spares {
     fn provide(&self) {
         // Whoever wakes this thread has a lock to take or to use, and loses nothing if this is done later.
         sys::give_way();
-        let claim = Terms::default().claim;
         let mut store = self.store.lock();
         loop {
-            let target = store.piles.iter().find(|pile| pile.wants_drafts()).map(|pile| pile.target.clone());
+            let wanting = store.piles.iter().find(|pile| pile.wants_drafts());
+            let wanted = wanting.map(|pile| (pile.target.clone(), pile.claim.clone()));
             let used = std::mem::take(&mut store.used);
-            if target.is_some() || !used.is_empty() {
+            if wanted.is_some() || !used.is_empty() {
                 drop(store);
                 // One at a time: somebody may wait for the first.
-                let made = target.map(|target| (Draft::unnamed(&target, &claim, clock_token), target));
+                let made = wanted.map(|(target, claim)| (Draft::unnamed(&target, &claim, clock_token), target));
                 drop(used);
                 store = self.store.lock();
                 if let Some((draft, target)) = made {
@@ -149,7 +156,14 @@ impl Store {
                 let oldest = self.piles.iter().enumerate().min_by_key(|(_, pile)| pile.last).map_or(0, |(at, _)| at);
                 self.piles.swap_remove(oldest);
             }
-            self.piles.push(Pile { target: target.clone(), drafts: Vec::with_capacity(READY), gone: 0, last: now });
+            let claim = Terms::default().claim;
+            self.piles.push(Pile {
+                target: target.clone(),
+                claim,
+                drafts: Vec::with_capacity(READY),
+                gone: 0,
+                last: now,
+            });
             self.piles.len() - 1
         });
         let pile = &mut self.piles[at];

@@ -10,15 +10,16 @@ use crate::lock::guard::{Guard, is_reclaimed_by_javascript};
 use crate::lock::inspect::read_contents;
 use crate::lock::kept::{self, Kept};
 use crate::lock::post::Post;
-use crate::lock::record::{MAX_LEN, OwnRecord, TOKEN_STRIDE, clock_token, next_token, token_after_release};
+use crate::lock::record::{MAX_LEN, OwnRecord, clock_token, next_token, token_after_release};
 use crate::lock::sidecar::Sidecar;
-use crate::lock::sys::{self, FileId, Meta, OsLock};
-use crate::lock::terms::Terms;
+use crate::lock::sys::{self, FileId, Instant, Meta, OsLock};
+use crate::lock::terms::{LEASE_MIN, Terms};
 use crate::lock::verdict::Cause;
 
 impl Contender {
     /// Puts a new lock file at the path, unless there is one.
     pub(super) fn publish(&mut self, terms: &Terms) -> Result<Option<Sidecar>, LockError> {
+        let begun = Instant::now();
         let published = match self.publish_prepared(terms) {
             Some(published) => published,
             None => self.publish_new(terms).map_err(|error| self.io("create", error))?,
@@ -26,19 +27,11 @@ impl Contender {
         match published {
             Ok(published) => {
                 let mut sidecar = Sidecar::new(self.target.clone(), None, published, terms.keep_file);
-                // The record was written before the lock was ours. Others can have come and gone in between, and no time
-                // is too short for that: the token has to be moved past theirs.
-                let now = SystemTime::now();
-                let gap = clock_token(now).saturating_sub(sidecar.token());
-                if gap >= TOKEN_STRIDE {
-                    // Long enough to have been superseded in, too.
-                    if !sidecar.date_token_anew(now) {
-                        return Ok(None);
-                    }
-                } else {
-                    sidecar.date_token(now);
-                }
-                Ok(Some(sidecar))
+                sidecar.begin(SystemTime::now());
+                // Who supersedes it has watched it for longer than this, and read what stands there now in between: unless
+                // we were frozen since it got its name.
+                let is_certain = begun.elapsed() < LEASE_MIN / 2 || sidecar.is_still_ours();
+                Ok(is_certain.then_some(sidecar))
             }
             Err(draft) => {
                 self.draft = draft.is_traceless().then_some(draft);
@@ -52,7 +45,7 @@ impl Contender {
     fn publish_prepared(&mut self, terms: &Terms) -> Option<Result<Published, Draft>> {
         let spares = &Post::of(self.target.class).spares;
         let mut draft = self.draft.take().or_else(|| spares.take(&self.target))?;
-        let renewed = draft.renew(&terms.claim, |now| token_after_release(self.last_token, now));
+        let renewed = draft.renew(&terms.claim, self.last_token);
         let published = renewed.and_then(|()| draft.publish(&self.target, &terms.claim));
         if published.is_err() {
             spares.forget(&self.target);

@@ -38,15 +38,20 @@ pub enum Pc {
     FillPublished {
         token: u64,
     },
-    /// Its file has its name: see how long that took.
-    Clock,
-    /// Others had the lock: write the later token.
-    Date,
-    /// It took long, perhaps because the process was frozen: take the guard to write the later token.
-    DateGuard,
-    DateLook,
-    DateWrite,
-    DateUnguard,
+    /// Its file has its name, and others may have had the lock since it was filled: write the later token.
+    Begin {
+        slept: bool,
+    },
+    /// The token is written: see how long that took.
+    Elapsed {
+        slept: bool,
+    },
+    /// It took long, perhaps because the process was frozen: take the guard and look.
+    ConfirmGuard,
+    ConfirmLook,
+    ConfirmUnguard {
+        ours: bool,
+    },
     Open,
     Compare {
         lock: OsLock,
@@ -174,12 +179,11 @@ impl Native {
     pub fn owns(&self, ino: Ino) -> bool {
         let believes = matches!(
             self.pc,
-            Pc::Clock
-                | Pc::Date
-                | Pc::DateGuard
-                | Pc::DateLook
-                | Pc::DateWrite
-                | Pc::DateUnguard
+            Pc::Begin { .. }
+                | Pc::Elapsed { .. }
+                | Pc::ConfirmGuard
+                | Pc::ConfirmLook
+                | Pc::ConfirmUnguard { .. }
                 | Pc::AdoptUnguard
                 | Pc::SupersedeClose
                 | Pc::Holding

@@ -70,9 +70,8 @@ fn has_guard(pc: Pc) -> bool {
             | Pc::AdoptFill { .. }
             | Pc::AdoptConfirm
             | Pc::AdoptUnguard
-            | Pc::DateLook
-            | Pc::DateWrite
-            | Pc::DateUnguard
+            | Pc::ConfirmLook
+            | Pc::ConfirmUnguard { .. }
             | Pc::SupersedeCompare { .. }
             | Pc::SupersedeLock { .. }
             | Pc::SupersedeRename { .. }

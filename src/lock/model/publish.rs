@@ -6,7 +6,7 @@ use super::native::{Held, Pc, main_fd};
 use super::rules::Rule;
 use super::world::{Record, World};
 use super::{Clock, Model, Next, stepped};
-use crate::lock::record::{TOKEN_STRIDE, clock_token};
+use crate::lock::record::clock_token;
 
 impl Model {
     /// The next step of a process whose own file is complete.
@@ -16,11 +16,21 @@ impl Model {
         let fd = main_fd(process);
         match native.pc {
             Pc::Link { token } => go("links it to the name", &|next| self.publish(next, process, token)),
-            Pc::Clock => {
+            Pc::Begin { slept } => {
                 for now in self.readings(world) {
-                    go("looks how long that took", &|next| self.date(next, process, now));
+                    go("writes that it has the lock, and the later token", &|next| {
+                        self.begin(next, process, now);
+                        Pc::Elapsed { slept }
+                    });
                 }
             }
+            Pc::Elapsed { slept } => go("looks how long that took", &|next| {
+                if slept {
+                    return Pc::ConfirmGuard;
+                }
+                self.hand_out(next, process);
+                Pc::Holding
+            }),
             Pc::LockPublished { token } => go("locks it", &|next| {
                 let there = next.name.unwrap_or_default();
                 next.try_flock(fd, there);
@@ -35,32 +45,23 @@ impl Model {
                 self.hand_out(next, process);
                 Pc::Holding
             }),
-            Pc::Date => go("writes the later token", &|next| {
-                next.write_token(process);
-                self.hand_out(next, process);
-                Pc::Holding
-            }),
-            Pc::DateGuard => go("takes the guard to write the later token", &|next| {
+            Pc::ConfirmGuard => go("takes the guard to see whether it is still its own", &|next| {
                 let ino = native.held.map_or(usize::MAX, |held| held.ino);
-                if self.keeps_to(Rule::GuardDate) && !next.try_guard(fd, ino) {
+                if self.keeps_to(Rule::GuardConfirmation) && !next.try_guard(fd, ino) {
                     return abandon(next, process);
                 }
-                Pc::DateLook
+                Pc::ConfirmLook
             }),
-            Pc::DateLook => go("looks whether it is still its own", &|next| {
+            Pc::ConfirmLook => go("looks whether it is still its own", &|next| {
                 let lost = native.held.is_none_or(|held| next.name != Some(held.ino));
-                if lost && self.keeps_to(Rule::LookBeforeDate) { abandon(next, process) } else { Pc::DateWrite }
+                Pc::ConfirmUnguard { ours: !lost || !self.keeps_to(Rule::Confirm) }
             }),
-            Pc::DateWrite => go("writes the later token", &|next| {
-                next.write_token(process);
-                if let Some(held) = next.natives[process].held.as_mut() {
-                    held.base = held.written;
+            Pc::ConfirmUnguard { ours } => go("gives the guard back", &|next| {
+                next.unguard(fd, native.held.map_or(usize::MAX, |held| held.ino));
+                if !ours {
+                    return abandon(next, process);
                 }
                 self.hand_out(next, process);
-                Pc::DateUnguard
-            }),
-            Pc::DateUnguard => go("gives the guard back", &|next| {
-                next.unguard(fd, native.held.map_or(usize::MAX, |held| held.ino));
                 Pc::Holding
             }),
             _ => {}
@@ -83,22 +84,18 @@ impl Model {
         let ino = next.create(complete, Some(main_fd(process)));
         next.name = Some(ino);
         next.natives[process].held = Some(Held::new(ino, token));
-        if self.clock == Clock::Ignored { Pc::Holding } else { Pc::Clock }
+        if self.clock == Clock::Ignored { Pc::Holding } else { Pc::Begin { slept: false } }
     }
 
     /// Others may have had the lock between the writing of the record and its naming.
-    fn date(&self, next: &mut World, process: usize, now: SystemTime) -> Pc {
-        let Some(held) = next.natives[process].held.as_mut() else { return Pc::Waiting };
-        let gap = clock_token(now).saturating_sub(held.token);
-        if self.keeps_to(Rule::DateTokens) {
-            held.token += gap;
-            if gap >= TOKEN_STRIDE {
-                return Pc::DateGuard;
-            }
-            return Pc::Date;
+    fn begin(&self, next: &mut World, process: usize, now: SystemTime) {
+        if let Some(held) = next.natives[process].held.as_mut()
+            && self.keeps_to(Rule::DateTokens)
+        {
+            held.token = held.token.max(clock_token(now));
+            held.base = held.token;
         }
-        self.hand_out(next, process);
-        Pc::Holding
+        next.write_token(process);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Time and death, which come to any process at any step.
 
 use super::js::Js;
-use super::native::{Native, leftover_fd, main_fd};
+use super::native::{Native, Pc, leftover_fd, main_fd};
 use super::rules::Rule;
 use super::world::{Record, World};
 use super::{Action, Model, Next};
@@ -82,6 +82,9 @@ impl Model {
             }
             if let Some(held) = native.held.as_mut() {
                 held.watched_by |= watchers(held.ino);
+            }
+            if let Pc::Begin { slept } | Pc::Elapsed { slept } = &mut native.pc {
+                *slept = true;
             }
         }
         for process in natives.clone().filter(|&process| !asleep(process)) {
