@@ -15,7 +15,7 @@ import { Lease } from './lease.mjs'
 import { publish } from './losses.mjs'
 import * as openclaw from './openclaw.mjs'
 import * as rejections from './rejections.mjs'
-import { chain, runWithin } from './scope.mjs'
+import { runWithin, within } from './scope.mjs'
 import { isMainThread } from './thread.mjs'
 import { now, setImmediate } from './timers.mjs'
 
@@ -45,17 +45,32 @@ function turnIsLong() {
   return false
 }
 
-/** The options that are the native part's and given, as it numbers them: the number of each, and its value. */
-function given(options, session) {
-  if (options === undefined || options === null) return undefined
-  if (typeof options !== 'object') throw invalidArgument('options must be an object')
-  const values = session ? sessionOptions(options) : fileOptions(options)
+/** The options that the native part was told last, of the functions for files and of that for sessions. */
+const understood = { file: [], session: [] }
+
+/** Tells the native part its options, unless they are the same as before. */
+function tell(options, session) {
+  if (options !== undefined && options !== null && typeof options !== 'object') {
+    throw invalidArgument('options must be an object')
+  }
+  const values = session ? sessionOptions(options ?? {}) : fileOptions(options ?? {})
+  const kind = session ? 'session' : 'file'
+  if (isSame(values, understood[kind])) return
   const pairs = []
   for (let number = 0; number < values.length; number++) {
     const value = values[number]
     if (value !== undefined && value !== null) pairs.push(number, value)
   }
-  return pairs
+  environment.understand(pairs, session)
+  understood[kind] = values
+}
+
+function isSame(values, others) {
+  for (let number = 0; number < values.length; number++) {
+    // What stands in an object may have changed.
+    if (values[number] !== others[number] || typeof values[number] === 'object') return false
+  }
+  return true
 }
 
 function fileOptions(options) {
@@ -116,9 +131,11 @@ async function acquire(path, options, session, origin) {
   exit.install()
   try {
     const isPrivate = options?.[PRIVATE_DIRECTORIES] === true
-    const values = given(options, session)
+    tell(options, session)
     const request = (asks) =>
-      environment.acquire(path, values, session, chain(), openclaw.mayHold(path), asks, isPrivate)
+      Lease.asked((owner, words) =>
+        environment.acquire(path, session, within(), openclaw.mayHold(path), asks, isPrivate, owner, words),
+      )
     const lease = veto ? await leaseWithLeave(request, options, signal, veto) : leaseIn(request(false), signal)
     // With a signal never at once: it may be aborted right after the call.
     const had = signal || lease instanceof Promise ? await lease : lease
@@ -131,7 +148,7 @@ async function acquire(path, options, session, origin) {
 
 /** The lease that was asked for, or a promise of it. */
 function leaseIn(answered, signal) {
-  if (Array.isArray(answered)) return new Lease(answered)
+  if (answered instanceof Lease) return answered
   if (typeof answered === 'number') return leaseFor(answered, signal)
   throw toError(answered)
 }
@@ -168,8 +185,13 @@ export function acquireFileLockSync(path, options) {
   veto?.(path)
   exit.install()
   const origin = here(acquireFileLockSync)
-  const values = given(options, false)
-  const request = (asks) => leaseIn(environment.acquireSync(path, values, chain(), openclaw.mayHold(path), asks))
+  tell(options, false)
+  const request = (asks) =>
+    leaseIn(
+      Lease.asked((owner, words) =>
+        environment.acquireSync(path, within(), openclaw.mayHold(path), asks, owner, words),
+      ),
+    )
   let lease
   try {
     lease = request(veto !== undefined)

@@ -63,9 +63,13 @@ export function fetch() {
 }
 
 function deliver(letter) {
-  // A lock that was had: the number of the request, and what was granted.
-  if (Array.isArray(letter)) dismiss(letter[0])?.resolve(new Lease(letter[1]))
+  // A lock that was had.
+  if (typeof letter === 'number') dismiss(letter)?.resolve(accepted(letter))
   else tell(letter)
+}
+
+function accepted(id) {
+  return Lease.asked((owner, words) => environment.accept(id, owner, words))
 }
 
 function tell({ id, fault, inspection, swept, reclaimed, contents, loss, leaked, warning }) {

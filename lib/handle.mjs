@@ -2,7 +2,7 @@
 
 import { answer, fetch, fetchIfExpected } from './environment.mjs'
 import { invalidArgument, toError } from './errors.mjs'
-import { lossSignal, publish, stackOf, track, untrack } from './losses.mjs'
+import { isHeard, lossSignal, publish, stackOf, track, untrack } from './losses.mjs'
 
 /** The native lease behind a handle. */
 export let leaseOf
@@ -102,9 +102,11 @@ for (const [symbol, method] of [
 
 /** Releases natively: `null`, or a promise where the file system is one that may hang. */
 export function giveBack(lease) {
+  // Described before: afterwards less is known.
+  const message = isHeard('released') && described(lease)
   const answered = lease.release()
   if (answered !== false) untrack(lease.id)
-  publish('released', () => described(lease))
+  if (message) publish('released', () => message)
   fetchIfExpected()
   if (typeof answered === 'boolean') return null
   if (typeof answered !== 'number') throw toError(answered)

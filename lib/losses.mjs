@@ -70,7 +70,12 @@ export function tellLeak({ lease, lockPath, token, label, heldForMs }) {
 
 /** Tells subscribers, if there are any. Messages are plain: whoever keeps one must not keep a lock. */
 export function publish(event, message) {
-  if (channels[event].hasSubscribers) channels[event].publish(message())
+  if (isHeard(event)) channels[event].publish(message())
+}
+
+/** Whether there are subscribers. */
+export function isHeard(event) {
+  return channels[event].hasSubscribers
 }
 
 export function warn(message, code, acquiredAt) {

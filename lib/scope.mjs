@@ -16,6 +16,12 @@ export function chain() {
   return storage?.getStore() ?? NONE
 }
 
+/** The current call chain, if it is inside any work. */
+export function within() {
+  const scopes = storage?.getStore()
+  return scopes?.length ? scopes : undefined
+}
+
 /** The handles in a chain, outermost first. */
 export function holdsIn(scopes) {
   return scopes.filter((_, index) => index % 2 === 1)

@@ -16,10 +16,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use napi::bindgen_prelude::{Either, Either3, Env, Function, Result, Unknown};
+use napi::bindgen_prelude::{BigUint64ArraySlice, Either, Either3, Env, External, Function, Result, Unknown};
 use napi_derive::napi;
 
-use super::handle::{Granted, Lease};
+use super::handle::Owner;
 use super::mailbox::{Letter, Mail, Mailbox};
 use super::options::{Given, file_terms, session_terms, type_error};
 use super::report::{Fault, HeldReport, js_number};
@@ -28,7 +28,7 @@ use crate::lock::reclaim::{SweepTerms, reclaim_definitely_stale, sweep};
 use crate::lock::registry::{self, unique_id};
 use crate::lock::sys::{self, NewDirectories};
 use crate::lock::terms::{Api, EnvId, OwnPid, Scope};
-use crate::lock::{Acquired, LossReason, Terms, Ticket, acquire, acquire_blocking, endings};
+use crate::lock::{Acquired, Hold, LossReason, Terms, Ticket, acquire, acquire_blocking, endings};
 
 /// Whether this is the thread that the process began with: then it is no worker. `false` where nothing tells.
 #[napi(catch_unwind)]
@@ -45,6 +45,10 @@ pub struct Environment {
     id: EnvId,
     pub(super) mailbox: Arc<Mailbox>,
     waiting: BTreeMap<u64, Arc<Ticket>>,
+    /// Locks that were waited for and had, until JavaScript accepts them: the one of which it was told first is the last.
+    granted: Vec<(u64, Hold)>,
+    /// What the options of the last call come to: of the functions for files, and of that for sessions.
+    terms: [Terms; 2],
 }
 
 #[napi]
@@ -64,42 +68,57 @@ impl Environment {
         let mailbox = Arc::new(Mailbox::new(id, wake));
         registry::observe(id, mailbox.clone());
         env.add_env_cleanup_hook(mailbox.clone(), |mailbox| mailbox.close())?;
-        Ok(Self { id, mailbox, waiting: BTreeMap::new() })
+        let terms = [file_terms(env, None)?, session_terms(env, None)?];
+        Ok(Self { id, mailbox, waiting: BTreeMap::new(), granted: Vec::new(), terms })
     }
 
-    /// Asks for a lock: the lease, why not, or the number under which the mailbox will answer.
-    ///
-    /// `options` are the numbers and values of those that are given; `session` tells `acquireSessionWriteLock` from
-    /// the others; `chain` is the asking call chain: the numbers of lease and hold of each scope, outermost first;
-    /// `own_pid_claimed` whether a JavaScript lock with our own pid may be held here; `asks` whether to report a stale
-    /// lock instead of taking it over; `private_directories` whether only their owner may use directories that are
-    /// created.
+    /// Understands the options of the calls that follow: as a rule they are the same in all of them. `options` are the
+    /// numbers and values of those that are given; `session` tells `acquireSessionWriteLock` from the others.
     ///
     /// # Errors
     ///
-    /// A pending `TypeError` or `RangeError` about the path or an option.
+    /// A pending `TypeError` or `RangeError` about an option: then nothing has changed.
+    #[napi(catch_unwind)]
+    pub fn understand(&mut self, env: Env, options: Given<'_>, session: bool) -> Result<()> {
+        let understood = if session { session_terms(env, options) } else { file_terms(env, options) }?;
+        self.terms[usize::from(session)] = understood;
+        Ok(())
+    }
+
+    /// Asks for a lock: its lock file if it is had, why not, or the number under which the mailbox will answer.
+    ///
+    /// `session` tells `acquireSessionWriteLock` from the others; `chain` is the asking call chain, if there is one: the
+    /// numbers of lease and hold of each scope, outermost first; `own_pid_claimed` whether a JavaScript lock with our own
+    /// pid may be held here; `asks` whether to report a stale lock instead of taking it over; `private_directories`
+    /// whether only their owner may use directories that are created. The lease is put into `owner`, and what else there
+    /// is to know about it into `numbers`, as [`Owner::fill`] says.
+    ///
+    /// # Errors
+    ///
+    /// A pending `TypeError` about the path.
     #[napi(catch_unwind)]
     pub fn acquire(
         &mut self,
         env: Env,
         path: Unknown<'_>,
-        options: Given<'_>,
         session: bool,
-        chain: Vec<f64>,
+        chain: Option<Vec<f64>>,
         own_pid_claimed: bool,
         asks: bool,
         private_directories: bool,
-    ) -> Result<Either3<Granted, Fault, f64>> {
+        owner: &External<Owner>,
+        mut numbers: BigUint64ArraySlice<'_>,
+    ) -> Result<Either3<String, Fault, f64>> {
         let path = path_of(env, path, session)?;
         let new_directories = if private_directories { NewDirectories::Private } else { NewDirectories::Ordinary };
-        let terms = Terms { asks, new_directories, ..self.terms(env, options, session, &chain, own_pid_claimed)? };
+        let terms = Terms { asks, new_directories, ..self.terms(session, chain, own_pid_claimed) };
         let id = unique_id();
         let settle = {
             let mailbox = self.mailbox.clone();
             Box::new(move |settled| mailbox.post(Mail::Settled(id, settled)))
         };
         Ok(match acquire(Path::new(&path), terms, settle) {
-            Ok(Acquired::Now(hold)) => Either3::A(Lease::grant(hold, &self.mailbox)),
+            Ok(Acquired::Now(hold)) => Either3::A(owner.fill(hold, &self.mailbox, words(&mut numbers))),
             Ok(Acquired::Later(ticket)) => {
                 self.waiting.insert(id, ticket);
                 Either3::C(js_number(id))
@@ -118,16 +137,17 @@ impl Environment {
         &self,
         env: Env,
         path: Unknown<'_>,
-        options: Given<'_>,
-        chain: Vec<f64>,
+        chain: Option<Vec<f64>>,
         own_pid_claimed: bool,
         asks: bool,
-    ) -> Result<Either3<Granted, Fault, f64>> {
+        owner: &External<Owner>,
+        mut numbers: BigUint64ArraySlice<'_>,
+    ) -> Result<Either<String, Fault>> {
         let path = path_of(env, path, false)?;
-        let terms = Terms { blocking: true, asks, ..self.terms(env, options, false, &chain, own_pid_claimed)? };
+        let terms = Terms { blocking: true, asks, ..self.terms(false, chain, own_pid_claimed) };
         Ok(match acquire_blocking(Path::new(&path), terms) {
-            Ok(hold) => Either3::A(Lease::grant(hold, &self.mailbox)),
-            Err(error) => Either3::B(Fault::from(&error)),
+            Ok(hold) => Either::A(owner.fill(hold, &self.mailbox, words(&mut numbers))),
+            Err(error) => Either::B(Fault::from(&error)),
         })
     }
 
@@ -137,24 +157,38 @@ impl Environment {
         self.waiting.remove(&number(id)).is_some_and(|ticket| ticket.cancel())
     }
 
-    /// Empties the mailbox. A lock that was had, by far the most frequent letter, is the number of the request with the
-    /// lease; anything else is a `Letter`.
+    /// Puts the lease that was granted for a request into `owner`, as `acquire` does. Nothing when there is none.
     #[napi(catch_unwind)]
-    pub fn fetch(&mut self, env: Env) -> Vec<Either<(f64, Granted), Letter>> {
+    pub fn accept(&mut self, id: f64, owner: &External<Owner>, mut numbers: BigUint64ArraySlice<'_>) -> Option<String> {
+        let at = self.granted.iter().rposition(|(granted, _)| *granted == number(id))?;
+        Some(owner.fill(self.granted.swap_remove(at).1, &self.mailbox, words(&mut numbers)))
+    }
+
+    /// Empties the mailbox. A lock that was had, by far the most frequent letter, is the number of the request; anything
+    /// else is a `Letter`.
+    #[napi(catch_unwind)]
+    pub fn fetch(&mut self, env: Env) -> Vec<Either<f64, Letter>> {
         let mail = self.mailbox.empty();
         if mail.iter().any(|mail| matches!(mail, Mail::Suspected)) {
             collect_garbage(env);
         }
+        let first = self.granted.len();
         let open = |mail| {
             if let Mail::Settled(id, _) = mail {
                 self.waiting.remove(&id);
             }
             match mail {
-                Mail::Settled(id, Ok(hold)) => Some(Either::A((js_number(id), Lease::grant(hold, &self.mailbox)))),
+                Mail::Settled(id, Ok(hold)) => {
+                    self.granted.push((id, hold));
+                    Some(Either::A(js_number(id)))
+                }
                 mail => Letter::new(mail, &self.mailbox).map(Either::B),
             }
         };
-        mail.into_iter().filter_map(open).collect()
+        let letters = mail.into_iter().filter_map(open).collect();
+        // They are accepted in the order of the letters.
+        self.granted[first..].reverse();
+        letters
     }
 
     /// Gives the work of a hold no longer than `grace_ms`; then the lease is taken away, unless other work shares
@@ -263,21 +297,13 @@ impl Environment {
         Ok(js_number(id))
     }
 
-    fn terms(
-        &self,
-        env: Env,
-        options: Given<'_>,
-        session: bool,
-        chain: &[f64],
-        own_pid_claimed: bool,
-    ) -> Result<Terms> {
-        let terms = if session { session_terms(env, options) } else { file_terms(env, options) }?;
-        Ok(Terms {
+    fn terms(&self, session: bool, chain: Option<Vec<f64>>, own_pid_claimed: bool) -> Terms {
+        Terms {
             env: self.id,
-            chain: scopes(chain),
+            chain: scopes(&chain.unwrap_or_default()),
             own_pid: if own_pid_claimed { OwnPid::Claimed } else { OwnPid::Unclaimed },
-            ..terms
-        })
+            ..self.terms[usize::from(session)].clone()
+        }
     }
 }
 
@@ -296,6 +322,12 @@ fn collect_garbage(env: Env) {
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "they were whole when they left")]
 fn number(id: f64) -> u64 {
     id as u64
+}
+
+/// The words of an array that JavaScript made for us.
+fn words<'a>(array: &'a mut BigUint64ArraySlice<'_>) -> &'a mut [u64] {
+    // SAFETY: no JavaScript runs before the call ends that has the array, and its memory is shared with no other thread.
+    unsafe { array.as_mut() }
 }
 
 fn scopes(numbers: &[f64]) -> Vec<Scope> {

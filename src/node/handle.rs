@@ -2,12 +2,17 @@
 //!
 //! It is all that stands between JavaScript and a lock: as long as anything can reach it the lease
 //! is kept, and when nothing can, its finalizer drops the [`Hold`] and the lock is free.
+//!
+//! To make such a value and to have it collected takes as long as two system calls, so it can be used again when its
+//! lease was given back.
 
 #![expect(clippy::must_use_candidate, reason = "JavaScript calls these")]
 
+use std::cell::RefCell;
+use std::path::Path;
 use std::sync::Arc;
 
-use napi::bindgen_prelude::{BigInt, Either, Either3, External, Null, Uint8Array};
+use napi::bindgen_prelude::{Either, Either3, External, Null, Uint8Array};
 use napi_derive::napi;
 use parking_lot::Mutex;
 
@@ -19,16 +24,16 @@ use crate::lock::post::Post;
 use crate::lock::registry::unique_id;
 use crate::lock::sys::{self, FsClass};
 
-/// One handle on a lease. JavaScript has it as an `External`: that is made in half the time of a class instance, and
-/// called in a third.
+/// What JavaScript has a lease by, as an `External`: that is made in half the time of a class instance, and called in a
+/// third. Empty before it is given a lease, and after that was given back.
+#[derive(Default)]
+pub struct Owner(RefCell<Option<Lease>>);
+
+/// One handle on a lease.
 pub struct Lease {
     pub(super) hold: Arc<Hold>,
     pub(super) mailbox: Arc<Mailbox>,
 }
-
-/// A lease as JavaScript gets it: what owns it, the number of the lease (handles that share it have the same), the
-/// number of this handle, and the lock file.
-pub type Granted = (External<Lease>, f64, f64, String);
 
 /// What became of a release.
 enum Released {
@@ -38,51 +43,68 @@ enum Released {
     ByMail(u64),
 }
 
-impl Lease {
-    pub(super) fn grant(hold: Hold, mailbox: &Arc<Mailbox>) -> Granted {
-        let (lease, id) = (hold.lease().clone(), hold.id);
-        let owner = External::new(Self { hold: Arc::new(hold), mailbox: mailbox.clone() });
-        (owner, js_number(lease.id), js_number(id), lease.target.lock_path.to_string_lossy().into_owned())
+impl Owner {
+    /// Gives it a lease; the lock file. `numbers` are filled with what else there is to know: the number of the lease
+    /// (handles that share it have the same), that of this handle (both as JavaScript numbers), and the fencing token.
+    pub(super) fn fill(&self, hold: Hold, mailbox: &Arc<Mailbox>, numbers: &mut [u64]) -> String {
+        let lease = hold.lease().clone();
+        for (place, number) in
+            numbers.iter_mut().zip([js_number(lease.id).to_bits(), js_number(hold.id).to_bits(), lease.token])
+        {
+            *place = number;
+        }
+        *self.0.borrow_mut() = Some(Lease { hold: Arc::new(hold), mailbox: mailbox.clone() });
+        lease.target.lock_path.to_string_lossy().into_owned()
+    }
+
+    /// Its handle, and the mailbox for the answers; `None` when it is empty.
+    pub(super) fn lease(&self) -> Option<(Arc<Hold>, Arc<Mailbox>)> {
+        self.0.borrow().as_ref().map(|lease| (lease.hold.clone(), lease.mailbox.clone()))
+    }
+
+    fn hold(&self) -> Option<Arc<Hold>> {
+        Some(self.lease()?.0)
     }
 }
 
-/// The protected file.
+/// Something that can be given a lease.
 #[napi(catch_unwind)]
-pub fn target_path_of(lease: &External<Lease>) -> String {
-    lease.hold.lease().target.path.to_string_lossy().into_owned()
+pub fn owner() -> External<Owner> {
+    External::new(Owner::default())
 }
 
-/// The fencing token.
+/// The protected file; absent when the owner is empty, as in what follows.
 #[napi(catch_unwind)]
-pub fn token_of(lease: &External<Lease>) -> BigInt {
-    lease.hold.lease().token.into()
+pub fn target_path_of(owner: &External<Owner>) -> Option<String> {
+    Some(owner.hold()?.lease().target.path.to_string_lossy().into_owned())
 }
 
 /// From what state the lock was recovered; absent when it was free.
 #[napi(catch_unwind)]
-pub fn taken_from(lease: &External<Lease>) -> Option<&'static str> {
-    lease.hold.lease().taken_from.map(crate::lock::verdict::Cause::name)
+pub fn taken_from(owner: &External<Owner>) -> Option<&'static str> {
+    owner.hold()?.lease().taken_from.map(crate::lock::verdict::Cause::name)
 }
 
 /// Whether the lease is held, as far as is known without asking the file system.
 #[napi(catch_unwind)]
-pub fn is_held(lease: &External<Lease>) -> bool {
-    lease.hold.is_held()
+pub fn is_held(owner: &External<Owner>) -> bool {
+    owner.hold().is_some_and(|hold| hold.is_held())
 }
 
 /// How the lease was lost, if it was.
 #[napi(catch_unwind)]
-pub fn loss_of(lease: &External<Lease>) -> Option<Fault> {
-    lease.hold.loss().map(|loss| Fault::from(&LockError::from(loss)))
+pub fn loss_of(owner: &External<Owner>) -> Option<Fault> {
+    owner.hold()?.loss().map(|loss| Fault::from(&LockError::from(loss)))
 }
 
-/// Whether the lease is still ours: `null`, or what is wrong. On remote file systems, which may
-/// hang, it goes by the last heartbeat instead of asking.
+/// Whether the lease is still ours: `null`, or what is wrong; that of `lock_path` was given back when the owner is empty.
+/// On remote file systems, which may hang, it goes by the last heartbeat instead of asking.
 #[napi(catch_unwind)]
-pub fn check(lease: &External<Lease>) -> Either<Null, Fault> {
-    let checked = match lease.hold.lease().target.class {
-        FsClass::Local => lease.hold.check(),
-        FsClass::Remote { .. } => lease.hold.believe(),
+pub fn check(owner: &External<Owner>, lock_path: String) -> Either<Null, Fault> {
+    let checked = match owner.hold() {
+        None => Err(LockError::Released { lock_path: Path::new(&lock_path).into() }),
+        Some(hold) if hold.lease().target.class == FsClass::Local => hold.check(),
+        Some(hold) => hold.believe(),
     };
     match checked {
         Ok(()) => Either::A(Null),
@@ -91,13 +113,15 @@ pub fn check(lease: &External<Lease>) -> Either<Null, Fault> {
 }
 
 /// Releases this handle: whether that ended the lease (others may share it, or it was lost), a fault, or the
-/// number under which the mailbox will answer.
+/// number under which the mailbox will answer. Nothing when it ended the lease and nothing is left to be known about it:
+/// the owner is empty then.
 #[napi(catch_unwind)]
-pub fn release(lease: &External<Lease>) -> Either3<bool, Fault, f64> {
+pub fn release(owner: &External<Owner>) -> Option<Either3<bool, Fault, f64>> {
+    let (hold, mailbox) = owner.lease()?;
     let state = Arc::new(Mutex::new(Released::NotYet));
     let done = {
         let state = state.clone();
-        let mailbox = lease.mailbox.clone();
+        let mailbox = mailbox.clone();
         move |result| {
             let mut state = state.lock();
             if let Released::ByMail(id) = *state {
@@ -107,26 +131,32 @@ pub fn release(lease: &External<Lease>) -> Either3<bool, Fault, f64> {
             }
         }
     };
-    lease.mailbox.quietly(|| lease.hold.release(done));
+    mailbox.quietly(|| hold.release(done));
     let mut state = state.lock();
-    match std::mem::replace(&mut *state, Released::NotYet) {
-        Released::Done(Ok(())) => Either3::A(lease.hold.lease().is_released()),
+    Some(match std::mem::replace(&mut *state, Released::NotYet) {
+        Released::Done(Ok(())) => {
+            let ended = hold.lease().is_released();
+            if ended && hold.lease().taken_from.is_none() {
+                owner.0.take();
+                return None;
+            }
+            Either3::A(ended)
+        }
         Released::Done(Err(error)) => Either3::B(Fault::from(&error)),
         Released::NotYet | Released::ByMail(_) => {
             let id = unique_id();
             *state = Released::ByMail(id);
             Either3::C(js_number(id))
         }
-    }
+    })
 }
 
 /// Appends to the protected file, after making sure that the lock is still ours. The mailbox
 /// answers under the number returned. Appends of one file system are done in order.
 #[napi(catch_unwind)]
-pub fn append(lease: &External<Lease>, data: Either<String, Uint8Array>) -> f64 {
+pub fn append(owner: &External<Owner>, data: Either<String, Uint8Array>) -> Option<f64> {
     let id = unique_id();
-    let hold = lease.hold.clone();
-    let mailbox = lease.mailbox.clone();
+    let (hold, mailbox) = owner.lease()?;
     let bytes = match data {
         Either::A(text) => text.into_bytes(),
         Either::B(bytes) => bytes.to_vec(),
@@ -138,7 +168,7 @@ pub fn append(lease: &External<Lease>, data: Either<String, Uint8Array>) -> f64 
         drop(hold);
         mailbox.post(Mail::Done(id, appended));
     });
-    js_number(id)
+    Some(js_number(id))
 }
 
 impl Drop for Lease {

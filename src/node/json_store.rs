@@ -13,7 +13,7 @@ use napi::bindgen_prelude::{Buffer, Either, Either3, External, Null};
 use napi_derive::napi;
 
 use super::environment::Environment;
-use super::handle::Lease;
+use super::handle::Owner;
 use super::mailbox::{Mail, Mailbox};
 use super::report::{Fault, js_number};
 use crate::json_store::errand::{self, Purpose};
@@ -65,19 +65,21 @@ impl Environment {
 
 /// Replaces a file if the lease is held immediately before; the mailbox answers under the number returned.
 #[napi(catch_unwind)]
-pub fn write_file_under(lease: &External<Lease>, path: String, text: String, durable: bool) -> f64 {
-    start(&lease.mailbox, &path, text, durability(durable), Some(lease.hold.clone()))
+pub fn write_file_under(owner: &External<Owner>, path: String, text: String, durable: bool) -> Option<f64> {
+    let (hold, mailbox) = owner.lease()?;
+    Some(start(&mailbox, &path, text, durability(durable), Some(hold)))
 }
 
 /// As `write_file_under`, on this thread: null, or a fault.
 #[napi(catch_unwind)]
 pub fn write_file_sync_under(
-    lease: &External<Lease>,
+    owner: &External<Owner>,
     path: String,
     text: String,
     durable: bool,
-) -> Either<Null, Fault> {
-    finish(&path, &text, durability(durable), Some(&lease.hold))
+) -> Option<Either<Null, Fault>> {
+    let (hold, _) = owner.lease()?;
+    Some(finish(&path, &text, durability(durable), Some(&hold)))
 }
 
 fn links(follow: bool) -> Links {
