@@ -25,6 +25,10 @@ const leaks = {
   'a handle that was dropped': async ({ leasehold, path }) => {
     await leasehold.acquireFileLock(path)
   },
+  'a handle that was dropped after others were released': async ({ leasehold, path }) => {
+    for (let count = 0; count < 100; count++) await (await leasehold.acquireFileLock(path)).release()
+    await leasehold.acquireFileLock(path)
+  },
   'a destructured release that was dropped': async ({ leasehold, path }) => {
     const { release } = await leasehold.acquireSessionWriteLock({ sessionFile: path })
     void release

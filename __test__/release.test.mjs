@@ -1,7 +1,7 @@
 // A lock is released once, by whom it belongs to, however its holder ends.
 
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, unlinkSync } from 'node:fs'
+import { existsSync, readdirSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
@@ -78,6 +78,41 @@ test('a late release does not touch a successor of the same process', async (t) 
   await second.release()
   third.assertHeld()
   await third.release()
+})
+
+test('a handle that was released tells nothing of those that followed', async (t) => {
+  const path = join(scratch(t), 'file')
+  const first = await leasehold.acquireFileLock(path)
+  const { token } = first
+  await first.release()
+  const next = await leasehold.acquireFileLock(path)
+  assert.ok(next.token > token)
+  assert.equal(first.token, token)
+  assert.equal(first.held, false)
+  assert.equal(first.recoveredFrom ?? undefined, undefined)
+  const isReleased = { code: 'file_lock_released', lockPath: first.lockPath }
+  assert.throws(() => first.assertHeld(), isReleased)
+  await assert.rejects(first.appendFile('x'), isReleased)
+  await assert.rejects(leasehold.writeJsonFileAtomically(path, {}, { lock: first }), isReleased)
+  assert.equal(existsSync(path), false)
+  first.releaseSync()
+  assert.equal(first.signal.aborted, false)
+  next.assertHeld()
+  leasehold.releaseAllLocksSync()
+  assert.equal(first.signal.aborted, false)
+  assert.equal(next.signal.aborted, true)
+  assert.throws(() => first.assertHeld(), isReleased)
+  await next.release()
+})
+
+test('a handle tells after its release, too, from what its lock was recovered', async (t) => {
+  const path = join(scratch(t), 'file')
+  writeFileSync(`${path}.lock`, JSON.stringify({ pid: 4_194_305, createdAt: new Date(0).toISOString() }))
+  const lock = await leasehold.acquireFileLock(path)
+  const { recoveredFrom } = lock
+  assert.equal(typeof recoveredFrom, 'string')
+  await lock.release()
+  assert.equal(lock.recoveredFrom, recoveredFrom)
 })
 
 test('the release of a lock that was taken away does not touch a successor', async (t) => {
