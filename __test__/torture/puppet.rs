@@ -27,6 +27,7 @@ mod unix {
 
     use leasehold::json_store::{self, Durability, StoreError};
     use leasehold::lock::contender::{Contender, Look};
+    use leasehold::lock::record::Claim;
     use leasehold::lock::registry::{self, Observer};
     use leasehold::lock::sidecar::Sidecar;
     use leasehold::lock::verdict::Cause;
@@ -72,7 +73,8 @@ mod unix {
             let mut terms = Terms { keep_file: self.keep_file, ..Terms::default() };
             terms.timeout = self.timeout_ms.map(Duration::from_millis).or(terms.timeout);
             terms.stale = self.stale_ms.map_or(terms.stale, Duration::from_millis);
-            terms.claim.lease = self.lease_ms.map_or(terms.claim.lease, Duration::from_millis);
+            let lease = self.lease_ms.map_or(terms.claim.lease, Duration::from_millis);
+            terms.claim = Claim { lease, ..(*terms.claim).clone() }.into();
             terms
         }
     }

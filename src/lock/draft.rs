@@ -12,6 +12,7 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -89,7 +90,7 @@ pub struct Published {
 impl Draft {
     /// Prepares a lock file for `target` that says `claim` and the token that `token` makes of the time
     /// when it is written.
-    pub fn new(target: &Target, claim: &Claim, token: impl Fn(SystemTime) -> u64) -> io::Result<Self> {
+    pub fn new(target: &Target, claim: &Arc<Claim>, token: impl Fn(SystemTime) -> u64) -> io::Result<Self> {
         match Self::unnamed(target, claim, &token) {
             Err(error) if sys::is_unsupported(&error) => Self::named(target, claim, token),
             draft => draft,
@@ -97,12 +98,12 @@ impl Draft {
     }
 
     /// Prepares one without a name: it leaves nothing behind if we are killed.
-    pub fn unnamed(target: &Target, claim: &Claim, token: impl Fn(SystemTime) -> u64) -> io::Result<Self> {
+    pub fn unnamed(target: &Target, claim: &Arc<Claim>, token: impl Fn(SystemTime) -> u64) -> io::Result<Self> {
         Self::fill(sys::create_unnamed(target.directory())?, Name::Unnamed, claim, token)
     }
 
     /// Prepares one under a private name, for `replace` or where unnamed files are unknown.
-    pub fn named(target: &Target, claim: &Claim, token: impl Fn(SystemTime) -> u64) -> io::Result<Self> {
+    pub fn named(target: &Target, claim: &Arc<Claim>, token: impl Fn(SystemTime) -> u64) -> io::Result<Self> {
         sweep(target);
         let temporary = temporary_name(target);
         let file = sys::create_new(&temporary)?;
@@ -110,7 +111,7 @@ impl Draft {
         Self::fill(file, name, claim, token)
     }
 
-    fn fill(file: File, name: Name, claim: &Claim, token: impl Fn(SystemTime) -> u64) -> io::Result<Self> {
+    fn fill(file: File, name: Name, claim: &Arc<Claim>, token: impl Fn(SystemTime) -> u64) -> io::Result<Self> {
         let os_lock = sys::try_lock(&file)? == OsLock::Acquired;
         let now = SystemTime::now();
         let record = OwnRecord::new(claim, token(now), os_lock, now);
@@ -128,7 +129,7 @@ impl Draft {
 
     /// Makes a draft that was made before say what holds now, but for its dates and its token where they will do until
     /// the lock is had: they are written once more then. (No more than that: who reads meanwhile may see half of it.)
-    pub fn renew(&mut self, claim: &Claim, last_token: u64) -> io::Result<()> {
+    pub fn renew(&mut self, claim: &Arc<Claim>, last_token: u64) -> io::Result<()> {
         if self.written.elapsed() < FRESH && self.record.token > last_token && self.record.claim == *claim {
             return Ok(());
         }
@@ -144,7 +145,7 @@ impl Draft {
     }
 
     /// Gives the draft its public name. When the name is taken, `Err` holds the draft.
-    pub fn publish(self, target: &Target, claim: &Claim) -> io::Result<Result<Published, Self>> {
+    pub fn publish(self, target: &Target, claim: &Arc<Claim>) -> io::Result<Result<Published, Self>> {
         let linked = match &self.name {
             Name::Unnamed => sys::link_unnamed(&self.file, &target.lock_path),
             Name::Temporary(temporary) => sys::rename_noreplace(&temporary.path, &target.lock_path),
@@ -166,7 +167,7 @@ impl Draft {
     ///
     /// A file system that goes by names (FUSE) may hold the two names for two files, each with a lock of
     /// its own. So the record says that no lock backs it, until the one of the public name is had.
-    fn publish_linked(mut self, target: &Target, claim: &Claim) -> io::Result<Result<Published, Self>> {
+    fn publish_linked(mut self, target: &Target, claim: &Arc<Claim>) -> io::Result<Result<Published, Self>> {
         let Name::Temporary(temporary) = &self.name else { return Ok(Err(self)) };
         let temporary = temporary.path.clone();
         self.record.os_lock = false;
@@ -183,7 +184,7 @@ impl Draft {
         }
     }
 
-    fn publish_in_place(self, target: &Target, claim: &Claim) -> io::Result<Result<Published, Self>> {
+    fn publish_in_place(self, target: &Target, claim: &Arc<Claim>) -> io::Result<Result<Published, Self>> {
         let file = match sys::create_new(&target.lock_path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(Err(self)),
@@ -308,7 +309,7 @@ mod tests {
     use super::*;
     use crate::lock::Terms;
 
-    type Make = fn(&Target, &Claim, u64) -> io::Result<Draft>;
+    type Make = fn(&Target, &Arc<Claim>, u64) -> io::Result<Draft>;
 
     #[test]
     fn every_way_of_publishing_shows_a_complete_file_or_none() {

@@ -9,6 +9,7 @@ use super::error::LockError;
 use super::identity::Identity;
 use super::inspect::{Owner, Place};
 use super::loss::{Loss, LossReason};
+use super::record::Claim;
 use super::registry;
 use super::sidecar::{Leftover, Sidecar};
 use super::sync::{AtomicBool, Mutex};
@@ -30,10 +31,8 @@ pub struct Lease {
     pub api: Api,
     /// With whom it may be shared.
     pub sharing: Sharing,
-    /// What the caller named the work.
-    pub label: Option<String>,
-    /// The longest it may be held.
-    pub max_hold: Option<Duration>,
+    /// What the caller said about it.
+    pub claim: Arc<Claim>,
     /// When it began, on the monotonic clock.
     pub began: Instant,
     /// When it began, on the wall clock.
@@ -111,8 +110,7 @@ impl Lease {
             token: sidecar.token(),
             api: terms.api,
             sharing: terms.sharing.clone(),
-            label: terms.claim.label.clone(),
-            max_hold: terms.claim.max_hold,
+            claim: terms.claim.clone(),
             began,
             began_at: SystemTime::now(),
             taken_from,
@@ -245,7 +243,7 @@ impl Lease {
             lease: self.id,
             lock_path: self.target.lock_path.clone(),
             token: self.token,
-            label: self.label.clone(),
+            label: self.claim.label.clone(),
             held_for: self.began.elapsed(),
             reason,
         })
@@ -329,7 +327,7 @@ impl Lease {
             since: Some(self.began_at),
             age: Some(self.began.elapsed()),
             native: true,
-            label: self.label.clone(),
+            label: self.claim.label.clone(),
             host: Some(us.host.to_string()),
             token: Some(self.token),
         }

@@ -114,7 +114,7 @@ mod decimal {
     }
 }
 
-/// What the owner says about its lease when it writes a record.
+/// What the owner says about its lease when it writes a record. As a rule many leases share it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
     /// The lease without a beat.
@@ -138,13 +138,13 @@ pub struct OwnRecord {
     /// When the lock was acquired.
     pub acquired_at: SystemTime,
     /// What the owner says about its lease.
-    pub claim: Claim,
+    pub claim: Arc<Claim>,
 }
 
 impl OwnRecord {
     /// A record that says "this process, from now on".
     #[must_use]
-    pub fn new(claim: &Claim, token: u64, os_lock: bool, now: SystemTime) -> Self {
+    pub fn new(claim: &Arc<Claim>, token: u64, os_lock: bool, now: SystemTime) -> Self {
         Self { token, held: true, os_lock, acquired_at: now, claim: claim.clone() }
     }
 
@@ -315,11 +315,11 @@ mod tests {
     use super::*;
 
     fn record(label: Option<&str>) -> NativeRecord {
-        let claim = Claim {
+        let claim = Arc::new(Claim {
             lease: Duration::from_secs(30),
             max_hold: Some(Duration::from_mins(5)),
             label: label.map(ToOwned::to_owned),
-        };
+        });
         OwnRecord::new(&claim, 7, true, SystemTime::now()).renewed_at(SystemTime::now())
     }
 

@@ -149,7 +149,7 @@ impl Sidecar {
 
     /// Passes the file to another task of this process, with the next token. The record follows with
     /// the next beat: an adopter's token exceeds whatever was handed out on the one that stands there.
-    pub fn hand_over(&mut self, claim: &Claim, keep: bool) {
+    pub fn hand_over(&mut self, claim: &Arc<Claim>, keep: bool) {
         self.record = OwnRecord::new(claim, self.token() + 1, self.has_os_lock(), SystemTime::now());
         self.keep = keep;
         self.unwritten = true;

@@ -57,7 +57,7 @@ struct Pile {
     /// Any lock in it.
     target: Arc<Target>,
     /// What the last one said about its lease: the next one is likely to say the same.
-    claim: Claim,
+    claim: Arc<Claim>,
     drafts: Vec<Draft>,
     /// How many locks came and went, one soon after the other.
     gone: u32,
@@ -86,7 +86,7 @@ impl Spares {
 
     /// The lock of `target` has come and gone, and nobody waited for it. Closes its file, which has lost its name: soon,
     /// or at once where there is no room.
-    pub(super) fn put_away(&'static self, target: &Arc<Target>, claim: &Claim, file: File) {
+    pub(super) fn put_away(&'static self, target: &Arc<Target>, claim: &Arc<Claim>, file: File) {
         if target.class != FsClass::Local || !sys::UNNAMED_FILES {
             return;
         }

@@ -94,7 +94,7 @@ pub struct Terms {
     /// Who may use directories that are created for the lock.
     pub new_directories: NewDirectories,
     /// What the record says about the lease.
-    pub claim: Claim,
+    pub claim: Arc<Claim>,
 }
 
 /// What is known about a JS record that carries this process's own pid.
@@ -130,7 +130,7 @@ impl Default for Terms {
             blocking: false,
             keep_file: false,
             new_directories: NewDirectories::default(),
-            claim: Claim { lease: LEASE_DEFAULT, max_hold: Some(MAX_HOLD_DEFAULT), label: None },
+            claim: Claim { lease: LEASE_DEFAULT, max_hold: Some(MAX_HOLD_DEFAULT), label: None }.into(),
         }
     }
 }

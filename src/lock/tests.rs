@@ -40,7 +40,7 @@ fn at_once() -> Terms {
 
 /// A native peer's lock file with the shortest lease, and its descriptor while it holds the lock.
 fn stranger(lock_path: &Path, token: u64) -> File {
-    let claim = Claim { lease: LEASE_MIN, max_hold: None, label: Some("stranger".into()) };
+    let claim = Claim { lease: LEASE_MIN, max_hold: None, label: Some("stranger".into()) }.into();
     let record = OwnRecord::new(&claim, token, true, SystemTime::now()).renewed_at(SystemTime::now());
     fs::write(lock_path, record.render(0)).unwrap();
     let file = sys::open_lock_file(lock_path).unwrap();
@@ -110,7 +110,10 @@ fn tasks_follow_each_other_in_order_with_growing_tokens() {
 #[test]
 fn a_timeout_says_who_was_in_the_way() {
     let place = place();
-    let holder = Terms { claim: Claim { label: Some("importer".into()), ..Terms::default().claim }, ..patient() };
+    let holder = Terms {
+        claim: Claim { label: Some("importer".into()), ..(*Terms::default().claim).clone() }.into(),
+        ..patient()
+    };
     let _held = acquire_blocking(&place.path, holder).unwrap();
     let error = acquire_blocking(&place.path, at_once()).err().unwrap();
     let text = error.to_string();
@@ -317,7 +320,7 @@ fn shared_leases_end_with_their_last_handle() {
 #[test]
 fn the_watchdog_takes_a_lease_that_is_held_too_long() {
     let place = place();
-    let claim = Claim { max_hold: Some(Duration::from_millis(50)), ..Terms::default().claim };
+    let claim = Claim { max_hold: Some(Duration::from_millis(50)), ..(*Terms::default().claim).clone() }.into();
     let stuck = acquire_blocking(&place.path, Terms { claim, ..patient() }).unwrap();
     let next = acquire_blocking(&place.path, patient()).unwrap();
     assert_eq!(stuck.loss().map(|loss| loss.reason), Some(LossReason::MaxHold));

@@ -6,7 +6,11 @@
 //! To make such a value and to have it collected takes as long as two system calls, so it can be used again when its
 //! lease was given back.
 
-#![expect(clippy::must_use_candidate, reason = "JavaScript calls these")]
+#![expect(
+    clippy::must_use_candidate,
+    clippy::needless_pass_by_value,
+    reason = "JavaScript calls these, and napi hands it values"
+)]
 
 use std::cell::RefCell;
 use std::path::Path;

@@ -98,7 +98,7 @@ pub fn session_terms(env: Env, options: Given<'_>) -> Result<Terms> {
     let stale = finite("staleMs")?.unwrap_or(defaults.stale);
     let max_hold = finite("maxHoldMs")?.unwrap_or(MAX_HOLD_DEFAULT);
     let sharing = if fields.flag("allowReentrant")?.unwrap_or(true) { Sharing::Process } else { Sharing::Nobody };
-    let claim = Claim { max_hold: Some(max_hold), lease: lease(&fields)?, label: label(&fields)? };
+    let claim = Claim { max_hold: Some(max_hold), lease: lease(&fields)?, label: label(&fields)? }.into();
     Ok(Terms { timeout, stale, sharing, claim, ..defaults })
 }
 
@@ -109,7 +109,7 @@ fn common(fields: &Fields<'_>, defaults: Terms) -> Result<Terms> {
     };
     Ok(Terms {
         keep_file: fields.flag("keepLockFile")?.unwrap_or(false),
-        claim: Claim { lease: lease(fields)?, max_hold, label: label(fields)? },
+        claim: Claim { lease: lease(fields)?, max_hold, label: label(fields)? }.into(),
         ..defaults
     })
 }

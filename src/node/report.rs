@@ -216,8 +216,8 @@ impl HeldReport {
             token: lease.token.into(),
             since: iso(lease.began_at),
             held_for_ms: millis(lease.began.elapsed()),
-            max_hold_ms: lease.max_hold.map(millis),
-            label: lease.label.clone(),
+            max_hold_ms: lease.claim.max_hold.map(millis),
+            label: lease.claim.label.clone(),
             handles: lease.handles().try_into().unwrap_or(u32::MAX),
             in_this_thread: lease.envs().contains(&env),
             kind: match lease.api {

@@ -117,7 +117,7 @@ fn decide(facts: &Facts) -> Verdict {
             Contents::Js(JsRecord { pid, created_at: Some(changed), start: None, created_text: None })
         }
         Record::Native { owner, held, .. } => {
-            let claim = Claim { lease: LEASE_DEFAULT, max_hold: None, label: None };
+            let claim = Claim { lease: LEASE_DEFAULT, max_hold: None, label: None }.into();
             let pid = if owner.is_some() { LIVING } else { DEAD };
             let mut record = NativeRecord::new(&identity(pid), &OwnRecord::new(&claim, 1, true, changed), changed);
             record.leasehold.held = held;

@@ -69,7 +69,7 @@ fn a_lease_is_not_held_for_longer_than_it_may_be() {
         let told = Told::of(0);
         let max_hold = Duration::from_millis(1500);
         let terms = alone(0);
-        let claim = Claim { max_hold: Some(max_hold), ..terms.claim.clone() };
+        let claim = Claim { max_hold: Some(max_hold), ..(*terms.claim).clone() }.into();
         let holder = place.ask(Terms { claim, api: Api::Session, ..terms }).had();
         let waiter = place.spawn(|place| place.use_and_release(place.ask(alone(1)).had()));
         if roll(2) == 0 {

@@ -336,7 +336,7 @@ impl Asked {
 
 /// Terms on which a lock is not shared, nor taken away for having been held too long.
 pub fn alone(env: EnvId) -> Terms {
-    let claim = Claim { max_hold: None, label: None, lease: Duration::from_hours(1) };
+    let claim = Claim { max_hold: None, label: None, lease: Duration::from_hours(1) }.into();
     Terms { timeout: None, env, claim, ..Terms::default() }
 }
 
