@@ -124,12 +124,13 @@ impl Spares {
         loop {
             let wanting = store.piles.iter().find(|pile| pile.wants_drafts());
             let wanted = wanting.map(|pile| (pile.target.clone(), pile.claim.clone()));
-            let used = std::mem::take(&mut store.used);
-            if wanted.is_some() || !used.is_empty() {
+            let used = store.used.pop();
+            if wanted.is_some() || used.is_some() {
                 drop(store);
-                // One at a time: somebody may wait for the first.
-                let made = wanted.map(|(target, claim)| (Draft::unnamed(&target, &claim, clock_token), target));
+                // In turns, so that few files are free at any time: ext4 without a journal lets those rest for minutes, and
+                // looks at each of them whenever it makes one.
                 drop(used);
+                let made = wanted.map(|(target, claim)| (Draft::unnamed(&target, &claim, clock_token), target));
                 store = self.store.lock();
                 if let Some((draft, target)) = made {
                     store.add(&target, draft.ok());
