@@ -1,10 +1,10 @@
 // Whoever gets a lock later has a larger fencing token, also where the lock file was gone in between.
 
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { existsSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { child, leasehold, scratch } from './support/index.mjs'
+import { child, leasehold, scratch, until } from './support/index.mjs'
 import { patience } from './support/platform.mjs'
 import { tamper, whyNoTampering } from './support/tamper.mjs'
 
@@ -40,6 +40,38 @@ test('a process that is held up between writing its record and giving it its nam
   }
   assert.ok(before > 0n)
   assert.ok(later > before, `${later} after ${before}`)
+})
+
+test('a process that is held up between naming its lock file and writing its token', { skip }, async (t) => {
+  const path = join(scratch(t), 'file')
+  const slow = child(
+    t,
+    async ({ leasehold, send, begin, args: { path } }) => {
+      await begin()
+      send({ started: true })
+      const lock = await leasehold.acquireFileLock(path, { timeoutMs: 60_000, leaseMs: 200 })
+      send({ token: lock.token })
+      await lock.release()
+    },
+    { args: { path } },
+  )
+  await slow.next('ready')
+  await tamper(t, slow.pid, ['linkat:delay_exit=3s:when=1'])
+  slow.send({ start: true })
+  await slow.next('started')
+  let later
+  const told = slow.next('token').then(({ token }) => (later = BigInt(token)))
+  await until(() => existsSync(`${path}.lock`))
+  const lock = await leasehold.acquireFileLock(path, { timeoutMs: 60_000 })
+  assert.equal(lock.recoveredFrom, 'lease-expired')
+  // It has found out that it lost the lock before it had it, and waits.
+  const isMarked = ({ atimeMs, mtimeMs }) => atimeMs > mtimeMs
+  await until(() => isMarked(statSync(lock.lockPath)) || later !== undefined)
+  assert.equal(later, undefined)
+  lock.assertHeld()
+  await lock.release()
+  await told
+  assert.ok(later > lock.token, `${later} after ${lock.token}`)
 })
 
 test('processes that come and go as fast as they can', async (t) => {
