@@ -21,7 +21,7 @@ for each in apt-get dpkg; do
   command -v "$each" >/dev/null || fail "needs the std of $target (rustup target add $target), or $each to build it"
 done
 version=$(rustc --version | cut -d' ' -f2)
-toolchain=$dir/$version
+toolchain=$dir/$version-bitcode
 if [ ! -d "$toolchain/lib/rustlib/src/rust" ]; then
   step "fetching the source of Rust $version"
   mkdir -p "$dir/debian"
@@ -40,7 +40,9 @@ if [ ! -d "$toolchain/lib/rustlib/$target/lib" ]; then
   mkdir "$scratch/src"
   : >"$scratch/src/lib.rs"
   printf '[package]\nname = "std-builder"\nversion = "0.1.0"\nedition = "2021"\n' >"$scratch/Cargo.toml"
-  (cd "$scratch" && RUSTC=$toolchain/bin/rustc RUSTC_BOOTSTRAP=1 "$toolchain/bin/cargo" build --quiet --release \
+  # With bitcode, as the std that Rust comes with: the addon is optimised as a whole.
+  (cd "$scratch" && RUSTC=$toolchain/bin/rustc RUSTC_BOOTSTRAP=1 RUSTFLAGS='-C embed-bitcode=yes' \
+    "$toolchain/bin/cargo" build --quiet --release \
     -Zbuild-std=std,panic_unwind,panic_abort,test,proc_macro --target "$target" --target-dir "$scratch/target") >&2
   rm -f "$scratch/target/$target/release/deps/"libstd_builder-*
   mkdir -p "$toolchain/lib/rustlib/$target/lib.new"
