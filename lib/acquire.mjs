@@ -45,15 +45,19 @@ function turnIsLong() {
   return false
 }
 
-/** The options that the native part was told last, of the functions for files and of that for sessions. */
+/** What the native part was told last, for the functions for files and for that for sessions. */
 const understood = { file: [], session: [] }
 
-/** Tells the native part its options, unless they are the same as before. */
-function tell(options, session) {
+/** The options that are the native part's, as it numbers them. */
+function valuesOf(options, session) {
   if (options !== undefined && options !== null && typeof options !== 'object') {
     throw invalidArgument('options must be an object')
   }
-  const values = session ? sessionOptions(options ?? {}) : fileOptions(options ?? {})
+  return session ? sessionOptions(options ?? {}) : fileOptions(options ?? {})
+}
+
+/** Tells the native part the options of the call that follows, unless they are those of the last one. */
+function tell(values, session) {
   const kind = session ? 'session' : 'file'
   if (isSame(values, understood[kind])) return
   const pairs = []
@@ -131,11 +135,13 @@ async function acquire(path, options, session, origin) {
   exit.install()
   try {
     const isPrivate = options?.[PRIVATE_DIRECTORIES] === true
-    tell(options, session)
-    const request = (asks) =>
-      Lease.asked((owner, words) =>
+    const values = valuesOf(options, session)
+    const request = (asks) => {
+      tell(values, session)
+      return Lease.asked((owner, words) =>
         environment.acquire(path, session, within(), openclaw.mayHold(path), asks, isPrivate, owner, words),
       )
+    }
     const lease = veto ? await leaseWithLeave(request, options, signal, veto) : leaseIn(request(false), signal)
     // With a signal never at once: it may be aborted right after the call.
     const had = signal || lease instanceof Promise ? await lease : lease
@@ -185,13 +191,15 @@ export function acquireFileLockSync(path, options) {
   veto?.(path)
   exit.install()
   const origin = here(acquireFileLockSync)
-  tell(options, false)
-  const request = (asks) =>
-    leaseIn(
+  const values = valuesOf(options, false)
+  const request = (asks) => {
+    tell(values, false)
+    return leaseIn(
       Lease.asked((owner, words) =>
         environment.acquireSync(path, within(), openclaw.mayHold(path), asks, owner, words),
       ),
     )
+  }
   let lease
   try {
     lease = request(veto !== undefined)

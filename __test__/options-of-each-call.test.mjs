@@ -1,0 +1,76 @@
+// Each call goes by its own options, whatever the one before it was given: they are told to the native part only when
+// they change.
+
+import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { leasehold, scratch } from './support/index.mjs'
+
+const { acquireFileLock, acquireFileLockSync, acquireSessionWriteLock } = leasehold
+const recordOf = ({ lockPath }) => JSON.parse(readFileSync(lockPath, 'utf8')).leasehold
+
+const ways = {
+  acquireFileLock,
+  acquireFileLockSync: async (path, options) => acquireFileLockSync(path, options),
+  acquireSessionWriteLock: (path, options) => acquireSessionWriteLock({ sessionFile: path, ...options }),
+}
+
+for (const [name, way] of Object.entries(ways)) {
+  test(`${name} after calls with other options, wrong ones and none`, async (t) => {
+    const directory = scratch(t)
+    const asked = [
+      { label: 'one', leaseMs: 400 },
+      { label: 'two', leaseMs: 400 },
+      { label: 'two', leaseMs: 400 },
+      { label: 'two', leaseMs: '400' },
+      undefined,
+      { label: 'two', leaseMs: 400, maxHoldMs: 60_000 },
+      { maxHoldMs: 60_000 },
+    ]
+    for (const [number, options] of asked.entries()) {
+      const acquiring = way(join(directory, `file-${number}`), options)
+      if (typeof options?.leaseMs === 'string') {
+        await assert.rejects(acquiring, TypeError)
+        continue
+      }
+      const lock = await acquiring
+      const { label, leaseMs, maxHoldMs } = recordOf(lock)
+      const expected = { leaseMs: 30_000, maxHoldMs: 300_000, label: undefined, ...options }
+      assert.deepEqual({ leaseMs, maxHoldMs, label }, expected)
+      await lock.release()
+    }
+  })
+}
+
+test('a change inside an option counts', async (t) => {
+  const path = join(scratch(t), 'file')
+  const holder = await acquireFileLock(path)
+  const retries = { retries: 0 }
+  await assert.rejects(acquireFileLock(path, { retries }), { code: 'file_lock_timeout' })
+  Object.assign(retries, { retries: 1, minTimeout: 60_000, maxTimeout: 60_000 })
+  const waiting = acquireFileLock(path, { retries })
+  await holder.release()
+  await (await waiting).release()
+})
+
+test('functions for files and for sessions do not share them', async (t) => {
+  const directory = scratch(t)
+  const file = await acquireFileLock(join(directory, 'file'), { label: 'file' })
+  const session = await acquireSessionWriteLock({ sessionFile: join(directory, 'session') })
+  const other = await acquireFileLock(join(directory, 'other'), { label: 'file' })
+  assert.deepEqual([file, session, other].map((lock) => recordOf(lock).label), ['file', undefined, 'file'])
+  for (const lock of [file, session, other]) await lock.release()
+})
+
+for (const name of ['acquireFileLock', 'acquireFileLockSync']) {
+  test(`${name} goes by its own while its caller is asked about a stale lock, and locks something else`, async (t) => {
+    const directory = scratch(t)
+    const path = join(directory, 'file')
+    writeFileSync(`${path}.lock`, JSON.stringify({ pid: 4_194_305, createdAt: new Date(0).toISOString() }))
+    const assertResourceUnborrowed = () => acquireFileLockSync(join(directory, 'other'), { label: 'other' }).releaseSync()
+    const lock = await ways[name](path, { label: 'mine', assertResourceUnborrowed })
+    assert.equal(recordOf(lock).label, 'mine')
+    await lock.release()
+  })
+}
