@@ -10,24 +10,30 @@ import { tamper, whyNoTampering } from './support/tamper.mjs'
 
 const skip = await whyNoTampering()
 
-test('a process that is held up between writing its record and giving it its name', { skip }, async (t) => {
-  const path = join(scratch(t), 'file')
-  await (await leasehold.acquireFileLock(path)).release()
+/** A process that has begun to acquire a lock, which `rule` holds up; it sends the token, and releases. */
+async function heldUp(t, path, rule) {
   const slow = child(
     t,
     async ({ leasehold, send, begin, args: { path } }) => {
       await begin()
       send({ started: true })
-      const lock = await leasehold.acquireFileLock(path, { timeoutMs: 60_000 })
+      const lock = await leasehold.acquireFileLock(path, { timeoutMs: 60_000, leaseMs: 200 })
       send({ token: lock.token })
       await lock.release()
     },
     { args: { path } },
   )
   await slow.next('ready')
-  await tamper(t, slow.pid, ['linkat:delay_enter=300ms'])
+  await tamper(t, slow.pid, [rule])
   slow.send({ start: true })
   await slow.next('started')
+  return slow
+}
+
+test('a process that is held up between writing its record and giving it its name', { skip }, async (t) => {
+  const path = join(scratch(t), 'file')
+  await (await leasehold.acquireFileLock(path)).release()
+  const slow = await heldUp(t, path, 'linkat:delay_enter=300ms')
   let before = 0n
   let later
   void slow.next('token').then(({ token }) => (later = BigInt(token)))
@@ -44,21 +50,7 @@ test('a process that is held up between writing its record and giving it its nam
 
 test('a process that is held up between naming its lock file and writing its token', { skip }, async (t) => {
   const path = join(scratch(t), 'file')
-  const slow = child(
-    t,
-    async ({ leasehold, send, begin, args: { path } }) => {
-      await begin()
-      send({ started: true })
-      const lock = await leasehold.acquireFileLock(path, { timeoutMs: 60_000, leaseMs: 200 })
-      send({ token: lock.token })
-      await lock.release()
-    },
-    { args: { path } },
-  )
-  await slow.next('ready')
-  await tamper(t, slow.pid, ['linkat:delay_exit=3s:when=1'])
-  slow.send({ start: true })
-  await slow.next('started')
+  const slow = await heldUp(t, path, 'linkat:delay_exit=3s:when=1')
   let later
   const told = slow.next('token').then(({ token }) => (later = BigInt(token)))
   await until(() => existsSync(`${path}.lock`))

@@ -18,8 +18,8 @@ export function chain() {
 
 /** The current call chain, if it is inside any work. */
 export function within() {
-  const scopes = storage?.getStore()
-  return scopes?.length ? scopes : undefined
+  const scopes = chain()
+  return scopes.length > 0 ? scopes : undefined
 }
 
 /** The handles in a chain, outermost first. */
