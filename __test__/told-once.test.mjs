@@ -149,6 +149,30 @@ describe('a lock that was lost', { concurrency: 3 }, () => {
     assert.equal((await process.exit).code, 0)
   })
 
+  test('is warned of with the place where it was acquired, however many others have joined since', async (t) => {
+    const process = child(
+      t,
+      async ({ leasehold, send, args: { directory } }) => {
+        const alive = setInterval(() => {}, 1000)
+        const sessionFile = `${directory}/session`
+        const before = await leasehold.acquireFileLock(`${directory}/before`)
+        const handles = [await (async function acquires() {
+          return await leasehold.acquireSessionWriteLock({ sessionFile })
+        })()]
+        // What owned that lock is used again for a handle that joins.
+        before.releaseSync()
+        for (let i = 0; i < 3; i++) handles.push(await leasehold.acquireSessionWriteLock({ sessionFile }))
+        globalThis.process.on('warning', ({ detail }) => {
+          send({ detail })
+          clearInterval(alive)
+        })
+        leasehold.releaseAllLocksSync()
+      },
+      { args: { directory: scratch(t) } },
+    )
+    assert.match((await process.next('detail')).detail, /at .*acquires/)
+  })
+
   test('is told even if a handle is released before anything can be heard of the loss', async (t) => {
     const directory = scratch(t)
     const process = child(

@@ -10,10 +10,10 @@ import {
   toError,
 } from './errors.mjs'
 import * as exit from './exit.mjs'
-import { FileLockHandle, described, giveBack, leaseOf, lossOf } from './handle.mjs'
-import { Lease } from './lease.mjs'
+import { FileLockHandle, described, giveBack, lossOf, ownerOf } from './handle.mjs'
 import { publish } from './losses.mjs'
 import * as openclaw from './openclaw.mjs'
+import { Owner } from './owner.mjs'
 import * as rejections from './rejections.mjs'
 import { runWithin, within } from './scope.mjs'
 import { isMainThread } from './thread.mjs'
@@ -106,25 +106,29 @@ function vetoOf(options) {
 }
 
 /** A handle on a lease that was just had, unless somebody changed their mind meanwhile. */
-function handleFor(lease, origin, signal, veto) {
-  const handle = new FileLockHandle(lease, origin, veto && (() => veto(lease.targetPath)))
+function handleFor(owner, lockPath, signal, veto) {
+  const handle = new FileLockHandle(owner, lockPath, veto && (() => veto(ownerOf(handle).facts().targetPath)))
   try {
     signal?.throwIfAborted()
-    veto?.(lease.targetPath)
+    veto?.(owner.facts().targetPath)
   } catch (reason) {
     // Past the veto, which has just spoken.
-    giveBack(lease)
+    giveBack(handle)
     throw reason
   }
-  publish('acquired', () => described(lease))
+  publish('acquired', () => described(handle))
   return handle
 }
 
-/** Where the lock is being acquired: an error that is never thrown, and formatted only when needed. */
+/** Where a lock is being acquired: the stack of an error that is never thrown, made into text only when needed. */
+class Origin {
+  constructor(caller) {
+    Error.captureStackTrace(this, caller)
+  }
+}
+
 export function here(caller) {
-  const origin = {}
-  Error.captureStackTrace(origin, caller)
-  return origin
+  return new Origin(caller)
 }
 
 async function acquire(path, options, session, origin) {
@@ -136,36 +140,42 @@ async function acquire(path, options, session, origin) {
   try {
     const isPrivate = options?.[PRIVATE_DIRECTORIES] === true
     const values = valuesOf(options, session)
+    const owner = Owner.of(origin)
     const request = (asks) => {
       tell(values, session)
-      return Lease.asked((owner, words) =>
-        environment.acquire(path, session, within(), openclaw.mayHold(path), asks, isPrivate, owner, words),
-      )
+      const claimed = openclaw.mayHold(path)
+      return environment.acquire(path, session, within(), claimed, asks, isPrivate, owner.number)
     }
-    const lease = veto ? await leaseWithLeave(request, options, signal, veto) : leaseIn(request(false), signal)
-    // With a signal never at once: it may be aborted right after the call.
-    const had = signal || lease instanceof Promise ? await lease : lease
+    let lockPath
+    try {
+      lockPath = veto ? await withLeave(request, owner, options, signal, veto) : had(request(false), owner, signal)
+      // With a signal never at once: it may be aborted right after the call.
+      if (signal || typeof lockPath !== 'string') lockPath = await lockPath
+    } catch (error) {
+      owner.retire()
+      throw error
+    }
     if (turnIsLong()) await new Promise(setImmediate)
-    return handleFor(had, origin, signal, veto)
+    return handleFor(owner, lockPath, signal, veto)
   } catch (error) {
     throw pointedAt(error, origin)
   }
 }
 
-/** The lease that was asked for, or a promise of it. */
-function leaseIn(answered, signal) {
-  if (answered instanceof Lease) return answered
-  if (typeof answered === 'number') return leaseFor(answered, signal)
+/** The lock file that was asked for, or a promise of it. */
+function had(answered, owner, signal) {
+  if (typeof answered === 'string') return answered
+  if (typeof answered === 'number') return leaseFor(answered, owner, signal)
   throw toError(answered)
 }
 
-/** As leaseIn, but a stale lock is only taken over with the caller's leave. */
-async function leaseWithLeave(request, options, signal, veto) {
+/** As `had`, but a stale lock is only taken over with the caller's leave. */
+async function withLeave(request, owner, options, signal, veto) {
   try {
-    return await leaseIn(request(true), signal)
+    return await had(request(true), owner, signal)
   } catch (error) {
     askLeave(error, options, veto)
-    return leaseIn(request(false), signal)
+    return had(request(false), owner, signal)
   }
 }
 
@@ -192,23 +202,28 @@ export function acquireFileLockSync(path, options) {
   exit.install()
   const origin = here(acquireFileLockSync)
   const values = valuesOf(options, false)
+  const owner = Owner.of(origin)
   const request = (asks) => {
     tell(values, false)
-    return leaseIn(
-      Lease.asked((owner, words) =>
-        environment.acquireSync(path, within(), openclaw.mayHold(path), asks, owner, words),
-      ),
-    )
+    return had(environment.acquireSync(path, within(), openclaw.mayHold(path), asks, owner.number))
   }
-  let lease
+  let lockPath
   try {
-    lease = request(veto !== undefined)
+    lockPath = veto ? withLeaveSync(request, options, veto) : request(false)
   } catch (error) {
-    if (!veto) throw error
-    askLeave(error, options, veto)
-    lease = request(false)
+    owner.retire()
+    throw error
   }
-  return handleFor(lease, origin, signal, veto)
+  return handleFor(owner, lockPath, signal, veto)
+}
+
+function withLeaveSync(request, options, veto) {
+  try {
+    return request(true)
+  } catch (error) {
+    askLeave(error, options, veto)
+    return request(false)
+  }
 }
 
 export async function withFileLock(path, options, fn) {
@@ -221,12 +236,12 @@ export async function withFileLock(path, options, fn) {
     await handle.release()
     throw options.signal.reason
   }
-  const lease = leaseOf(handle)
-  const stopListening = limitOnAbort(options?.signal, lease.id, lease.hold, graceMs)
-  if (!ignoresRejections) rejections.watch(lease)
+  const { lease, hold } = ownerOf(handle)
+  const stopListening = limitOnAbort(options?.signal, lease, hold, graceMs)
+  if (!ignoresRejections) rejections.watch(lease, hold)
   let result
   try {
-    result = await runWithin(lease, () => fn(handle))
+    result = await runWithin(lease, hold, () => fn(handle))
   } catch (error) {
     try {
       await handle.release()
@@ -236,7 +251,7 @@ export async function withFileLock(path, options, fn) {
     throw lossOf(handle, error) ?? error
   } finally {
     stopListening?.()
-    rejections.unwatch(lease)
+    rejections.unwatch(hold)
   }
   await handle.release()
   const lost = lossOf(handle)
@@ -250,7 +265,8 @@ export function withFileLockSync(path, options, fn) {
   const handle = acquireFileLockSync(path, options)
   let result
   try {
-    result = runWithin(leaseOf(handle), () => fn(handle))
+    const { lease, hold } = ownerOf(handle)
+    result = runWithin(lease, hold, () => fn(handle))
   } catch (error) {
     try {
       handle.releaseSync()
@@ -272,9 +288,9 @@ export function withFileLockSync(path, options, fn) {
  * Limits the work some time after the signal aborts. Not written where it is used: a closure
  * there would share its scope with the handle, and a signal that outlives the work would keep it.
  */
-function limitOnAbort(signal, leaseId, hold, graceMs) {
+function limitOnAbort(signal, lease, hold, graceMs) {
   if (!signal) return undefined
-  const abort = () => environment.limit(leaseId, hold, graceMs, 'aborted')
+  const abort = () => environment.limit(lease, hold, graceMs, 'aborted')
   signal.addEventListener('abort', abort, { once: true })
   return () => signal.removeEventListener('abort', abort)
 }

@@ -2,7 +2,6 @@
 
 import native from './addon.mjs'
 import { toError } from './errors.mjs'
-import { Lease } from './lease.mjs'
 import { tellLeak, tellLoss, warn } from './losses.mjs'
 import { setInterval } from './timers.mjs'
 
@@ -33,10 +32,10 @@ export function answer(id) {
   return new Promise((resolve, reject) => expect(id, { resolve, reject }))
 }
 
-/** A promise for the lease requested under `id`; rejects with the signal's reason when it aborts. */
-export function lease(id, signal) {
-  if (!signal) return answer(id)
+/** A promise for the lease requested under `id`, which `owner` gets; rejects with the signal's reason when it aborts. */
+export function lease(id, owner, signal) {
   return new Promise((resolve, reject) => {
+    if (!signal) return expect(id, { resolve, reject, owner })
     const abort = () => {
       // Too late when the answer is under way already: then it counts.
       if (environment.cancel(id)) dismiss(id).reject(signal.reason)
@@ -45,7 +44,7 @@ export function lease(id, signal) {
       signal.removeEventListener('abort', abort)
       settle(value)
     }
-    expect(id, { resolve: settled(resolve), reject: settled(reject) })
+    expect(id, { resolve: settled(resolve), reject: settled(reject), owner })
     signal.addEventListener('abort', abort, { once: true })
   })
 }
@@ -63,17 +62,18 @@ export function fetch() {
 }
 
 function deliver(letter) {
-  // A lock that was had.
-  if (typeof letter === 'number') dismiss(letter)?.resolve(accepted(letter))
+  if (typeof letter === 'number') accept(letter)
   else tell(letter)
 }
 
-function accepted(id) {
-  return Lease.asked((owner, words) => environment.accept(id, owner, words))
+/** A lock was had. */
+function accept(id) {
+  const entry = dismiss(id)
+  entry?.resolve(environment.accept(id, entry.owner.number))
 }
 
-function tell({ id, fault, inspection, swept, reclaimed, contents, loss, leaked, warning }) {
-  if (loss) tellLoss(loss)
+function tell({ id, fault, inspection, swept, reclaimed, contents, loss, owners, leaked, warning }) {
+  if (loss) tellLoss(loss, owners)
   else if (leaked) tellLeak(leaked)
   else if (warning) warn(warning.message, warning.code)
   else {

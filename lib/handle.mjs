@@ -1,32 +1,33 @@
 // The handle: what callers hold, and what holds the lease. When it is unreachable, so is the lease.
 
-import { answer, fetch, fetchIfExpected } from './environment.mjs'
+import { answer, environment, fetch, fetchIfExpected } from './environment.mjs'
 import { invalidArgument, toError } from './errors.mjs'
-import { isHeard, lossSignal, publish, stackOf, track, untrack } from './losses.mjs'
+import { isHeard, lossSignal, publish, stackOf } from './losses.mjs'
+import { Past } from './owner.mjs'
 
-/** The native lease behind a handle. */
-export let leaseOf
+/** What owns the lease of a handle. */
+export let ownerOf
 /** The error of a handle whose lease was lost; undefined otherwise. */
 export let lossOf
+/** Releases a handle past the caller's veto: `null`, or a promise where the file system is one that may hang. */
+export let giveBack
 
 export class FileLockHandle {
-  #lease
-  #origin
+  #owner
   #refuse
   #released
   #signal
 
   static {
-    leaseOf = (handle) => handle.#lease
-    lossOf = (handle, cause) => handle.#error(handle.#lease.loss(), cause)
+    ownerOf = (handle) => handle.#owner
+    lossOf = (handle, cause) => handle.#error(handle.#owner.loss(), cause)
+    giveBack = (handle) => handle.#giveBack()
   }
 
-  constructor(lease, origin, refuse) {
-    this.#lease = lease
-    this.#origin = origin
+  constructor(owner, lockPath, refuse) {
+    this.#owner = owner
     this.#refuse = refuse
-    track(lease.id, origin)
-    this.lockPath = lease.lockPath
+    this.lockPath = lockPath
     // Properties of their own, so that `const { release } = ...` and `{ ...handle }` work. Who keeps nothing else
     // keeps the handle all the same: listeners of its signal are still to be told of a loss.
     this.release = this.#release.bind(this)
@@ -44,31 +45,50 @@ export class FileLockHandle {
   #releaseOnce() {
     if (this.#released !== undefined) return
     this.#refuse?.()
-    this.#released = giveBack(this.#lease)
+    this.#released = this.#giveBack()
+  }
+
+  #giveBack() {
+    const owner = this.#owner
+    // Described before: afterwards less is known.
+    const message = isHeard('released') && described(this)
+    const answered = environment.release(owner.number)
+    if (typeof answered === 'bigint') {
+      this.#owner = new Past(answered, this.lockPath)
+      owner.retire()
+    }
+    if (message) publish('released', () => message)
+    fetchIfExpected()
+    if (typeof answered === 'object') throw toError(answered)
+    if (typeof answered !== 'number') return null
+    const done = answer(answered)
+    // Who releases without waiting learns of a failure from the warning.
+    done.catch(() => {})
+    return done
   }
 
   get token() {
-    return this.#lease.token
+    return this.#owner.token
   }
 
   get held() {
-    return this.#lease.held
+    return this.#owner.held
   }
 
   get recoveredFrom() {
-    return this.#lease.takenFrom
+    return this.#owner.facts()?.takenFrom ?? null
   }
 
   get signal() {
     if (this.#signal === undefined) {
       const lost = lossOf(this)
-      this.#signal = lost ? AbortSignal.abort(lost) : lossSignal(this.#lease)
+      this.#signal = lost ? AbortSignal.abort(lost) : lossSignal(this.#owner)
     }
     return this.#signal
   }
 
   assertHeld() {
-    const fault = this.#lease.check()
+    const fault = this.#owner.check(this.lockPath)
     if (fault === null) return
     // A loss that was only just found out is told before it is thrown.
     fetch()
@@ -80,14 +100,14 @@ export class FileLockHandle {
       throw invalidArgument('data must be a string or a Uint8Array')
     }
     try {
-      await answer(this.#lease.append(data))
+      await answer(this.#owner.append(data))
     } catch (error) {
       throw (error.code === 'file_lock_lost' && lossOf(this)) || error
     }
   }
 
   #error(fault, cause) {
-    return fault ? toError(fault, { acquiredAt: stackOf(this.#origin), ...(cause && { cause }) }) : undefined
+    return fault ? toError(fault, { acquiredAt: stackOf(this.#owner.origin), ...(cause && { cause }) }) : undefined
   }
 }
 
@@ -100,23 +120,8 @@ for (const [symbol, method] of [
   if (symbol) Object.defineProperty(FileLockHandle.prototype, symbol, hidden)
 }
 
-/** Releases natively: `null`, or a promise where the file system is one that may hang. */
-export function giveBack(lease) {
-  // Described before: afterwards less is known.
-  const message = isHeard('released') && described(lease)
-  const answered = lease.release()
-  if (answered !== false) untrack(lease.id)
-  if (message) publish('released', () => message)
-  fetchIfExpected()
-  if (typeof answered === 'boolean') return null
-  if (typeof answered !== 'number') throw toError(answered)
-  const done = answer(answered)
-  // Who releases without waiting learns of a failure from the warning.
-  done.catch(() => {})
-  return done
-}
-
-/** A lease in words, for subscribers. */
-export function described({ lockPath, targetPath, token, takenFrom }) {
-  return { lockPath, targetPath, token, recoveredFrom: takenFrom }
+/** A handle in words, for subscribers. */
+export function described(handle) {
+  const { targetPath, token, takenFrom } = ownerOf(handle).facts()
+  return { lockPath: handle.lockPath, targetPath, token, recoveredFrom: takenFrom ?? null }
 }

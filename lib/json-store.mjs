@@ -12,7 +12,7 @@ import {
   pointedAt,
   toError,
 } from './errors.mjs'
-import { FileLockHandle, leaseOf, lossOf } from './handle.mjs'
+import { FileLockHandle, lossOf, ownerOf } from './handle.mjs'
 
 /** Through links, as reading has always been. */
 const FOLLOW = true
@@ -73,7 +73,7 @@ function writeOf(path, value, options) {
   if (lock !== undefined && !(lock instanceof FileLockHandle)) {
     throw invalidArgument('options.lock must be the handle of a lock')
   }
-  return { writer: lock ? leaseOf(lock) : environment, text: textOf(value, 'value'), durable, lock }
+  return { writer: lock ? ownerOf(lock) : environment, text: textOf(value, 'value'), durable, lock }
 }
 
 export async function updateJsonFile(path, fallback, mutate, options) {
@@ -85,14 +85,14 @@ export async function updateJsonFile(path, fallback, mutate, options) {
   const initial = fallback === undefined ? undefined : textOf(fallback, 'fallback')
   const origin = here(updateJsonFile)
   return withFileLock(path, { ...options, [PRIVATE_DIRECTORIES]: true }, (lock) =>
-    inTurn(path, leaseOf(lock).id, async () => {
+    inTurn(path, ownerOf(lock).lease, async () => {
       const before = await readStrictly(path, origin)
       const found = before === undefined ? null : parsedStrictly(path, before)
       const value = found ?? (initial && JSON.parse(initial))
       const changed = await mutate(value, { exists: before !== undefined })
       const result = changed === undefined ? value : changed
       const text = textOf(result, 'the value that mutate left')
-      if (text !== before) await done(leaseOf(lock).writeFile(path, text, durable), origin)
+      if (text !== before) await done(ownerOf(lock).writeFile(path, text, durable), origin)
       return result
     }),
   )

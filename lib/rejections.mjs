@@ -24,15 +24,15 @@ const watched = new Map()
 const graces = new Set()
 let listening = false
 
-/** Watches the work that was given `lease`. */
-export function watch({ id, hold }) {
+/** Watches the work that was given `hold` of `lease`. */
+export function watch(lease, hold) {
   listen()
-  watched.set(hold, id)
+  watched.set(hold, lease)
   if (watched.size === 1) noteOrigins()
 }
 
 /** The work ended. */
-export function unwatch({ hold }) {
+export function unwatch(hold) {
   watched.delete(hold)
   if (watched.size === 0) origins.forget()
 }

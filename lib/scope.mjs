@@ -28,9 +28,9 @@ export function holdsIn(scopes) {
 }
 
 /** Calls `fn` with a lease added to the chain. */
-export function runWithin(lease, fn) {
+export function runWithin(lease, hold, fn) {
   storage ??= new AsyncLocalStorage()
-  return storage.run([...chain(), lease.id, lease.hold], fn)
+  return storage.run([...chain(), lease, hold], fn)
 }
 
 /**

@@ -13,15 +13,16 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use napi::bindgen_prelude::{BigUint64ArraySlice, Either, Either3, Env, External, Function, Result, Unknown};
+use napi::bindgen_prelude::{Either, Either3, Env, Function, Result, Unknown};
 use napi_derive::napi;
 
-use super::handle::Owner;
 use super::mailbox::{Letter, Mail, Mailbox};
 use super::options::{Given, file_terms, session_terms, type_error};
+use super::owners::Owners;
 use super::report::{Fault, HeldReport, js_number};
 use crate::lock::inspect::inspect;
 use crate::lock::reclaim::{SweepTerms, reclaim_definitely_stale, sweep};
@@ -44,6 +45,7 @@ static AT_EXIT: std::sync::Once = std::sync::Once::new();
 pub struct Environment {
     id: EnvId,
     pub(super) mailbox: Arc<Mailbox>,
+    pub(super) owners: Rc<Owners>,
     waiting: BTreeMap<u64, Arc<Ticket>>,
     /// Locks that were waited for and had, until JavaScript accepts them: the one of which it was told first is the last.
     granted: Vec<(u64, Hold)>,
@@ -69,7 +71,8 @@ impl Environment {
         registry::observe(id, mailbox.clone());
         env.add_env_cleanup_hook(mailbox.clone(), |mailbox| mailbox.close())?;
         let terms = [file_terms(env, None)?, session_terms(env, None)?];
-        Ok(Self { id, mailbox, waiting: BTreeMap::new(), granted: Vec::new(), terms })
+        let owners = Owners::new(mailbox.clone());
+        Ok(Self { id, mailbox, owners, waiting: BTreeMap::new(), granted: Vec::new(), terms })
     }
 
     /// Understands the options of the calls that follow: as a rule they are the same in all of them. `options` are the
@@ -90,8 +93,7 @@ impl Environment {
     /// `session` tells `acquireSessionWriteLock` from the others; `chain` is the asking call chain, if there is one: the
     /// numbers of lease and hold of each scope, outermost first; `own_pid_claimed` whether a JavaScript lock with our own
     /// pid may be held here; `asks` whether to report a stale lock instead of taking it over; `private_directories`
-    /// whether only their owner may use directories that are created. The lease is put into `owner`, and what else there
-    /// is to know about it into `numbers`, as [`Owner::fill`] says.
+    /// whether only their owner may use directories that are created. The lease is given to `owner`.
     ///
     /// # Errors
     ///
@@ -106,8 +108,7 @@ impl Environment {
         own_pid_claimed: bool,
         asks: bool,
         private_directories: bool,
-        owner: &External<Owner>,
-        mut numbers: BigUint64ArraySlice<'_>,
+        owner: u32,
     ) -> Result<Either3<String, Fault, f64>> {
         let path = path_of(env, path, session)?;
         let new_directories = if private_directories { NewDirectories::Private } else { NewDirectories::Ordinary };
@@ -118,7 +119,7 @@ impl Environment {
             Box::new(move |settled| mailbox.post(Mail::Settled(id, settled)))
         };
         Ok(match acquire(Path::new(&path), terms, settle) {
-            Ok(Acquired::Now(hold)) => Either3::A(owner.fill(hold, &self.mailbox, words(&mut numbers))),
+            Ok(Acquired::Now(hold)) => Either3::A(self.give(owner, hold)),
             Ok(Acquired::Later(ticket)) => {
                 self.waiting.insert(id, ticket);
                 Either3::C(js_number(id))
@@ -140,13 +141,12 @@ impl Environment {
         chain: Option<Vec<f64>>,
         own_pid_claimed: bool,
         asks: bool,
-        owner: &External<Owner>,
-        mut numbers: BigUint64ArraySlice<'_>,
+        owner: u32,
     ) -> Result<Either<String, Fault>> {
         let path = path_of(env, path, false)?;
         let terms = Terms { blocking: true, asks, ..self.terms(false, chain, own_pid_claimed) };
         Ok(match acquire_blocking(Path::new(&path), terms) {
-            Ok(hold) => Either::A(owner.fill(hold, &self.mailbox, words(&mut numbers))),
+            Ok(hold) => Either::A(self.give(owner, hold)),
             Err(error) => Either::B(Fault::from(&error)),
         })
     }
@@ -157,11 +157,12 @@ impl Environment {
         self.waiting.remove(&number(id)).is_some_and(|ticket| ticket.cancel())
     }
 
-    /// Puts the lease that was granted for a request into `owner`, as `acquire` does. Nothing when there is none.
+    /// Gives the lease that was granted for a request to `owner`, as `acquire` does. Nothing when there is none.
     #[napi(catch_unwind)]
-    pub fn accept(&mut self, id: f64, owner: &External<Owner>, mut numbers: BigUint64ArraySlice<'_>) -> Option<String> {
+    pub fn accept(&mut self, id: f64, owner: u32) -> Option<String> {
         let at = self.granted.iter().rposition(|(granted, _)| *granted == number(id))?;
-        Some(owner.fill(self.granted.swap_remove(at).1, &self.mailbox, words(&mut numbers)))
+        let (_, hold) = self.granted.swap_remove(at);
+        Some(self.give(owner, hold))
     }
 
     /// Empties the mailbox. A lock that was had, by far the most frequent letter, is the number of the request; anything
@@ -172,6 +173,7 @@ impl Environment {
         if mail.iter().any(|mail| matches!(mail, Mail::Suspected)) {
             collect_garbage(env);
         }
+        let bereft = mail.iter().any(|mail| matches!(mail, Mail::Lost(_))).then(|| self.owners.bereft());
         let first = self.granted.len();
         let open = |mail| {
             if let Mail::Settled(id, _) = mail {
@@ -181,6 +183,10 @@ impl Environment {
                 Mail::Settled(id, Ok(hold)) => {
                     self.granted.push((id, hold));
                     Some(Either::A(js_number(id)))
+                }
+                Mail::Lost(loss) => {
+                    let owners = bereft.iter().flat_map(|bereft| bereft.of(env, loss.lease)).collect();
+                    Some(Either::B(Letter::of_loss(&loss, owners)))
                 }
                 mail => Letter::new(mail, &self.mailbox).map(Either::B),
             }
@@ -297,6 +303,13 @@ impl Environment {
         Ok(js_number(id))
     }
 
+    /// Gives `owner` a lease; its lock file.
+    fn give(&self, owner: u32, hold: Hold) -> String {
+        let lock_path = hold.lease().target.lock_path.to_string_lossy().into_owned();
+        self.owners.give(owner, hold);
+        lock_path
+    }
+
     fn terms(&self, session: bool, chain: Option<Vec<f64>>, own_pid_claimed: bool) -> Terms {
         Terms {
             env: self.id,
@@ -322,12 +335,6 @@ fn collect_garbage(env: Env) {
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "they were whole when they left")]
 fn number(id: f64) -> u64 {
     id as u64
-}
-
-/// The words of an array that JavaScript made for us.
-fn words<'a>(array: &'a mut BigUint64ArraySlice<'_>) -> &'a mut [u64] {
-    // SAFETY: no JavaScript runs before the call ends that has the array, and its memory is shared with no other thread.
-    unsafe { array.as_mut() }
 }
 
 fn scopes(numbers: &[f64]) -> Vec<Scope> {

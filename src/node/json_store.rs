@@ -9,11 +9,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use napi::bindgen_prelude::{Buffer, Either, Either3, External, Null};
+use napi::bindgen_prelude::{Buffer, Either, Either3, Null};
 use napi_derive::napi;
 
 use super::environment::Environment;
-use super::handle::Owner;
 use super::mailbox::{Mail, Mailbox};
 use super::report::{Fault, js_number};
 use crate::json_store::errand::{self, Purpose};
@@ -50,36 +49,32 @@ impl Environment {
         }
     }
 
-    /// Replaces a file; the mailbox answers under the number returned.
+    /// Replaces a file, if the lease of `owner` is held immediately before where one is given; the mailbox answers under
+    /// the number returned. Absent where it has none.
     #[napi(catch_unwind)]
-    pub fn write_file(&self, path: String, text: String, durable: bool) -> f64 {
-        start(&self.mailbox, &path, text, durability(durable), None)
+    pub fn write_file(&self, path: String, text: String, durable: bool, owner: Option<u32>) -> Option<f64> {
+        let hold = self.condition(owner)?;
+        Some(start(&self.mailbox, &path, text, durability(durable), hold))
     }
 
     /// As `write_file`, on this thread: null, or a fault.
     #[napi(catch_unwind)]
-    pub fn write_file_sync(&self, path: String, text: String, durable: bool) -> Either<Null, Fault> {
-        finish(&path, &text, durability(durable), None)
+    pub fn write_file_sync(
+        &self,
+        path: String,
+        text: String,
+        durable: bool,
+        owner: Option<u32>,
+    ) -> Option<Either<Null, Fault>> {
+        let hold = self.condition(owner)?;
+        Some(finish(&path, &text, durability(durable), hold.as_deref()))
     }
-}
 
-/// Replaces a file if the lease is held immediately before; the mailbox answers under the number returned.
-#[napi(catch_unwind)]
-pub fn write_file_under(owner: &External<Owner>, path: String, text: String, durable: bool) -> Option<f64> {
-    let (hold, mailbox) = owner.lease()?;
-    Some(start(&mailbox, &path, text, durability(durable), Some(hold)))
-}
-
-/// As `write_file_under`, on this thread: null, or a fault.
-#[napi(catch_unwind)]
-pub fn write_file_sync_under(
-    owner: &External<Owner>,
-    path: String,
-    text: String,
-    durable: bool,
-) -> Option<Either<Null, Fault>> {
-    let (hold, _) = owner.lease()?;
-    Some(finish(&path, &text, durability(durable), Some(&hold)))
+    /// What a write depends on: nothing where no owner is given, absent where it has none.
+    #[expect(clippy::option_option, reason = "one is for no owner, one for none of his")]
+    fn condition(&self, owner: Option<u32>) -> Option<Option<Arc<Hold>>> {
+        owner.map_or(Some(None), |owner| self.owners.hold(owner).map(Some))
+    }
 }
 
 fn links(follow: bool) -> Links {
@@ -119,8 +114,7 @@ fn start(mailbox: &Arc<Mailbox>, path: &str, text: String, durability: Durabilit
     js_number(id)
 }
 
-fn finish(path: &str, text: &str, durability: Durability, hold: Option<&Arc<Hold>>) -> Either<Null, Fault> {
-    let hold = hold.map(Arc::as_ref);
+fn finish(path: &str, text: &str, durability: Durability, hold: Option<&Hold>) -> Either<Null, Fault> {
     let written = fence(hold, FsClass::Local).map_err(StoreError::from).and_then(|()| {
         let target = Target::resolve_with(Path::new(path), Some(NewDirectories::Private))?;
         write(&target, text.as_bytes(), durability, &|| fence(hold, target.class))

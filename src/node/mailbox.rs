@@ -10,6 +10,7 @@ use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 use parking_lot::Mutex;
 
+use super::owners::OwnerObject;
 use super::report::{Fault, HeldReport, InspectionReport, LossReport, SweptReport, js_number};
 use crate::json_store::StoreError;
 use crate::lock::endings;
@@ -127,7 +128,7 @@ impl Observer for Mailbox {
     }
 }
 
-/// A letter, as JavaScript reads it. Exactly one of the fields after `id` says what it is about.
+/// A letter, as JavaScript reads it. One of the fields after `id` says what it is about.
 #[napi(object, object_from_js = false)]
 pub struct Letter {
     /// The number of the request it answers; 0 for none.
@@ -145,6 +146,9 @@ pub struct Letter {
     pub contents: Option<Buffer>,
     /// A lease that was taken away.
     pub loss: Option<LossReport>,
+    /// With it: from whom, as far as they can still be reached, in the order of their handles.
+    #[napi(ts_type = "Array<object>")]
+    pub owners: Option<Vec<OwnerObject>>,
     /// A lease whose handle was collected without a release.
     pub leaked: Option<HeldReport>,
     /// A problem worth a warning, with its code.
@@ -161,9 +165,8 @@ pub struct Warning {
 }
 
 impl Letter {
-    /// What JavaScript is to read, if anything.
-    pub(super) fn new(mail: Mail, mailbox: &Arc<Mailbox>) -> Option<Self> {
-        let mut letter = Self {
+    fn blank() -> Self {
+        Self {
             id: 0.0,
             fault: None,
             inspection: None,
@@ -171,12 +174,23 @@ impl Letter {
             reclaimed: None,
             contents: None,
             loss: None,
+            owners: None,
             leaked: None,
             warning: None,
-        };
+        }
+    }
+
+    /// That a lease was taken away from its owners.
+    pub(super) fn of_loss(loss: &Loss, owners: Vec<OwnerObject>) -> Self {
+        Self { loss: Some(LossReport::from(loss)), owners: Some(owners), ..Self::blank() }
+    }
+
+    /// What JavaScript is to read, if anything.
+    pub(super) fn new(mail: Mail, mailbox: &Arc<Mailbox>) -> Option<Self> {
+        let mut letter = Self::blank();
         match mail {
-            // A lock that was had is no letter: it is given to JavaScript as it is.
-            Mail::Settled(_, Ok(_)) | Mail::Suspected => return None,
+            // A lock that was had is no letter: it is given to JavaScript as it is. For what was lost see `of_loss`.
+            Mail::Settled(_, Ok(_)) | Mail::Lost(_) | Mail::Suspected => return None,
             Mail::Settled(id, Err(error)) => letter.answer(id, Err(error)).unwrap_or_default(),
             Mail::Done(id, done) => letter.answer(id, done).unwrap_or_default(),
             Mail::Inspected(id, seen) => {
@@ -189,7 +203,6 @@ impl Letter {
             Mail::Reclaimed(id, reclaimed) => letter.reclaimed = letter.answer(id, reclaimed).map(Reclaimed::name),
             Mail::Read(id, read) => letter.contents = letter.answer(id, read).flatten().map(Buffer::from),
             Mail::Written(id, written) => letter.answer(id, written).unwrap_or_default(),
-            Mail::Lost(loss) => letter.loss = Some(LossReport::from(&*loss)),
             Mail::NotRemoved(code, message) => letter.warning = Some(Warning { code, message }),
             Mail::Leaked(lease) => letter.leaked = Some(HeldReport::new(&lease, mailbox.env)),
         }

@@ -3,7 +3,7 @@
 //! * [`environment`]: one JavaScript thread, the calls it can make.
 //! * [`mailbox`]: what answers them, and brings the news.
 //! * [`json_store`]: files that are read and replaced as a whole.
-//! * [`handle`]: the class instance that owns a lease, and gives it back when it is collected.
+//! * `owners`: what owns leases, and gives them back when it is collected; [`handle`]: what can be done with one.
 //! * [`options`]: from JavaScript options to [`crate::lock::Terms`], refusing what makes no sense.
 //! * [`report`]: what the engine says, as plain objects for `lib/` to make errors and events of.
 
@@ -12,4 +12,5 @@ pub mod handle;
 pub mod json_store;
 pub mod mailbox;
 pub mod options;
+mod owners;
 pub mod report;

@@ -1,0 +1,113 @@
+// What owns a lease, in front of the native part.
+
+import { environment } from './environment.mjs'
+import { toError } from './errors.mjs'
+
+/** The number of an owner that never has a lease. */
+const NOBODY = 0
+
+/** Owners without a lease. To make one, and to have it collected, takes as long as two system calls. */
+const idle = []
+const IDLE_MAX = 64
+
+/** As long as this can be reached its lease is kept; when it is collected, the lease is given back. */
+export class Owner {
+  constructor(number) {
+    /** By which the native part knows it. */
+    this.number = number ?? environment.enrol(this)
+    /** Where its lease was asked for: an object with the stack. */
+    this.origin = undefined
+  }
+
+  /** An owner for a lease that is being asked for. */
+  static of(origin) {
+    const owner = idle.pop() ?? new Owner()
+    owner.origin = origin
+    return owner
+  }
+
+  /** It has no lease, and can have another one. Nobody may know it any more. */
+  retire() {
+    this.origin = undefined
+    if (idle.length < IDLE_MAX) idle.push(this)
+  }
+
+  get token() {
+    return this.facts().token
+  }
+
+  /** Its token, the protected file, and from what state the lock was recovered, if it was. */
+  facts() {
+    return environment.factsOf(this.number)
+  }
+
+  get held() {
+    return environment.isHeld(this.number)
+  }
+
+  /** The number of its lease, which others may share. */
+  get lease() {
+    return environment.leaseOf(this.number)
+  }
+
+  /** The number of its handle on that. */
+  get hold() {
+    return environment.holdOf(this.number)
+  }
+
+  loss() {
+    return environment.lossOf(this.number)
+  }
+
+  check(lockPath) {
+    return environment.check(this.number, lockPath)
+  }
+
+  append(data) {
+    return environment.append(this.number, data)
+  }
+
+  writeFile(path, text, durable) {
+    return environment.writeFile(path, text, durable, this.number)
+  }
+
+  writeFileSync(path, text, durable) {
+    return environment.writeFileSync(path, text, durable, this.number)
+  }
+}
+
+/** In the place of an owner whose lease was given back: what is left of it is its token. */
+export class Past extends Owner {
+  #token
+  #lockPath
+
+  constructor(token, lockPath) {
+    super(NOBODY)
+    this.#token = token
+    this.#lockPath = lockPath
+  }
+
+  get token() {
+    return this.#token
+  }
+
+  loss() {
+    return null
+  }
+
+  append() {
+    this.#refuse()
+  }
+
+  writeFile() {
+    this.#refuse()
+  }
+
+  writeFileSync() {
+    this.#refuse()
+  }
+
+  #refuse() {
+    throw toError(this.check(this.#lockPath))
+  }
+}

@@ -1,0 +1,190 @@
+//! What owns leases: JavaScript objects with a finalizer of ours.
+//!
+//! Such an object is all that stands between JavaScript and a lock: as long as anything can reach it its lease is
+//! kept, and when nothing can, its finalizer drops the [`Hold`] and the lock is free. Nothing of the object is looked
+//! at here. It is known by its number, which JavaScript notes on it.
+//!
+//! To make one and to have it collected takes as long as two system calls, so it can be used again when its lease was
+//! given back.
+
+use std::cell::RefCell;
+use std::ffi::c_void;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use napi::bindgen_prelude::{Env, Object, Result, ToNapiValue};
+use napi::{JsValue as _, check_status, sys};
+
+use super::mailbox::{Mail, Mailbox};
+use crate::lock::Hold;
+use crate::lock::terms::{HoldId, LeaseId};
+
+/// The owners of one environment.
+pub(super) struct Owners {
+    mailbox: Arc<Mailbox>,
+    table: RefCell<Table>,
+}
+
+/// By number. The first is nobody's: it never has a lease.
+struct Table {
+    owners: Vec<Owner>,
+    /// Numbers of those that were collected.
+    free: Vec<u32>,
+}
+
+struct Owner {
+    hold: Option<Arc<Hold>>,
+    /// The object, weakly. Null when it was collected, and for nobody.
+    object: sys::napi_ref,
+}
+
+/// An owner, for JavaScript.
+pub struct OwnerObject(sys::napi_value);
+
+impl ToNapiValue for OwnerObject {
+    unsafe fn to_napi_value(_: sys::napi_env, owner: Self) -> Result<sys::napi_value> {
+        Ok(owner.0)
+    }
+}
+
+impl Owners {
+    pub(super) fn new(mailbox: Arc<Mailbox>) -> Rc<Self> {
+        let nobody = Owner { hold: None, object: ptr::null_mut() };
+        Rc::new(Self { mailbox, table: RefCell::new(Table { owners: vec![nobody], free: Vec::new() }) })
+    }
+
+    /// Makes `object` one that owns; its number.
+    pub(super) fn enrol(self: &Rc<Self>, env: Env, object: &Object<'_>) -> Result<u32> {
+        let number = self.table.borrow_mut().reserve();
+        let ours = Rc::into_raw(self.clone());
+        let mut reference = ptr::null_mut();
+        // SAFETY: `env` and `object` are those of the call that is being made. The finalizer takes back what it is given
+        // here, the number in place of a pointer and the share in `self`, and is called once.
+        let status = unsafe {
+            let number = ptr::without_provenance_mut(number as usize);
+            sys::napi_add_finalizer(
+                env.raw(),
+                object.raw(),
+                number,
+                Some(collected),
+                ours.cast_mut().cast(),
+                &raw mut reference,
+            )
+        };
+        if status != sys::Status::napi_ok {
+            // SAFETY: it was made by `into_raw` above, and nobody else has it.
+            drop(unsafe { Rc::from_raw(ours) });
+            self.table.borrow_mut().free.push(number);
+        }
+        check_status!(status)?;
+        self.table.borrow_mut().owners[number as usize].object = reference;
+        Ok(number)
+    }
+
+    /// Gives an owner a lease.
+    pub(super) fn give(&self, number: u32, hold: Hold) {
+        // One without an object would keep it for ever.
+        if let Some(owner) = self.table.borrow_mut().owners.get_mut(number as usize)
+            && !owner.object.is_null()
+        {
+            owner.hold = Some(Arc::new(hold));
+        }
+    }
+
+    /// What it owns.
+    pub(super) fn hold(&self, number: u32) -> Option<Arc<Hold>> {
+        self.table.borrow().owners.get(number as usize)?.hold.clone()
+    }
+
+    /// Takes the lease from its owner, who can have another one then.
+    pub(super) fn take(&self, number: u32) -> Option<Arc<Hold>> {
+        self.table.borrow_mut().owners.get_mut(number as usize)?.hold.take()
+    }
+
+    /// Those whose lease is lost.
+    pub(super) fn bereft(&self) -> Bereft {
+        let table = self.table.borrow();
+        let lost = |owner: &Owner| {
+            let hold = owner.hold.as_ref().filter(|hold| hold.lease().is_over())?;
+            Some((hold.lease().id, hold.id, owner.object))
+        };
+        Bereft(table.owners.iter().filter_map(lost).collect())
+    }
+
+    /// Nothing can reach an owner any more. What it had not released until now it never will, and that is worth a
+    /// warning before it is given back.
+    fn bury(&self, number: u32) -> sys::napi_ref {
+        let (hold, object) = {
+            let mut table = self.table.borrow_mut();
+            let owner = &mut table.owners[number as usize];
+            let buried = (owner.hold.take(), std::mem::replace(&mut owner.object, ptr::null_mut()));
+            table.free.push(number);
+            buried
+        };
+        if let Some(hold) = hold
+            && hold.is_held()
+            && hold.lease().handles() == 1
+        {
+            self.mailbox.post(Mail::Leaked(hold.lease().clone()));
+        }
+        object
+    }
+}
+
+/// Owners whose lease is lost: its number, that of their handle on it, and what they are.
+///
+/// They are looked for once for however many losses are told, not for each of them.
+pub(super) struct Bereft(Vec<(LeaseId, HoldId, sys::napi_ref)>);
+
+impl Bereft {
+    /// The owners of a lease that can still be reached, that of its earliest handle first.
+    pub(super) fn of(&self, env: Env, lease: LeaseId) -> Vec<OwnerObject> {
+        let mut owners = Vec::new();
+        let mut earliest = HoldId::MAX;
+        for (_, hold, reference) in self.0.iter().filter(|(lost, ..)| *lost == lease) {
+            let mut object = ptr::null_mut();
+            // SAFETY: `env` is that of the call that is being made, and no finalizer that would end the reference has run
+            // since it was found in the table: they run between calls.
+            let status = unsafe { sys::napi_get_reference_value(env.raw(), *reference, &raw mut object) };
+            if status != sys::Status::napi_ok || object.is_null() {
+                continue;
+            }
+            owners.push(OwnerObject(object));
+            if *hold < earliest {
+                earliest = *hold;
+                let last = owners.len() - 1;
+                owners.swap(0, last);
+            }
+        }
+        owners
+    }
+}
+
+impl Table {
+    fn reserve(&mut self) -> u32 {
+        self.free.pop().unwrap_or_else(|| {
+            let next = u32::try_from(self.owners.len());
+            self.owners.push(Owner { hold: None, object: ptr::null_mut() });
+            next.unwrap_or_default()
+        })
+    }
+}
+
+/// The finalizer of an owner.
+///
+/// # Safety
+///
+/// Node calls it once for each [`Owners::enrol`], on the thread of `env`, with what was given there.
+unsafe extern "C" fn collected(env: sys::napi_env, number: *mut c_void, owners: *mut c_void) {
+    // SAFETY: `enrol` made it by `into_raw`, for this call.
+    let owners = unsafe { Rc::from_raw(owners.cast_const().cast::<Owners>()) };
+    let number = number.addr();
+    let buried = catch_unwind(AssertUnwindSafe(|| owners.bury(u32::try_from(number).unwrap_or_default())));
+    if let Ok(object) = buried {
+        // SAFETY: the reference is that of the object whose finalizer this is: nobody uses it any more, and the table has
+        // forgotten it. Should Node refuse there is nothing to be done.
+        let _ = unsafe { sys::napi_delete_reference(env, object) };
+    }
+}
