@@ -163,7 +163,7 @@ pub(crate) fn is_missing(error: &io::Error) -> bool {
 /// # let directory = tempfile::tempdir().unwrap();
 /// let target = Target::resolve(&directory.path().join("settings.json")).unwrap();
 /// write(&target, b"{}\n", Durability::Disk, &|| Ok(())).unwrap();
-/// assert_eq!(read(&target.path, Links::Followed).unwrap().as_deref(), Some(&b"{}\n"[..]));
+/// assert_eq!(read(target.path(), Links::Followed).unwrap().as_deref(), Some(&b"{}\n"[..]));
 /// ```
 pub fn write(
     target: &Target,
@@ -173,7 +173,7 @@ pub fn write(
 ) -> Result<(), StoreError> {
     fence()?;
     let new = Content { target, bytes, durability };
-    let replaced = occupant(&target.path)?;
+    let replaced = occupant(target.path())?;
     if !new.write_unnamed(replaced, fence)? {
         new.write_named(replaced, fence)?;
     }
@@ -213,7 +213,7 @@ impl Content<'_> {
         mut replaced: Option<Meta>,
         fence: &dyn Fn() -> Result<(), LockError>,
     ) -> Result<bool, StoreError> {
-        let path = &self.target.path;
+        let path = self.target.path();
         let file = match self.in_directory(sys::create_unnamed) {
             Err(error) if sys::is_unsupported(&error) => return Ok(false),
             created => created.map_err(StoreError::io("open", path))?,
@@ -245,7 +245,7 @@ impl Content<'_> {
     fn write_named(&self, replaced: Option<Meta>, fence: &dyn Fn() -> Result<(), LockError>) -> Result<(), StoreError> {
         let created = self.in_directory(|_| Temporary::create(self.target));
         // The name goes before the file, whose lock says that somebody is at work on it.
-        let (file, temporary) = created.map_err(StoreError::io("open", &self.target.path))?;
+        let (file, temporary) = created.map_err(StoreError::io("open", self.target.path()))?;
         self.fill(&file, replaced)?;
         let published = self.publish(temporary, fence);
         drop(file);
@@ -266,7 +266,7 @@ impl Content<'_> {
     }
 
     fn fill(&self, mut file: &File, replaced: Option<Meta>) -> Result<(), StoreError> {
-        let path = &self.target.path;
+        let path = self.target.path();
         file.write_all(self.bytes).map_err(StoreError::io("write", path))?;
         sys::set_access(file, replaced.map(|meta| meta.access)).map_err(StoreError::io("chmod", path))?;
         match self.durability {
@@ -277,7 +277,7 @@ impl Content<'_> {
 
     fn publish(&self, temporary: Temporary, fence: &dyn Fn() -> Result<(), LockError>) -> Result<(), StoreError> {
         fence()?;
-        let slot = temporary.replace(&self.target.path).map_err(StoreError::io("rename", &self.target.path))?;
+        let slot = temporary.replace(self.target.path()).map_err(StoreError::io("rename", self.target.path()))?;
         temporary::sweep(self.target, slot + 1);
         Ok(())
     }

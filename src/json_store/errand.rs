@@ -66,7 +66,7 @@ impl Errand {
         let post = Post::of(target.class);
         let hands = match self.purpose {
             Purpose::Reading => &post.hands,
-            Purpose::Writing => post.writer(&target.path),
+            Purpose::Writing => post.writer(target.path()),
         };
         hands.run(move || (self.job)(Ok(target)));
     }

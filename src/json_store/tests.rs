@@ -7,7 +7,7 @@ use crate::lock::loss::{Loss, LossReason};
 const OPEN: &dyn Fn() -> Result<(), LockError> = &|| Ok(());
 
 fn content(target: &Target) -> Vec<u8> {
-    read(&target.path, Links::Refused).unwrap().unwrap()
+    read(target.path(), Links::Refused).unwrap().unwrap()
 }
 
 fn save(target: &Target, bytes: &[u8]) -> Result<(), StoreError> {
@@ -15,13 +15,13 @@ fn save(target: &Target, bytes: &[u8]) -> Result<(), StoreError> {
 }
 
 fn save_named(target: &Target, bytes: &[u8], fence: &dyn Fn() -> Result<(), LockError>) -> Result<(), StoreError> {
-    Content { target, bytes, durability: Durability::Disk }.write_named(occupant(&target.path)?, fence)
+    Content { target, bytes, durability: Durability::Disk }.write_named(occupant(target.path())?, fence)
 }
 
 #[test]
 fn every_way_of_writing_replaces_the_whole_file_and_leaves_nothing_else() {
     let (_directory, target) = Target::scratch("file");
-    assert_eq!(read(&target.path, Links::Refused).unwrap(), None);
+    assert_eq!(read(target.path(), Links::Refused).unwrap(), None);
     for (turn, text) in ["a long text at first", "short", ""].iter().enumerate() {
         let bytes = text.as_bytes();
         match turn {
@@ -53,7 +53,7 @@ fn a_fence_that_closes_while_the_file_is_written_keeps_it_from_its_name() {
         }
         for way in [write_closing, write_named_closing] {
             assert!(matches!(way(&target, &lost), Err(StoreError::Lock(LockError::Lost(_)))));
-            assert_eq!(read(&target.path, Links::Refused).unwrap().as_deref(), existing.map(str::as_bytes));
+            assert_eq!(read(target.path(), Links::Refused).unwrap().as_deref(), existing.map(str::as_bytes));
             assert_eq!(target.entries().len(), usize::from(existing.is_some()), "the private name is gone");
         }
     }
@@ -80,7 +80,7 @@ fn leftovers_of_killed_writers_go_with_the_next_write_and_those_of_live_ones_sta
     for existing in [false, true] {
         std::fs::write(leftover(0), "x").unwrap();
         std::fs::write(leftover(1), "x").unwrap();
-        assert_eq!(target.path.exists(), existing);
+        assert_eq!(target.path().exists(), existing);
         save(&target, b"new").unwrap();
         assert_eq!(target.entries(), ["file"]);
     }
@@ -156,14 +156,14 @@ mod unix {
         let path = directory.path().join("a/b/file");
         let target = Target::resolve_with(&path, Some(NewDirectories::Private)).unwrap();
         save(&target, b"1").unwrap();
-        assert_eq!(mode(&target.path), 0o600);
+        assert_eq!(mode(target.path()), 0o600);
         assert_eq!((mode(&directory.path().join("a")), mode(target.directory())), (0o700, 0o700));
         for kept in [0o640, 0o400, 0o666] {
-            std::fs::set_permissions(&target.path, std::fs::Permissions::from_mode(kept)).unwrap();
+            std::fs::set_permissions(target.path(), std::fs::Permissions::from_mode(kept)).unwrap();
             save(&target, b"2").unwrap();
-            assert_eq!(mode(&target.path), kept);
+            assert_eq!(mode(target.path()), kept);
             save_named(&target, b"3", OPEN).unwrap();
-            assert_eq!(mode(&target.path), kept);
+            assert_eq!(mode(target.path()), kept);
         }
     }
 
@@ -179,14 +179,14 @@ mod unix {
             (FileKind::Special, |path, _| drop(std::os::unix::net::UnixListener::bind(path).unwrap())),
         ];
         for (kind, plant) in plants {
-            plant(&target.path, &precious);
+            plant(target.path(), &precious);
             let before = target.entries();
             let refused = |result| matches!(result, Err(StoreError::NotAFile { found, .. }) if found == kind);
             assert!(refused(save(&target, b"new")), "{kind:?}");
-            assert!(refused(read(&target.path, Links::Refused).map(drop)), "{kind:?}");
+            assert!(refused(read(target.path(), Links::Refused).map(drop)), "{kind:?}");
             assert_eq!(target.entries(), before);
             let gone = if kind == FileKind::Directory { std::fs::remove_dir } else { sys::unlink };
-            gone(&target.path).unwrap();
+            gone(target.path()).unwrap();
         }
         assert_eq!(std::fs::read(&precious).unwrap(), b"precious");
     }
@@ -195,10 +195,10 @@ mod unix {
     fn links_are_read_through_when_that_is_asked_for() {
         let (directory, target) = Target::scratch("file");
         std::fs::write(directory.path().join("real"), "real").unwrap();
-        symlink("real", &target.path).unwrap();
-        assert_eq!(read(&target.path, Links::Followed).unwrap().unwrap(), b"real");
-        sys::unlink(&target.path).unwrap();
-        symlink("nowhere", &target.path).unwrap();
-        assert_eq!(read(&target.path, Links::Followed).unwrap(), None, "there is nothing to read");
+        symlink("real", target.path()).unwrap();
+        assert_eq!(read(target.path(), Links::Followed).unwrap().unwrap(), b"real");
+        sys::unlink(target.path()).unwrap();
+        symlink("nowhere", target.path()).unwrap();
+        assert_eq!(read(target.path(), Links::Followed).unwrap(), None, "there is nothing to read");
     }
 }

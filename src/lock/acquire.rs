@@ -287,7 +287,7 @@ fn refuse_deadlock(lease: &Lease, terms: &Terms) -> Result<(), LockError> {
 pub(super) fn timeout(target: &Target, terms: &Terms, owner: Owner) -> LockError {
     LockError::Timeout {
         api: terms.api,
-        target: target.path.clone(),
+        target: target.path().to_owned(),
         lock_path: target.lock_path.clone(),
         timeout: terms.timeout.unwrap_or(Duration::MAX),
         owner: Box::new(owner),
@@ -295,5 +295,5 @@ pub(super) fn timeout(target: &Target, terms: &Terms, owner: Owner) -> LockError
 }
 
 pub(super) fn owner_on_disk(target: &Target) -> Owner {
-    inspect::inspect(&target.path).ok().and_then(|found| found.owner).unwrap_or_else(Owner::unknown)
+    inspect::inspect(target.path()).ok().and_then(|found| found.owner).unwrap_or_else(Owner::unknown)
 }

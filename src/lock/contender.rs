@@ -276,7 +276,7 @@ impl Contender {
                 let owner = Box::new(Owner::of(&seen.contents, now));
                 Err(LockError::Stale {
                     api: terms.api,
-                    target: target.path.clone(),
+                    target: target.path().to_owned(),
                     lock_path: target.lock_path.clone(),
                     cause,
                     evidence: evidence(cause, &seen.contents, sys::process_life),

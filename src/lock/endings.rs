@@ -142,7 +142,7 @@ pub fn reset(env: Option<EnvId>, api: Api) {
 #[must_use]
 pub fn check_overdue(now: SystemTime) -> usize {
     for lease in held() {
-        let is_overdue = lease.claim.max_hold.is_some_and(|limit| age(now, lease.began_at) > limit);
+        let is_overdue = lease.claim.max_hold.is_some_and(|limit| age(now, lease.began_at()) > limit);
         if lease.api == Api::Session && is_overdue {
             lose(&lease, LossReason::MaxHold);
         }

@@ -12,6 +12,7 @@ use super::loss::{Loss, LossReason};
 use super::record::Claim;
 use super::registry;
 use super::sidecar::{Leftover, Sidecar};
+use super::stamp::Stamp;
 use super::sync::{AtomicBool, Mutex};
 use super::sys::{Instant, WatchId, Watcher};
 use super::target::Target;
@@ -36,7 +37,7 @@ pub struct Lease {
     /// When it began, on the monotonic clock.
     pub began: Instant,
     /// When it began, on the wall clock.
-    pub began_at: SystemTime,
+    began_at: Stamp,
     /// Why the lock could be taken although nobody had released it.
     pub taken_from: Option<Cause>,
     state: Mutex<State>,
@@ -112,7 +113,7 @@ impl Lease {
             sharing: terms.sharing.clone(),
             claim: terms.claim.clone(),
             began,
-            began_at: SystemTime::now(),
+            began_at: SystemTime::now().into(),
             taken_from,
             state: Mutex::new(State::Held(sidecar)),
             watchdog: Mutex::new(Watchdog::new(began, terms.claim.lease, terms.claim.max_hold)),
@@ -120,6 +121,12 @@ impl Lease {
             due: Mutex::default(),
             holders: Mutex::default(),
         }
+    }
+
+    /// When it began, on the wall clock.
+    #[must_use]
+    pub fn began_at(&self) -> SystemTime {
+        self.began_at.into()
     }
 
     /// When the heart has to look after it first.
@@ -324,7 +331,7 @@ impl Lease {
             pid: Some(us.pid),
             alive: Some(true),
             place: Place::Here,
-            since: Some(self.began_at),
+            since: Some(self.began_at()),
             age: Some(self.began.elapsed()),
             native: true,
             label: self.claim.label.clone(),

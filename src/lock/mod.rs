@@ -43,6 +43,7 @@ pub mod record;
 pub mod registry;
 pub mod sidecar;
 mod spares;
+mod stamp;
 mod sync;
 pub mod sys;
 pub mod target;

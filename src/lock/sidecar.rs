@@ -11,6 +11,7 @@ use super::inspect::read_contents;
 use super::kept::{self, Kept};
 use super::post::Post;
 use super::record::{CREATED_AT, Claim, Contents, OwnRecord, TOKEN_STRIDE, clock_token, iso};
+use super::stamp::Stamp;
 use super::sys::{self, FileId, FsClass, Meta, OsLock, WatchId, Watcher};
 use super::target::Target;
 
@@ -33,9 +34,9 @@ pub struct Sidecar {
     /// Whether `record` changed since it was last written.
     unwritten: bool,
     /// When the lock file was last looked at by others, as far as we have seen.
-    looked_at: SystemTime,
+    looked_at: Stamp,
     /// When it became ours.
-    taken_at: SystemTime,
+    taken_at: Stamp,
 }
 
 /// What a beat or a glance found.
@@ -74,7 +75,7 @@ impl Sidecar {
         // One that has its private name, too, may lose the public one without our noticing it by the number.
         let id = id.or_else(|| has_other_name.then(|| sys::stat_file(&file).ok().map(|meta| meta.id)).flatten());
         let written_token = record.token;
-        let taken_at = SystemTime::now();
+        let taken_at = SystemTime::now().into();
         Self {
             file,
             id,
@@ -182,8 +183,8 @@ impl Sidecar {
     /// The file system's, when it could not tell: that is no loss.
     pub fn glance(&mut self) -> io::Result<Seen> {
         let (standing, meta) = self.look()?;
-        let looked_at = meta.map_or(self.looked_at, |meta| meta.accessed);
-        let interest = (looked_at > self.looked_at).then(|| sys::age(SystemTime::now(), looked_at));
+        let looked_at = meta.map_or(self.looked_at, |meta| meta.accessed.into());
+        let interest = (looked_at > self.looked_at).then(|| sys::age(SystemTime::now(), looked_at.into()));
         self.looked_at = looked_at;
         Ok(Seen { standing, interest })
     }
@@ -275,7 +276,7 @@ impl Sidecar {
         let unlocked = sys::unlock(&self.file);
         // Asked last: who finds the lock taken shows itself, and then looks once more.
         let seen = sys::stat_file(&self.file);
-        let wanted = seen.as_ref().is_ok_and(|meta| meta.accessed > self.taken_at);
+        let wanted = seen.as_ref().is_ok_and(|meta| Stamp::from(meta.accessed) > self.taken_at);
         if let (Ok(bytes), Ok(()), Ok(Meta { id, .. })) = (written, unlocked, seen)
             && !wanted
             && self.target.class == FsClass::Local
@@ -300,7 +301,7 @@ impl Sidecar {
             },
             lost => lost,
         };
-        let wanted = meta.is_some_and(|meta| meta.accessed > self.taken_at);
+        let wanted = meta.is_some_and(|meta| Stamp::from(meta.accessed) > self.taken_at);
         Ok(GivenUp { standing, wanted })
     }
 }

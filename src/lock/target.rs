@@ -13,9 +13,9 @@ use super::sys::{self, FsClass, NewDirectories};
 /// A protected file and where its lock file stands.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Target {
-    /// The protected file: its directory's real path and its own name. A symbolic link in the last
-    /// place is not followed.
-    pub path: PathBuf,
+    /// The protected file, where the name of the lock file does not tell it. In a box, for that is rare, and there are
+    /// as many of these as locks.
+    other_path: Option<Box<PathBuf>>,
     /// The lock file. This is also the name under which the process knows the lock.
     pub lock_path: Arc<Path>,
     /// What may be done where.
@@ -195,8 +195,7 @@ impl Target {
         let target = Path::new(name);
         let stem = target.extension().filter(|extension| *extension == "lock").and_then(|_| target.file_stem());
         let path = directory.join(stem.unwrap_or(name));
-        let lock_path = sys::one_spelling(directory.join(name));
-        Self { path, lock_path, class }
+        Self::new(path, directory.join(name), class)
     }
 
     /// `path` as it was given, for reports about a directory that never answered.
@@ -206,11 +205,18 @@ impl Target {
         Self::at(directory, path.file_name().unwrap_or_default(), FsClass::Local)
     }
 
+    /// The protected file: its directory's real path and its own name. A symbolic link in the last
+    /// place is not followed.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.other_path.as_ref().map_or_else(|| protected_by(&self.lock_path), |path| path.as_path())
+    }
+
     /// The directory of both files.
     #[must_use]
     pub fn directory(&self) -> &Path {
         // What names a file stands in a directory.
-        self.path.parent().unwrap_or(&self.path)
+        self.path().parent().unwrap_or(self.path())
     }
 
     /// Forgets that the directory is known: it vanished under us.
@@ -225,8 +231,22 @@ impl Target {
         let path = directory.join(sys::full_name(directory, name));
         let mut lock_path = path.clone().into_os_string();
         lock_path.push(".lock");
-        Self { path, lock_path: sys::one_spelling(lock_path.into()), class }
+        Self::new(path, lock_path.into(), class)
     }
+
+    fn new(path: PathBuf, lock_path: PathBuf, class: FsClass) -> Self {
+        let lock_path = sys::one_spelling(lock_path);
+        let other_path = (protected_by(&lock_path) != path).then(|| path.into());
+        Self { other_path, lock_path, class }
+    }
+}
+
+/// What a lock file protects as a rule: what is called as it is, without `.lock`.
+fn protected_by(lock_path: &Path) -> &Path {
+    let name = lock_path.as_os_str().as_encoded_bytes();
+    let stem = name.strip_suffix(b".lock").unwrap_or(name);
+    // SAFETY: it is the name of a path as std encodes it, cut off before `.lock`, which is UTF-8, if at all.
+    Path::new(unsafe { OsStr::from_encoded_bytes_unchecked(stem) })
 }
 
 fn remember(directory: PathBuf, real: &Path) {
@@ -283,7 +303,7 @@ mod tests {
     #[test]
     fn what_was_asked_for_lately_is_forgotten_with_its_directory() {
         let (_directory, target) = Target::scratch("file");
-        let path = target.path.as_path();
+        let path = target.path();
         assert_eq!(Target::recent(path), None);
         let known = Target::known(path, target.directory(), OsStr::new("file")).unwrap();
         assert_eq!(*known, target);
@@ -291,6 +311,22 @@ mod tests {
         target.forget();
         assert_eq!(Target::recent(path), None);
         assert_eq!(Target::known(path, target.directory(), OsStr::new("file")), None);
+    }
+
+    #[test]
+    fn a_lock_file_tells_what_it_protects() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().canonicalize().unwrap().join(name);
+        for (name, lock_file) in [("file", "file.lock"), (".lock", ".lock.lock"), ("file.lock", "file.lock.lock")] {
+            let target = Target::resolve(&at(name)).unwrap();
+            assert_eq!((target.path(), &*target.lock_path), (&*at(name), &*at(lock_file)));
+            assert_eq!(Target::of_lock_file(&at(lock_file)).unwrap(), target);
+            assert_eq!(target.directory(), at("").as_path());
+        }
+        for name in [".lock", "file.lck", "lock"] {
+            let target = Target::of_lock_file(&at(name)).unwrap();
+            assert_eq!((target.path(), &*target.lock_path), (&*at(name), &*at(name)), "its own, for want of another");
+        }
     }
 
     #[cfg(unix)]

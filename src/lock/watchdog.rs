@@ -23,21 +23,37 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// keep a core busy.
 const SPARED: Duration = Duration::from_millis(2);
 
+/// A time of an hour at most, which no lease exceeds, in a quarter of the memory of a [`Duration`]: to the microsecond.
+#[derive(Clone, Copy, Debug)]
+struct Brief(u32);
+
+impl From<Duration> for Brief {
+    fn from(duration: Duration) -> Self {
+        Self(u32::try_from(duration.as_micros()).unwrap_or(u32::MAX))
+    }
+}
+
+impl From<Brief> for Duration {
+    fn from(brief: Brief) -> Self {
+        Self::from_micros(brief.0.into())
+    }
+}
+
 /// The clocks of one lease.
 #[derive(Debug)]
 pub struct Watchdog {
     began: Instant,
-    lease: Duration,
+    lease: Brief,
     last_beat: Instant,
     /// The time between two beats, as long as the crowd is what it was.
-    beat: Duration,
+    beat: Brief,
     /// When the lease is to be taken away at the latest.
     limit: Option<Instant>,
     /// When the lease was first and last seen to be waited for, by whoever waits now.
     wanted: Option<(Instant, Instant)>,
     /// When the holder may next be asked to collect garbage, and the pause after that.
     next_request: Instant,
-    pause: Duration,
+    pause: Brief,
 }
 
 impl Watchdog {
@@ -46,13 +62,13 @@ impl Watchdog {
     pub fn new(began: Instant, lease: Duration, max_hold: Option<Duration>) -> Self {
         Self {
             began,
-            lease,
+            lease: lease.into(),
             last_beat: began,
-            beat: beat_interval(lease),
+            beat: beat_interval(lease).into(),
             limit: max_hold.and_then(|limit| began.checked_add(limit)),
             wanted: None,
             next_request: began + YOUNG,
-            pause: PAUSE_MIN,
+            pause: PAUSE_MIN.into(),
         }
     }
 
@@ -72,8 +88,10 @@ impl Watchdog {
     /// three times per lease.
     pub fn beats(&mut self, now: Instant, crowd: usize) -> bool {
         let spared = SPARED * u32::try_from(crowd).unwrap_or(u32::MAX);
-        self.beat = beat_interval(self.lease).max(spared.min(self.lease / 3));
-        let due = now >= self.last_beat + self.beat;
+        let lease = Duration::from(self.lease);
+        let beat = beat_interval(lease).max(spared.min(lease / 3));
+        self.beat = beat.into();
+        let due = now >= self.last_beat + beat;
         if due {
             self.last_beat = now;
         }
@@ -88,7 +106,7 @@ impl Watchdog {
         let known = self.wanted.filter(|(_, last)| still_there(*last));
         if let (None, Some(since)) = (known, waiting_since) {
             // Somebody new, who does not pay for what others have asked in vain.
-            self.pause = PAUSE_MIN;
+            self.pause = PAUSE_MIN.into();
             self.next_request = self.next_request.min(since.max(self.began + YOUNG));
         }
         self.wanted = match (known, waiting_since) {
@@ -97,8 +115,8 @@ impl Watchdog {
             (known, None) => known,
         };
         self.request_due().filter(|due| now >= *due)?;
-        let pause = self.pause;
-        self.pause = (pause * 2).min(PAUSE_MAX);
+        let pause = Duration::from(self.pause);
+        self.pause = (pause * 2).min(PAUSE_MAX).into();
         self.next_request = now + pause;
         Some(pause / 2)
     }
@@ -110,7 +128,7 @@ impl Watchdog {
     /// When the lease has to be looked after next.
     #[must_use]
     pub fn next(&self) -> Instant {
-        [self.limit, self.request_due()].into_iter().flatten().fold(self.last_beat + self.beat, Instant::min)
+        [self.limit, self.request_due()].into_iter().flatten().fold(self.last_beat + self.beat.into(), Instant::min)
     }
 }
 

@@ -74,7 +74,7 @@ impl Environment {
         let lease = hold.lease();
         Some(Facts {
             token: lease.token.into(),
-            target_path: lease.target.path.to_string_lossy().into_owned(),
+            target_path: lease.target.path().to_string_lossy().into_owned(),
             taken_from: lease.taken_from.map(Cause::name),
         })
     }
@@ -172,8 +172,8 @@ impl Environment {
 fn append_to(hold: &Hold, bytes: &[u8]) -> std::result::Result<(), LockError> {
     use std::io::Write as _;
 
-    let path = &hold.lease().target.path;
-    let io = |action, error| LockError::Io { action, path: path.clone(), source: error };
+    let path = hold.lease().target.path();
+    let io = |action, error| LockError::Io { action, path: path.to_owned(), source: error };
     // Twice: before anything is created, and as close to the write as it can stand.
     hold.check()?;
     let mut file = sys::open_append(path).map_err(|error| io("open", error))?;

@@ -87,7 +87,7 @@ fn durability(durable: bool) -> Durability {
 
 fn contents(target: Result<Arc<Target>, LockError>, links: Links) -> Result<Option<Vec<u8>>, StoreError> {
     match target {
-        Ok(target) => read(&target.path, links),
+        Ok(target) => read(target.path(), links),
         // Its directory is missing, and so is the file.
         Err(LockError::Io { source, .. }) if crate::json_store::is_missing(&source) => Ok(None),
         Err(error) => Err(error.into()),

@@ -212,9 +212,9 @@ impl HeldReport {
         Self {
             lease: js_number(lease.id),
             lock_path: text(&lease.target.lock_path),
-            target_path: text(&lease.target.path),
+            target_path: text(lease.target.path()),
             token: lease.token.into(),
-            since: iso(lease.began_at),
+            since: iso(lease.began_at()),
             held_for_ms: millis(lease.began.elapsed()),
             max_hold_ms: lease.claim.max_hold.map(millis),
             label: lease.claim.label.clone(),
@@ -251,7 +251,7 @@ impl From<&Inspection> for InspectionReport {
         let age = seen.modified.map(|modified| crate::lock::sys::age(SystemTime::now(), modified));
         Self {
             lock_path: text(&seen.target.lock_path),
-            target_path: text(&seen.target.path),
+            target_path: text(seen.target.path()),
             exists: seen.contents.is_some(),
             held: seen.owner.is_some(),
             owner: seen.owner.as_ref().map(Into::into),
