@@ -5,7 +5,7 @@
 
 use std::hint::black_box;
 use std::path::Path;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, SystemTime};
 
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -33,7 +33,7 @@ fn locks(criterion: &mut Criterion) {
     let kept = Terms { keep_file: true, ..Terms::default() };
     group.bench_function("uncontended, file kept", |bencher| bencher.iter(|| take(&kept_path, &kept)));
 
-    let shared = Terms { sharing: Sharing::Owner("bench".into()), ..Terms::default() };
+    let shared = Terms { sharing: Sharing::Owner(Arc::new("bench".into())), ..Terms::default() };
     let first = take(&path, &shared);
     group.bench_function("shared with a holder", |bencher| bencher.iter(|| take(&path, &shared)));
     drop(first);

@@ -205,7 +205,7 @@ pub(super) fn enter(target: &Arc<Target>, ticket: &Arc<Ticket>) -> Result<Option
                     return Err(timeout(target, terms, owner_on_disk(target)));
                 } else if at_once {
                     // Somebody has just given it up or stopped waiting for it: one look will tell.
-                    entry.queue.insert(ticket.place(), ticket.clone());
+                    entry.queue.insert(ticket);
                     ticket.expect_resolution();
                     drop(table);
                     Post::of(target.class).lookout.revisit(&target.lock_path);

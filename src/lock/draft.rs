@@ -121,7 +121,7 @@ impl Draft {
     }
 
     fn write(&mut self) -> io::Result<()> {
-        let bytes = self.record.render(self.record.acquired_at, self.len);
+        let bytes = self.record.render(self.record.acquired_at(), self.len);
         sys::write_at(&self.file, &bytes, 0)?;
         self.len = bytes.len();
         Ok(())
@@ -234,7 +234,7 @@ impl Published {
         }
         // We may have been frozen since: then it may be somebody else's by now.
         let contents = read_contents(&file, &sys::stat_file(&file)?)?;
-        let written_at = self.record.acquired_at;
+        let written_at = self.record.acquired_at();
         if !matches!(contents, Contents::Native(record) if *record == self.record.renewed_at(written_at)) {
             return Ok(());
         }

@@ -88,7 +88,7 @@ pub fn close(env: EnvId) {
     let waiting: Vec<_> = {
         let mut table = table();
         table.observers.retain(|(observed, _)| *observed != env);
-        let queued = table.locks.values().flat_map(|entry| entry.queue.values());
+        let queued = table.locks.values().flat_map(|entry| entry.queue.tickets());
         queued.filter(|ticket| ticket.terms.env == env).cloned().collect()
     };
     for ticket in waiting {
@@ -118,7 +118,7 @@ pub fn release_all(env: Option<EnvId>) -> usize {
 pub fn reset(env: Option<EnvId>, api: Api) {
     let waiting: Vec<_> = {
         let table = table();
-        let queued = table.locks.values().flat_map(|entry| entry.queue.values());
+        let queued = table.locks.values().flat_map(|entry| entry.queue.tickets());
         queued
             .filter(|ticket| ticket.terms.api == api && env.is_none_or(|env| ticket.terms.env == env))
             .cloned()

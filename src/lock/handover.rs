@@ -64,7 +64,7 @@ impl Table {
         }
         let may_hand_over = leaves_file && lease.has_tokens_left();
         let greedy = entry.is_greedy();
-        let next = if may_hand_over && !greedy { entry.next() } else { None };
+        let next = if may_hand_over && !greedy { entry.queue.next() } else { None };
         let mut sidecar = end(lease)?;
         Post::of(lease.target.class).heart.forget(lease);
         Some(match next {
@@ -183,7 +183,7 @@ fn release(lease: &Arc<Lease>, sidecar: Sidecar, pause: Duration, done: Done) {
 /// Nobody else waits: the next task of this process has the lock file, as after a fresh acquire.
 fn carry_on(target: &Arc<Target>, mut sidecar: Sidecar) {
     let mut table = table();
-    let next = table.locks.get_mut(&target.lock_path).and_then(Entry::next);
+    let next = table.locks.get_mut(&target.lock_path).and_then(|entry| entry.queue.next());
     match next {
         Some(ticket) => {
             sidecar.hand_over(&ticket.terms.claim, ticket.terms.keep_file);

@@ -38,6 +38,7 @@ pub mod lease;
 pub mod lookout;
 pub mod loss;
 pub mod post;
+mod queue;
 pub mod reclaim;
 pub mod record;
 pub mod registry;

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use date::{iso, parse_iso};
 
 use super::identity::Identity;
+use super::stamp::Stamp;
 
 /// Where the value of `createdAt` stands in every native record.
 pub const CREATED_AT: usize = b"{\n  \"createdAt\": \"".len();
@@ -136,7 +137,7 @@ pub struct OwnRecord {
     /// Whether an operating-system lock backs it.
     pub os_lock: bool,
     /// When the lock was acquired.
-    pub acquired_at: SystemTime,
+    pub(super) acquired_at: Stamp,
     /// What the owner says about its lease.
     pub claim: Arc<Claim>,
 }
@@ -145,7 +146,13 @@ impl OwnRecord {
     /// A record that says "this process, from now on".
     #[must_use]
     pub fn new(claim: &Arc<Claim>, token: u64, os_lock: bool, now: SystemTime) -> Self {
-        Self { token, held: true, os_lock, acquired_at: now, claim: claim.clone() }
+        Self { token, held: true, os_lock, acquired_at: now.into(), claim: claim.clone() }
+    }
+
+    /// When the lock was acquired.
+    #[must_use]
+    pub fn acquired_at(&self) -> SystemTime {
+        self.acquired_at.into()
     }
 
     /// The whole record, renewed at `created_at`.
@@ -183,7 +190,7 @@ impl NativeRecord {
                 protocol: PROTOCOL,
                 held: own.held,
                 os_lock: own.os_lock,
-                acquired_at: iso(own.acquired_at),
+                acquired_at: iso(own.acquired_at()),
                 lease_ms: millis(own.claim.lease),
                 max_hold_ms: own.claim.max_hold.map(millis),
                 beat_ms: millis(beat_interval(own.claim.lease)),

@@ -5,7 +5,7 @@
 //! is serves the queue when it is done. The table's lock is never held during disk work, and is
 //! always taken before a lease's own.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,6 +19,7 @@ use super::inspect::Owner;
 use super::lease::{Hold, Lease};
 use super::loss::Loss;
 use super::post::Post;
+use super::queue::Queue;
 use super::sidecar::Sidecar;
 use super::sync::{MappedMutexGuard, Mutex, MutexGuard, global};
 use super::sys::Instant;
@@ -66,8 +67,7 @@ pub(super) struct Observed {
 
 pub(super) struct Entry {
     pub(super) phase: Phase,
-    /// By sequence; sequences are unique in the process.
-    pub(super) queue: BTreeMap<u64, Arc<Ticket>>,
+    pub(super) queue: Queue,
     /// Since when this process has had the lock file, and how many leases followed each other on it.
     pub(super) since: Instant,
     pub(super) turns: u64,
@@ -101,22 +101,12 @@ pub fn unique_id() -> u64 {
 
 impl Entry {
     pub(super) fn moving() -> Self {
-        Self { phase: Phase::Moving, queue: BTreeMap::new(), since: Instant::now(), turns: 0, passing_since: None }
+        Self { phase: Phase::Moving, queue: Queue::default(), since: Instant::now(), turns: 0, passing_since: None }
     }
 
     pub(super) fn queue_up(&mut self, ticket: &Arc<Ticket>) {
-        self.queue.insert(ticket.place(), ticket.clone());
+        self.queue.insert(ticket);
         ticket.expect_within(Duration::ZERO);
-    }
-
-    /// The first ticket in the queue that still waits.
-    pub(super) fn next(&mut self) -> Option<Arc<Ticket>> {
-        while let Some((_, ticket)) = self.queue.pop_first() {
-            if ticket.is_waiting() {
-                return Some(ticket);
-            }
-        }
-        None
     }
 }
 
@@ -140,12 +130,7 @@ impl Table {
     /// Removes a lock that nobody waits for. `false` when somebody does.
     pub(super) fn leave_if_deserted(&mut self, lock_path: &Path) -> bool {
         let Some((lock_path, mut entry)) = self.locks.remove_entry(lock_path) else { return true };
-        while let Some(first) = entry.queue.first_entry()
-            && !first.get().is_waiting()
-        {
-            first.remove();
-        }
-        let deserted = entry.queue.is_empty();
+        let deserted = entry.queue.first().is_none();
         if !deserted {
             self.locks.insert(lock_path, entry);
         }
@@ -164,14 +149,10 @@ impl Entry {
         let joining = match lease.sharing {
             // Only a call made inside the work could join, and that has not begun.
             Sharing::Chain | Sharing::Nobody => Vec::new(),
-            Sharing::Owner(_) | Sharing::Process => self
-                .queue
-                .extract_if(.., |_, ticket| joins(&lease, &ticket.terms))
-                .map(|(_, ticket)| {
-                    let shared = lease.share(&ticket.terms);
-                    (ticket, shared)
-                })
-                .collect(),
+            Sharing::Owner(_) | Sharing::Process => {
+                let joining = self.queue.extract(|ticket| joins(&lease, &ticket.terms)).into_iter();
+                joining.map(|ticket| (ticket.clone(), lease.share(&ticket.terms))).collect()
+            }
         };
         (hold, joining)
     }
@@ -201,7 +182,7 @@ pub(super) fn observers(lease: &Lease) -> Vec<Arc<dyn Observer>> {
 pub(super) fn wanted_since(lease: &Lease) -> Option<Instant> {
     let table = table();
     let queue = &table.locks.get(&lease.target.lock_path)?.queue;
-    queue.values().filter(|ticket| ticket.is_waiting()).map(|ticket| ticket.requested).min()
+    queue.tickets().filter(|ticket| ticket.is_waiting()).map(|ticket| ticket.requested).min()
 }
 
 /// Tells the environments of a lease that somebody waits for it, unless they were told of any lease `lately`: what they
@@ -236,13 +217,13 @@ pub(super) fn terms_of_next(lock_path: &Path) -> Option<Terms> {
     if table.leave_if_deserted(lock_path) {
         return None;
     }
-    table.locks.get(lock_path)?.queue.values().next().map(|ticket| ticket.terms.clone())
+    table.locks.get(lock_path)?.queue.tickets().next().map(|ticket| ticket.terms.clone())
 }
 
 /// A look on behalf of a queue took the lock.
 pub(super) fn taken(target: &Arc<Target>, sidecar: Sidecar, from: Option<Cause>) {
     let mut table = table();
-    let next = table.locks.get_mut(&target.lock_path).and_then(Entry::next);
+    let next = table.locks.get_mut(&target.lock_path).and_then(|entry| entry.queue.next());
     let ending = endings::is_ending();
     let Some(ticket) = next.filter(|_| !ending) else {
         drop(table);
@@ -260,8 +241,7 @@ pub(super) fn still_held(target: &Arc<Target>, owner: impl FnOnce() -> Owner) {
     let impatient = {
         let mut table = table();
         let Some(entry) = table.locks.get_mut(&target.lock_path) else { return };
-        let first = entry.queue.first_entry().filter(|first| first.get().terms.timeout == Some(Duration::ZERO));
-        first.map(std::collections::btree_map::OccupiedEntry::remove)
+        entry.queue.next_if(|first| first.terms.timeout == Some(Duration::ZERO))
     };
     if let Some(ticket) = impatient {
         let error = timeout(target, &ticket.terms, owner());
@@ -271,7 +251,7 @@ pub(super) fn still_held(target: &Arc<Target>, owner: impl FnOnce() -> Owner) {
 
 /// A look on behalf of a queue failed: its first request fails with it, and the next one tries.
 pub(super) fn failed(target: &Arc<Target>, error: LockError) {
-    let next = table().locks.get_mut(&target.lock_path).and_then(Entry::next);
+    let next = table().locks.get_mut(&target.lock_path).and_then(|entry| entry.queue.next());
     if let Some(ticket) = next {
         ticket.settle(Err(error));
     }

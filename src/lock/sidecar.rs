@@ -96,7 +96,7 @@ impl Sidecar {
     pub(super) fn begin(&mut self, now: SystemTime) {
         let drafted = (self.record.token, self.record.acquired_at);
         self.record.token = clock_token(now).max(self.record.token);
-        self.record.acquired_at = now;
+        self.record.acquired_at = now.into();
         if self.write(now).is_ok() {
             self.base_token = self.written_token;
         } else {

@@ -59,7 +59,7 @@ pub enum Sharing {
     #[default]
     Chain,
     /// With every caller in this process that names the same owner.
-    Owner(Arc<str>),
+    Owner(Arc<Box<str>>),
     /// With every session caller in this process that allows it.
     Process,
     /// With nobody at all.

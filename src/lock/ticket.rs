@@ -116,7 +116,7 @@ impl Ticket {
         let target = self.target.get()?;
         let mut table = table();
         let entry = table.locks.get_mut(&target.lock_path)?;
-        entry.queue.remove(&self.place());
+        entry.queue.remove(self);
         if let Phase::Held(lease) = &entry.phase {
             return Some(lease.owner());
         }

@@ -66,7 +66,7 @@ pub fn file_terms(env: Env, options: Given<'_>) -> Result<Terms> {
             .map_or(STALE_DEFAULT, |limit| limit.finite().unwrap_or(Duration::MAX)),
         recovery: recovery(&fields)?,
         sharing: match fields.text("reentrantOwner")? {
-            Some(owner) => Sharing::Owner(owner.into()),
+            Some(owner) => Sharing::Owner(owner.into_boxed_str().into()),
             None => Sharing::Chain,
         },
         ..common(&fields, defaults)?

@@ -136,7 +136,7 @@ impl Contender {
             _ => next_token(self.last_token, SystemTime::now()),
         };
         let record = OwnRecord::new(&terms.claim, token, os_lock == OsLock::Acquired, SystemTime::now());
-        let bytes = record.render(record.acquired_at, usize::try_from(meta.len).unwrap_or(MAX_LEN));
+        let bytes = record.render(record.acquired_at(), usize::try_from(meta.len).unwrap_or(MAX_LEN));
         sys::write_at(&seen.file, &bytes, 0).map_err(|error| io("write", error))?;
         if !is_private && !still_there(seen.id) {
             return Ok(Outcome::Moved);

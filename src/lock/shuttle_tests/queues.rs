@@ -1,5 +1,6 @@
 //! Waiting for one's turn.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::terms::Sharing;
@@ -50,7 +51,7 @@ fn a_shared_lease_lives_as_long_as_one_of_its_handles() {
         join(place.spawn_each(0..4, |place, env| {
             let sharing = match env {
                 3 => Sharing::Chain,
-                _ => Sharing::Owner("one".into()),
+                _ => Sharing::Owner(Arc::new("one".into())),
             };
             for _ in 0..2 {
                 place.use_and_release(place.ask(Terms { sharing: sharing.clone(), ..alone(env) }).had());
