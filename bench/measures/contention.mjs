@@ -46,16 +46,32 @@ function evaluate(turns, milliseconds) {
     }
   }
   const longest = Math.max(...turns.map(({ wants, has }) => has - wants))
+  const usual = median(turns.map(length))
   return {
     perSecond: (turns.length / milliseconds) * 1000,
     p50: quantile(handOvers, 0.5),
     p99: quantile(handOvers, 0.99),
     longest,
-    // Where turns alternate, nobody waits for more than one turn of the other.
-    unfair: longest / median(turns.map(({ has, leaves }) => leaves - has)),
+    unfair: Math.max(...turns.map((turn, index) => (turn.has - turn.wants) / share(turns, index, usual))),
+    beyond: longest / usual,
     outOfTurn: (outOfTurn / turns.length) * 100,
     overlaps,
   }
+}
+
+const length = ({ has, leaves }) => leaves - has
+
+/**
+ * What `turns[index]` may have to wait for where turns alternate: one turn of the other, which is longer than usual where
+ * its timer came late. Whoever waits for two has waited for more than its share.
+ */
+function share(turns, index, usual) {
+  const { wants } = turns[index]
+  let share = usual
+  for (let before = index - 1; before >= 0 && turns[before].leaves > wants; before--) {
+    share = Math.max(share, length(turns[before]))
+  }
+  return share
 }
 
 /** The one thing that is no matter of speed. */
@@ -73,6 +89,7 @@ export function conclude(results) {
       'p99 ms': summary(of('p99')),
       'longest wait ms': summary(of('longest')),
       '× fair share': summary(of('unfair')),
+      '× usual turn': summary(of('beyond')),
       'out of turn %': summary(of('outOfTurn')),
       overlaps: sum(of('overlaps')),
     }
