@@ -215,22 +215,21 @@ mod unix {
     fn leases(directory: &Path, count: usize, limit: f64) {
         let limits = getrlimit(Resource::Nofile);
         setrlimit(Resource::Nofile, Rlimit { current: limits.maximum, ..limits }).expect("what we may have");
-        // What is allocated for the first few is no part of what the others cost.
-        drop(hold_many(directory, 100));
-        let before = resident();
-        let held = hold_many(directory, count);
-        let bytes = (resident() - before) as f64 / count as f64;
         // As in runners/leases.mjs.
+        let some = hold_many(directory, 0..count.div_ceil(5));
+        let before = resident();
+        let held = hold_many(directory, some.len()..count);
+        let bytes = (resident() - before) as f64 / held.len() as f64;
         sleep(Duration::from_secs_f64(2.5 * limit / 1000.0));
         let (began, used) = (now(), processor_time());
         sleep(Duration::from_secs_f64(limit / 1000.0));
         let share = (processor_time() - used) / (now() - began);
         println!(r#"{{ "bytes": {bytes}, "share": {share} }}"#);
-        drop(held);
+        drop((some, held));
     }
 
-    fn hold_many(directory: &Path, count: usize) -> Vec<Hold> {
-        (0..count).map(|number| engine(&directory.join(format!("held-{number}")), false)).collect()
+    fn hold_many(directory: &Path, numbers: std::ops::Range<usize>) -> Vec<Hold> {
+        numbers.map(|number| engine(&directory.join(format!("held-{number}")), false)).collect()
     }
 
     /// Bytes of memory that this process has.
