@@ -29,6 +29,12 @@ const leaks = {
     for (let count = 0; count < 100; count++) await (await leasehold.acquireFileLock(path)).release()
     await leasehold.acquireFileLock(path)
   },
+  'a handle that was dropped after another of which the signal was kept': async ({ leasehold, path }) => {
+    const before = await leasehold.acquireFileLock(path)
+    globalThis.signal = before.signal
+    await before.release()
+    await leasehold.acquireFileLock(path)
+  },
   'a destructured release that was dropped': async ({ leasehold, path }) => {
     const { release } = await leasehold.acquireSessionWriteLock({ sessionFile: path })
     void release

@@ -1,6 +1,7 @@
 // A lock is released once, by whom it belongs to, however its holder ends.
 
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { existsSync, readdirSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -103,6 +104,40 @@ test('a handle that was released tells nothing of those that followed', async (t
   assert.equal(next.signal.aborted, true)
   assert.throws(() => first.assertHeld(), isReleased)
   await next.release()
+})
+
+test('the signal of a handle that was released hears nothing of those that followed', async (t) => {
+  const path = join(scratch(t), 'file')
+  const first = await leasehold.acquireFileLock(path)
+  const { signal } = first
+  await first.release()
+  const next = await leasehold.acquireFileLock(path)
+  const told = once(process, 'warning')
+  leasehold.releaseAllLocksSync()
+  await told
+  assert.equal(signal.aborted, false)
+  assert.equal(first.signal, signal)
+  assert.equal(next.signal.aborted, true)
+  await next.release()
+})
+
+test('whoever is called during a release finds the lock released', async (t) => {
+  const { subscribe, unsubscribe } = await import('node:diagnostics_channel')
+  const path = join(scratch(t), 'file')
+  const lock = await leasehold.acquireFileLock(path)
+  const errors = []
+  const again = () => {
+    try {
+      lock.releaseSync()
+    } catch (error) {
+      errors.push(error)
+    }
+  }
+  subscribe('leasehold:released', again)
+  t.after(() => unsubscribe('leasehold:released', again))
+  await lock.release()
+  assert.deepEqual(errors, [])
+  assert.equal(existsSync(lock.lockPath), false)
 })
 
 test('a handle tells after its release, too, from what its lock was recovered', async (t) => {

@@ -45,7 +45,14 @@ export class FileLockHandle {
   #releaseOnce() {
     if (this.#released !== undefined) return
     this.#refuse?.()
-    this.#released = this.#giveBack()
+    // Listeners and subscribers are called meanwhile: for them it is released.
+    this.#released = null
+    try {
+      this.#released = this.#giveBack()
+    } catch (error) {
+      this.#released = undefined
+      throw error
+    }
   }
 
   #giveBack() {
@@ -55,7 +62,8 @@ export class FileLockHandle {
     const answered = environment.release(owner.number)
     if (typeof answered === 'bigint') {
       this.#owner = new Past(answered, this.lockPath)
-      owner.retire()
+      // One that has a signal stays that signal's.
+      if (this.#signal === undefined) owner.retire()
     }
     if (message) publish('released', () => message)
     fetchIfExpected()
@@ -100,10 +108,15 @@ export class FileLockHandle {
       throw invalidArgument('data must be a string or a Uint8Array')
     }
     try {
-      await answer(this.#owner.append(data))
+      await answer(this.#append(data))
     } catch (error) {
       throw (error.code === 'file_lock_lost' && lossOf(this)) || error
     }
+  }
+
+  /** Begins to append. A function of its own: who waits for the answer must not keep what owns the lease now. */
+  #append(data) {
+    return this.#owner.append(data)
   }
 
   #error(fault, cause) {

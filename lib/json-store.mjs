@@ -40,14 +40,19 @@ export function loadJsonFile(path) {
 }
 
 export async function writeJsonFileAtomically(path, value, options) {
-  const { writer, text, durable, lock } = writeOf(path, value, options)
-  await done(writer.writeFile(path, text, durable), here(writeJsonFileAtomically), lock)
+  const { text, durable, lock } = writeOf(path, value, options)
+  await done(begun(path, text, durable, lock), here(writeJsonFileAtomically), lock)
 }
 
 export function saveJsonFile(path, value, options) {
-  const { writer, text, durable, lock } = writeOf(path, value, options)
-  const fault = writer.writeFileSync(path, text, durable)
+  const { text, durable, lock } = writeOf(path, value, options)
+  const fault = (lock ? ownerOf(lock) : environment).writeFileSync(path, text, durable)
   if (fault !== null) throw told(toError(fault), lock)
+}
+
+/** Begins a write. A function of its own: who waits for the answer must not keep what owns the lease now. */
+function begun(path, text, durable, lock) {
+  return (lock ? ownerOf(lock) : environment).writeFile(path, text, durable)
 }
 
 /** What the mailbox answers under a number; an error points at `origin`. */
@@ -73,7 +78,7 @@ function writeOf(path, value, options) {
   if (lock !== undefined && !(lock instanceof FileLockHandle)) {
     throw invalidArgument('options.lock must be the handle of a lock')
   }
-  return { writer: lock ? ownerOf(lock) : environment, text: textOf(value, 'value'), durable, lock }
+  return { text: textOf(value, 'value'), durable, lock }
 }
 
 export async function updateJsonFile(path, fallback, mutate, options) {
@@ -92,7 +97,7 @@ export async function updateJsonFile(path, fallback, mutate, options) {
       const changed = await mutate(value, { exists: before !== undefined })
       const result = changed === undefined ? value : changed
       const text = textOf(result, 'the value that mutate left')
-      if (text !== before) await done(ownerOf(lock).writeFile(path, text, durable), origin)
+      if (text !== before) await done(begun(path, text, durable, lock), origin)
       return result
     }),
   )

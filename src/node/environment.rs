@@ -173,7 +173,8 @@ impl Environment {
         if mail.iter().any(|mail| matches!(mail, Mail::Suspected)) {
             collect_garbage(env);
         }
-        let bereft = mail.iter().any(|mail| matches!(mail, Mail::Lost(_))).then(|| self.owners.bereft());
+        let gone = || mail.iter().filter_map(|mail| if let Mail::Lost(loss) = mail { Some(loss.lease) } else { None });
+        let bereaved = gone().min().zip(gone().max()).map(|(min, max)| self.owners.with(min..=max));
         let first = self.granted.len();
         let open = |mail| {
             if let Mail::Settled(id, _) = mail {
@@ -185,7 +186,7 @@ impl Environment {
                     Some(Either::A(js_number(id)))
                 }
                 Mail::Lost(loss) => {
-                    let owners = bereft.iter().flat_map(|bereft| bereft.of(env, loss.lease)).collect();
+                    let owners = bereaved.iter().flat_map(|bereaved| bereaved.of(env, loss.lease)).collect();
                     Some(Either::B(Letter::of_loss(&loss, owners)))
                 }
                 mail => Letter::new(mail, &self.mailbox).map(Either::B),

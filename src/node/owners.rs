@@ -9,6 +9,7 @@
 
 use std::cell::RefCell;
 use std::ffi::c_void;
+use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::rc::Rc;
@@ -103,14 +104,15 @@ impl Owners {
         self.table.borrow_mut().owners.get_mut(number as usize)?.hold.take()
     }
 
-    /// Those whose lease is lost.
-    pub(super) fn bereft(&self) -> Bereft {
+    /// Those whose lease has one of these numbers. No lease is asked itself: whoever beats for it just now may have to wait
+    /// for its file system.
+    pub(super) fn with(&self, leases: RangeInclusive<LeaseId>) -> Found {
         let table = self.table.borrow();
-        let lost = |owner: &Owner| {
-            let hold = owner.hold.as_ref().filter(|hold| hold.lease().is_over())?;
+        let found = |owner: &Owner| {
+            let hold = owner.hold.as_ref().filter(|hold| leases.contains(&hold.lease().id))?;
             Some((hold.lease().id, hold.id, owner.object))
         };
-        Bereft(table.owners.iter().filter_map(lost).collect())
+        Found(table.owners.iter().filter_map(found).collect())
     }
 
     /// Nothing can reach an owner any more. What it had not released until now it never will, and that is worth a
@@ -133,17 +135,17 @@ impl Owners {
     }
 }
 
-/// Owners whose lease is lost: its number, that of their handle on it, and what they are.
+/// Owners: the number of their lease, that of their handle on it, and what they are.
 ///
 /// They are looked for once for however many losses are told, not for each of them.
-pub(super) struct Bereft(Vec<(LeaseId, HoldId, sys::napi_ref)>);
+pub(super) struct Found(Vec<(LeaseId, HoldId, sys::napi_ref)>);
 
-impl Bereft {
+impl Found {
     /// The owners of a lease that can still be reached, that of its earliest handle first.
     pub(super) fn of(&self, env: Env, lease: LeaseId) -> Vec<OwnerObject> {
         let mut owners = Vec::new();
         let mut earliest = HoldId::MAX;
-        for (_, hold, reference) in self.0.iter().filter(|(lost, ..)| *lost == lease) {
+        for (_, hold, reference) in self.0.iter().filter(|(found, ..)| *found == lease) {
             let mut object = ptr::null_mut();
             // SAFETY: `env` is that of the call that is being made, and no finalizer that would end the reference has run
             // since it was found in the table: they run between calls.
