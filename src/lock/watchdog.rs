@@ -128,7 +128,10 @@ impl Watchdog {
     /// When the lease has to be looked after next.
     #[must_use]
     pub fn next(&self) -> Instant {
-        [self.limit, self.request_due()].into_iter().flatten().fold(self.last_beat + self.beat.into(), Instant::min)
+        [self.limit, self.request_due()]
+            .into_iter()
+            .flatten()
+            .fold(self.last_beat + Duration::from(self.beat), Instant::min)
     }
 }
 
