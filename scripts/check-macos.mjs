@@ -7,7 +7,7 @@
 
 import { spawnSync } from 'node:child_process'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { must, root, target } from './prepare.mjs'
 
 const TARGET = 'aarch64-apple-darwin'
@@ -21,8 +21,9 @@ const found = spawnSync('bash', [join('scripts', 'cross', 'toolchain.sh'), dir, 
 if (found.error) throw found.error
 if (found.status !== 0) process.exit(found.status ?? 1)
 const toolchain = found.stdout.trim()
-// In a folder of its own: another toolchain would build everything there anew, too.
-const options = ['--locked', '--workspace', '--all-targets', '--target', TARGET, '--target-dir', join(target, 'macos')]
+// In a folder of its own: cargo takes toolchains of one version for the same, and cannot use what another has built.
+const folder = join(target, 'macos', basename(toolchain))
+const options = ['--locked', '--workspace', '--all-targets', '--target', TARGET, '--target-dir', folder]
 must('cargo', ['clippy', ...options, '--', '--deny', 'warnings'], {
   env: {
     ...process.env,
