@@ -185,9 +185,16 @@ pub(super) fn enter(target: &Arc<Target>, ticket: &Arc<Ticket>) -> Result<Option
     let at_once = terms.timeout == Some(Duration::ZERO);
     {
         let mut table = table();
+        let courtesy = if at_once { None } else { table.courtesy(&target.lock_path) };
         match table.locks.entry(target.lock_path.clone()) {
             Vacant(vacancy) => {
-                vacancy.insert(Entry::moving());
+                let entry = vacancy.insert(Entry::moving());
+                if let Some(pause) = courtesy {
+                    entry.queue_up(ticket);
+                    drop(table);
+                    Post::of(target.class).lookout.contend(Contender::new(target.clone()), pause);
+                    return Ok(None);
+                }
             }
             Occupied(entry) => {
                 let entry = entry.into_mut();

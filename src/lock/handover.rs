@@ -30,6 +30,8 @@ pub(super) struct Passing {
     /// Since when this process may have passed the other one over.
     since: Instant,
     released: Instant,
+    /// Whether it had the lock for so long that the other one has waited for enough.
+    was_long: bool,
 }
 
 /// What to do when the lock file is released, or somebody else's.
@@ -88,7 +90,7 @@ impl Table {
 
     /// Since when this process has passed over another one, if it just took `lock_path` again.
     pub(super) fn passing_since(&mut self, lock_path: &Path) -> Option<Instant> {
-        let Passing { since, released } = self.take_passing(lock_path)?;
+        let Passing { since, released, .. } = self.take_passing(lock_path)?;
         (released.elapsed() < COURTESY).then_some(since)
     }
 
@@ -98,15 +100,23 @@ impl Table {
         Some(self.passings.swap_remove(at).1)
     }
 
-    /// A lock was released that another process waited for. How long this one stands back for it.
-    fn pass(&mut self, lock_path: &Arc<Path>) -> Duration {
+    /// For how long a new request stands back for another process that waits for `lock_path`, and has waited for all of a
+    /// long lease of ours: as long as it may take until it has woken.
+    pub(super) fn courtesy(&self, lock_path: &Path) -> Option<Duration> {
+        let (_, passing) = self.passings.iter().find(|(path, _)| path.as_os_str() == lock_path.as_os_str())?;
+        PASSING.checked_sub(passing.released.elapsed()).filter(|rest| passing.was_long && !rest.is_zero())
+    }
+
+    /// A lock was released, after it was `held` for so long, that another process waited for. How long this one stands
+    /// back for it.
+    fn pass(&mut self, lock_path: &Arc<Path>, held: Duration) -> Duration {
         let released = Instant::now();
         let since = self.locks.get(lock_path).and_then(|entry| entry.passing_since).unwrap_or(released);
         if released.duration_since(since) >= PASSING {
             return COURTESY;
         }
         self.passings.retain(|(_, passing)| released.duration_since(passing.released) < COURTESY);
-        self.passings.push((lock_path.clone(), Passing { since, released }));
+        self.passings.push((lock_path.clone(), Passing { since, released, was_long: held >= PASSING }));
         Duration::ZERO
     }
 }
@@ -160,9 +170,10 @@ fn where_it_may_take_time(class: FsClass, job: impl FnOnce() + Send + 'static) {
 
 /// Releases the lock file of a lease that ended, and serves the queue after `pause`.
 fn release(lease: &Arc<Lease>, sidecar: Sidecar, pause: Duration, done: Done) {
+    let held = lease.began.elapsed();
     let released = sidecar.release();
     let wanted = matches!(released, Ok(GivenUp { wanted: true, .. }));
-    let pause = if wanted && pause.is_zero() { table().pass(&lease.target.lock_path) } else { pause };
+    let pause = if wanted && pause.is_zero() { table().pass(&lease.target.lock_path, held) } else { pause };
     serve_queue(&lease.target, pause);
     done(match released {
         Ok(GivenUp { standing, .. }) => {

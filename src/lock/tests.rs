@@ -369,3 +369,26 @@ fn a_process_that_waits_is_not_passed_over_again_and_again() {
     assert_eq!(entries(&place), 0);
     assert!(acquire_blocking(&place.path, at_once()).is_ok(), "nobody waits");
 }
+
+#[cfg(unix)]
+#[test]
+fn after_a_long_lease_another_process_that_waited_is_let_go_first() {
+    // Whoever is kept from running between the two for so long need not stand back any more.
+    let stood_back = (0..200).any(|_| {
+        let place = place();
+        let hold = acquire_blocking(&place.path, patient()).unwrap();
+        std::thread::sleep(Duration::from_millis(2));
+        let waiter = sys::open_lock_file(&place.lock_path).unwrap();
+        sys::mark(&waiter).unwrap();
+        hold.release(|result| result.unwrap());
+        let (sender, receiver) = mpsc::channel();
+        match acquire(&place.path, patient(), Box::new(move |settled| sender.send(settled).unwrap())).unwrap() {
+            Acquired::Now(_) => false,
+            Acquired::Later(_ticket) => {
+                drop(receiver.recv_timeout(Duration::from_secs(30)).unwrap().unwrap());
+                true
+            }
+        }
+    });
+    assert!(stood_back);
+}
