@@ -120,7 +120,10 @@ function handleFor(owner, lockPath, signal, veto) {
   return handle
 }
 
-/** Where a lock is being acquired: the stack of an error that is never thrown, made into text only when needed. */
+/**
+ * Where a lock is being acquired: the stack of an error that is never thrown, made into text only when needed. A class
+ * of its own, for each lease keeps one: an object literal has room for what is never put into it.
+ */
 class Origin {
   constructor(caller) {
     Error.captureStackTrace(this, caller)

@@ -146,7 +146,7 @@ pub struct Letter {
     pub contents: Option<Buffer>,
     /// A lease that was taken away.
     pub loss: Option<LossReport>,
-    /// With it: from whom, as far as they can still be reached, in the order of their handles.
+    /// With it: from whom, as far as they can still be reached, that of the earliest handle first.
     #[napi(ts_type = "Array<object>")]
     pub owners: Option<Vec<OwnerObject>>,
     /// A lease whose handle was collected without a release.
