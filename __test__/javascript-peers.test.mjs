@@ -4,9 +4,12 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { isDeepStrictEqual } from 'node:util'
 import { child, holder, leasehold, scratch, sleep, until } from './support/index.mjs'
 import { patience } from './support/platform.mjs'
 
+/** What is said of a killed process. Where many are started its number may be another's within moments. */
+const GONE = ['dead-pid', 'recycled-pid']
 const peerUrl = new URL('./support/javascript-lock.mjs', import.meta.url).href
 const SOON = 5000
 const FLAVOURS = ['file', 'session']
@@ -136,7 +139,7 @@ describe('JavaScript peers', { concurrency: true }, () => {
       peer.kill()
       const lock = await waiting
       assert.ok(performance.now() - killed < SOON, `${performance.now() - killed} ms`)
-      assert.equal(lock.recoveredFrom, 'dead-pid')
+      assert.ok(GONE.includes(lock.recoveredFrom), lock.recoveredFrom)
       await lock.release()
       assert.ok(!existsSync(lock.lockPath))
     })
@@ -147,7 +150,8 @@ describe('JavaScript peers', { concurrency: true }, () => {
       const peer = await javascriptPeer(t, path, { flavour })
       const killed = performance.now()
       holding.kill()
-      assert.deepEqual(await peer.held(), [['dead-pid']])
+      const reasons = await peer.held()
+      assert.ok(GONE.some((reason) => isDeepStrictEqual(reasons, [[reason]])), JSON.stringify(reasons))
       assert.ok(performance.now() - killed < SOON, `${performance.now() - killed} ms`)
       const refused = leasehold.acquireFileLock(path, { timeoutMs: 200 })
       await assert.rejects(refused, { code: 'file_lock_timeout' }, 'and its own lock is respected')
