@@ -16,6 +16,7 @@ function spellings(path) {
   return {
     'in capitals': path.toUpperCase(),
     'in small letters': path.toLowerCase(),
+    'with the drive in small letters': path[0].toLowerCase() + path.slice(1),
     'with slashes': path.replaceAll('\\', '/'),
     'with the long prefix': `\\\\?\\${path}`,
     'as a device': `\\\\.\\${path}`,

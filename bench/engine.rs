@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use criterion::{Criterion, criterion_group, criterion_main};
 use leasehold::lock::identity::Identity;
 use leasehold::lock::inspect::inspect;
+use leasehold::lock::record::Claim;
 use leasehold::lock::record::{Contents, OwnRecord};
 use leasehold::lock::sys::{Life, OsLock};
 use leasehold::lock::verdict::{Sighting, verdict};
@@ -33,7 +34,10 @@ fn locks(criterion: &mut Criterion) {
     let kept = Terms { keep_file: true, ..Terms::default() };
     group.bench_function("uncontended, file kept", |bencher| bencher.iter(|| take(&kept_path, &kept)));
 
-    let shared = Terms { sharing: Sharing::Owner(Arc::new("bench".into())), ..Terms::default() };
+    let shared = Terms {
+        claim: Arc::new(Claim { sharing: Sharing::Owner("bench".into()), ..Claim::default() }),
+        ..Terms::default()
+    };
     let first = take(&path, &shared);
     group.bench_function("shared with a holder", |bencher| bencher.iter(|| take(&path, &shared)));
     drop(first);

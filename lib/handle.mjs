@@ -12,11 +12,15 @@ export let lossOf
 /** Releases a handle past the caller's veto: `null`, or a promise where the file system is one that may hang. */
 export let giveBack
 
+// What few handles have is kept beside them, for there may be very many.
+/** What speaks against the release of a handle: it throws. */
+const vetoes = new WeakMap()
+/** The signal of a handle, if it has been asked for. */
+const signals = new WeakMap()
+
 export class FileLockHandle {
   #owner
-  #refuse
   #released
-  #signal
 
   static {
     ownerOf = (handle) => handle.#owner
@@ -26,7 +30,7 @@ export class FileLockHandle {
 
   constructor(owner, lockPath, refuse) {
     this.#owner = owner
-    this.#refuse = refuse
+    if (refuse !== undefined) vetoes.set(this, refuse)
     this.lockPath = lockPath
     // Properties of their own, so that `const { release } = ...` and `{ ...handle }` work. Who keeps nothing else
     // keeps the handle all the same: listeners of its signal are still to be told of a loss.
@@ -44,7 +48,7 @@ export class FileLockHandle {
 
   #releaseOnce() {
     if (this.#released !== undefined) return
-    this.#refuse?.()
+    vetoes.get(this)?.()
     // Listeners and subscribers are called meanwhile: for them it is released.
     this.#released = null
     try {
@@ -63,7 +67,7 @@ export class FileLockHandle {
     if (typeof answered === 'bigint') {
       this.#owner = new Past(answered, this.lockPath)
       // One that has a signal stays that signal's.
-      if (this.#signal === undefined) owner.retire()
+      if (!signals.has(this)) owner.retire()
     }
     if (message) publish('released', () => message)
     fetchIfExpected()
@@ -88,11 +92,13 @@ export class FileLockHandle {
   }
 
   get signal() {
-    if (this.#signal === undefined) {
+    let signal = signals.get(this)
+    if (signal === undefined) {
       const lost = lossOf(this)
-      this.#signal = lost ? AbortSignal.abort(lost) : lossSignal(this.#owner)
+      signal = lost ? AbortSignal.abort(lost) : lossSignal(this.#owner)
+      signals.set(this, signal)
     }
-    return this.#signal
+    return signal
   }
 
   assertHeld() {

@@ -14,7 +14,7 @@ use super::post::Post;
 use super::registry::{Entry, Phase, deliver, table};
 use super::sync::{Condvar, Mutex, global};
 use super::sys::{self, FsClass};
-use super::target::Target;
+use super::target::{ByLockFile, Target};
 use super::terms::{Sharing, Terms};
 use super::ticket::{Acquired, Settle, Ticket};
 use super::watchdog::PATIENCE;
@@ -186,7 +186,7 @@ pub(super) fn enter(target: &Arc<Target>, ticket: &Arc<Ticket>) -> Result<Option
     {
         let mut table = table();
         let courtesy = if at_once { None } else { table.courtesy(&target.lock_path) };
-        match table.locks.entry(target.lock_path.clone()) {
+        match table.locks.entry(ByLockFile(target.clone())) {
             Vacant(vacancy) => {
                 let entry = vacancy.insert(Entry::moving());
                 if let Some(pause) = courtesy {
@@ -225,7 +225,7 @@ pub(super) fn enter(target: &Arc<Target>, ticket: &Arc<Ticket>) -> Result<Option
     }
     let contender = Contender::new(target.clone());
     if target.class != FsClass::Local && !at_once {
-        if let Some(entry) = table().locks.get_mut(&target.lock_path) {
+        if let Some(entry) = table().entry_mut(&target.lock_path) {
             entry.queue_up(ticket);
         }
         Post::of(target.class).lookout.contend(contender, Duration::ZERO);
@@ -248,7 +248,7 @@ fn first_look(mut contender: Contender, ticket: &Arc<Ticket>) -> Result<Option<H
             Ok(Some(hold))
         }
         Ok(Look::Held { .. }) if terms.timeout != Some(Duration::ZERO) => {
-            if let Some(entry) = table.locks.get_mut(&target.lock_path) {
+            if let Some(entry) = table.entry_mut(&target.lock_path) {
                 entry.queue_up(ticket);
             }
             drop(table);
@@ -272,7 +272,7 @@ fn first_look(mut contender: Contender, ticket: &Arc<Ticket>) -> Result<Option<H
 }
 
 pub(super) fn joins(lease: &Lease, terms: &Terms) -> bool {
-    match (&terms.sharing, &lease.sharing) {
+    match (&terms.claim.sharing, &lease.claim.sharing) {
         (Sharing::Nobody, _) => false,
         (Sharing::Process, Sharing::Process) => true,
         (Sharing::Owner(theirs), Sharing::Owner(ours)) if theirs == ours => true,

@@ -77,7 +77,7 @@ pub fn limit(lease: LeaseId, hold: HoldId, grace: Duration, reason: LossReason) 
     }
 }
 
-fn hurry_to_limit(lease: &Lease) {
+fn hurry_to_limit(lease: &Arc<Lease>) {
     if let Some((at, _)) = lease.work_limit() {
         Post::of(lease.target.class).heart.hurry(lease, at);
     }

@@ -9,7 +9,8 @@ use super::error::LockError;
 use super::lease::{Lease, leftover_error};
 use super::loss::LossReason;
 use super::post::Post;
-use super::registry::{Delivery, Entry, Phase, Table, deliver, observers, table, tell};
+use super::queue::Turns;
+use super::registry::{Delivery, Phase, Table, deliver, observers, table, tell};
 use super::sidecar::{GivenUp, Leftover, Sidecar};
 use super::sys::{self, FsClass, Instant};
 use super::target::Target;
@@ -60,19 +61,22 @@ impl Table {
         leaves_file: bool,
         end: impl FnOnce(&Lease) -> Option<Sidecar>,
     ) -> Option<Moved> {
-        let entry = self.locks.get_mut(&lease.target.lock_path)?;
+        let entry = self.entry_mut(&lease.target.lock_path)?;
         if !matches!(&entry.phase, Phase::Held(held) if Arc::ptr_eq(held, lease)) {
             return None;
         }
         let may_hand_over = leaves_file && lease.has_tokens_left();
-        let greedy = entry.is_greedy();
+        let turns = entry.queue.turns();
+        let since = turns.since.unwrap_or(lease.began);
+        // Tasks of this process have had the lock file for so long that others should be asked.
+        let greedy = turns.count + 1 >= TURNS || since.elapsed() >= TURN_TIME;
         let next = if may_hand_over && !greedy { entry.queue.next() } else { None };
         let mut sidecar = end(lease)?;
         Post::of(lease.target.class).heart.forget(lease);
         Some(match next {
             Some(ticket) => {
                 sidecar.hand_over(&ticket.terms.claim, ticket.terms.keep_file);
-                entry.turns += 1;
+                entry.queue.set_turns(Turns { count: turns.count + 1, since: Some(since), ..turns });
                 let (hold, mut locks) = entry.begin(sidecar, &ticket.terms, None);
                 locks.insert(0, (ticket, hold));
                 Moved::HandedOver(locks)
@@ -111,20 +115,13 @@ impl Table {
     /// back for it.
     fn pass(&mut self, lock_path: &Arc<Path>, held: Duration) -> Duration {
         let released = Instant::now();
-        let since = self.locks.get(lock_path).and_then(|entry| entry.passing_since).unwrap_or(released);
+        let since = self.entry(lock_path).and_then(|entry| entry.queue.turns().passing_since).unwrap_or(released);
         if released.duration_since(since) >= PASSING {
             return COURTESY;
         }
         self.passings.retain(|(_, passing)| released.duration_since(passing.released) < COURTESY);
         self.passings.push((lock_path.clone(), Passing { since, released, was_long: held >= PASSING }));
         Duration::ZERO
-    }
-}
-
-impl Entry {
-    /// Whether tasks of this process have had the lock file for so long that others should be asked.
-    fn is_greedy(&self) -> bool {
-        self.turns + 1 >= TURNS || self.since.elapsed() >= TURN_TIME
     }
 }
 
@@ -194,7 +191,7 @@ fn release(lease: &Arc<Lease>, sidecar: Sidecar, pause: Duration, done: Done) {
 /// Nobody else waits: the next task of this process has the lock file, as after a fresh acquire.
 fn carry_on(target: &Arc<Target>, mut sidecar: Sidecar) {
     let mut table = table();
-    let next = table.locks.get_mut(&target.lock_path).and_then(|entry| entry.queue.next());
+    let next = table.entry_mut(&target.lock_path).and_then(|entry| entry.queue.next());
     match next {
         Some(ticket) => {
             sidecar.hand_over(&ticket.terms.claim, ticket.terms.keep_file);

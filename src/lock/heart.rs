@@ -3,7 +3,7 @@
 //! It needs no event loop: a process whose JavaScript is busy or stuck keeps its leases until
 //! `maxHold`, and not a moment longer.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -14,7 +14,6 @@ use super::post::Post;
 use super::registry;
 use super::sync::{AtomicBool, Condvar, Mutex};
 use super::sys::{self, Instant};
-use super::terms::LeaseId;
 
 /// The first pause before a name that could not be removed is tried again; it doubles.
 const RETRY_MIN: Duration = Duration::from_millis(100);
@@ -45,11 +44,37 @@ pub struct Heart {
 #[derive(Default)]
 struct Agenda {
     /// Each lease knows when it is due.
-    due: BTreeMap<(Instant, LeaseId), Arc<Lease>>,
+    due: BTreeSet<Due>,
     chores: Vec<(Instant, Duration, Chore)>,
     /// Until when the thread sleeps; `None` while it works or sleeps until called.
     asleep_until: Option<Instant>,
 }
+
+/// A lease to be looked after.
+struct Due {
+    at: Instant,
+    lease: Arc<Lease>,
+}
+
+impl Ord for Due {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.at.cmp(&other.at).then_with(|| self.lease.id.cmp(&other.lease.id))
+    }
+}
+
+impl PartialOrd for Due {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Due {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Due {}
 
 impl Heart {
     /// Starts looking after a lease. Costs no system call while the thread is awake anyway.
@@ -59,26 +84,23 @@ impl Heart {
     }
 
     /// Stops looking after a lease.
-    pub(super) fn forget(&self, lease: &Lease) {
+    pub(super) fn forget(&self, lease: &Arc<Lease>) {
         let mut agenda = self.agenda.lock();
-        if let Some(due) = lease.due.lock().take() {
-            agenda.due.remove(&(due, lease.id));
-        }
+        agenda.take_out(lease);
+        lease.due.set(None);
     }
 
     /// Looks after a lease no later than `at`.
-    pub(super) fn hurry(&'static self, lease: &Lease, at: Instant) {
+    pub(super) fn hurry(&'static self, lease: &Arc<Lease>, at: Instant) {
         let is_later = {
             let _agenda = self.agenda.lock();
-            lease.due.lock().is_some_and(|due| at < due)
+            lease.due.get().is_some_and(|due| at < due)
         };
         if is_later {
             self.change(at, |agenda| {
-                let due = *lease.due.lock();
-                if let Some(due) = due
-                    && let Some(held) = agenda.due.remove(&(due, lease.id))
-                {
-                    agenda.insert(at, held);
+                // Not one that is being looked after just now.
+                if agenda.take_out(lease) {
+                    agenda.insert(at, lease.clone());
                 }
             });
         }
@@ -115,8 +137,8 @@ impl Heart {
         loop {
             let (leases, chores) = self.wait_for_work();
             let crowd = leases.len() + self.agenda.lock().due.len();
-            for (lease, due) in leases {
-                self.tend(lease, due, crowd);
+            for due in leases {
+                self.tend(due, crowd);
             }
             for (pause, mut chore) in chores {
                 if !chore() {
@@ -127,49 +149,48 @@ impl Heart {
         }
     }
 
-    fn tend(&self, lease: Arc<Lease>, due: Instant, crowd: usize) {
-        match lease.tend(Instant::now(), registry::wanted_since(&lease), crowd) {
-            Tended::Well => self.put_back(lease, due),
+    fn tend(&self, due: Due, crowd: usize) {
+        let lease = &due.lease;
+        match lease.tend(Instant::now(), registry::wanted_since(lease), crowd) {
+            Tended::Well => self.put_back(due),
             Tended::Suspect(lately) => {
-                registry::suspect(&lease, lately);
-                self.put_back(lease, due);
+                registry::suspect(lease, lately);
+                self.put_back(due);
             }
-            Tended::Lose(reason) => endings::lose(&lease, reason),
-            Tended::Over => self.forget(&lease),
+            Tended::Lose(reason) => endings::lose(lease, reason),
+            Tended::Over => self.forget(lease),
         }
     }
 
-    fn put_back(&self, lease: Arc<Lease>, due: Instant) {
+    fn put_back(&self, Due { at, lease }: Due) {
         // From now on it is watched for: waiters and meddlers are noticed without waiting for a beat.
         Post::of(lease.target.class).lookout.attend(&lease);
         let mut agenda = self.agenda.lock();
         // Unless it was given up while it was tended. Its clocks are read under the agenda's lock,
         // so that a limit set meanwhile is either seen here or finds the lease in the agenda.
-        let is_ours = *lease.due.lock() == Some(due);
+        let is_ours = lease.due.get() == Some(at);
         if is_ours {
             agenda.insert(lease.next_due(), lease);
         }
     }
 
-    #[expect(clippy::type_complexity, reason = "two lists that are read in one place")]
-    fn wait_for_work(&self) -> (Vec<(Arc<Lease>, Instant)>, Vec<(Duration, Chore)>) {
+    fn wait_for_work(&self) -> (Vec<Due>, Vec<(Duration, Chore)>) {
         let mut agenda = self.agenda.lock();
         let mut dozed = false;
         loop {
             let now = Instant::now();
             let mut leases = Vec::new();
-            while let Some(entry) = agenda.due.first_entry()
-                && entry.key().0 <= now
+            while let Some(first) = agenda.due.first()
+                && first.at <= now
             {
-                let due = entry.key().0;
-                leases.push((entry.remove(), due));
+                leases.extend(agenda.due.pop_first());
             }
             let chores: Vec<_> =
                 agenda.chores.extract_if(.., |(due, ..)| *due <= now).map(|(_, pause, chore)| (pause, chore)).collect();
             if !(leases.is_empty() && chores.is_empty()) {
                 return (leases, chores);
             }
-            let next_lease = agenda.due.keys().next().map(|key| key.0);
+            let next_lease = agenda.due.first().map(|first| first.at);
             let next_chore = agenda.chores.iter().map(|(due, ..)| *due).min();
             let rest = if agenda.due.len() > CROWD { REST } else { Duration::ZERO };
             let next = next_lease.into_iter().chain(next_chore).min().map(|next| next.max(now + rest));
@@ -189,8 +210,13 @@ impl Heart {
 }
 
 impl Agenda {
-    fn insert(&mut self, due: Instant, lease: Arc<Lease>) {
-        *lease.due.lock() = Some(due);
-        self.due.insert((due, lease.id), lease);
+    fn insert(&mut self, at: Instant, lease: Arc<Lease>) {
+        lease.due.set(Some(at));
+        self.due.insert(Due { at, lease });
+    }
+
+    /// Whether it was there: one that is being looked after is not.
+    fn take_out(&mut self, lease: &Arc<Lease>) -> bool {
+        lease.due.get().is_some_and(|at| self.due.remove(&Due { at, lease: lease.clone() }))
     }
 }

@@ -63,7 +63,7 @@ prop_compose! {
         let (machine_id, boot_id, pid_namespace) = ids;
         let (machine_id, boot_id) = (machine_id.map(Into::into), boot_id.map(Into::into));
         let owner = Identity { pid, start, host: host.into(), machine_id, boot_id, pid_namespace };
-        let claim = Claim { lease: Duration::from_millis(1), max_hold: None, label }.into();
+        let claim = Claim { lease: Duration::from_millis(1), label, ..Claim::default() }.into();
         let long_ago = SystemTime::UNIX_EPOCH;
         let mut record = NativeRecord::new(&owner, &OwnRecord::new(&claim, token, flags.0, long_ago), long_ago);
         record.leasehold.held = flags.1;

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
+use smallvec::SmallVec;
+
 use super::endings;
 use super::error::LockError;
 use super::identity::Identity;
@@ -14,9 +16,9 @@ use super::registry;
 use super::sidecar::{Leftover, Sidecar};
 use super::stamp::Stamp;
 use super::sync::{AtomicBool, Mutex};
-use super::sys::{Instant, WatchId, Watcher};
+use super::sys::{Appointment, Instant, WatchId, Watcher};
 use super::target::Target;
-use super::terms::{Api, EnvId, HoldId, LeaseId, Sharing, Terms};
+use super::terms::{Api, EnvId, HoldId, LeaseId, Terms};
 use super::verdict::Cause;
 use super::watchdog::Watchdog;
 
@@ -30,8 +32,6 @@ pub struct Lease {
     pub token: u64,
     /// Which function acquired it.
     pub api: Api,
-    /// With whom it may be shared.
-    pub sharing: Sharing,
     /// What the caller said about it.
     pub claim: Arc<Claim>,
     /// When it began, on the monotonic clock.
@@ -44,41 +44,50 @@ pub struct Lease {
     watchdog: Mutex<Watchdog>,
     attended: AtomicBool,
     /// When the heart looks after it next; `None` when it does not. Changes under the heart's lock only.
-    pub(super) due: Mutex<Option<Instant>>,
+    pub(super) due: Appointment,
     /// Who holds it. Grows and shrinks under the registry's lock only.
     holders: Mutex<Holders>,
 }
 
 /// What a lease knows of one of its handles.
 struct Holder {
+    hold: HoldId,
     env: EnvId,
+    /// In a box, for most handles have none, and ten thousand leases may be held.
+    bounds: Option<Box<Bounds>>,
+}
+
+/// What bounds the work of a handle.
+#[derive(Default)]
+struct Bounds {
     /// The handles of the work inside which it was acquired.
     within: Vec<HoldId>,
-    /// When its work has to be over, and why it is no good after that.
+    /// When it has to be over, and why it is no good after that.
     limit: Option<(Instant, LossReason)>,
 }
 
-/// The handles of a lease, in the order of their numbers. Nearly always there is one, and ten thousand leases may be
-/// held: the smallest tree takes a kilobyte.
+/// The handles of a lease, in the order of their numbers. Nearly always there is one.
 #[derive(Default)]
-struct Holders(Vec<(HoldId, Holder)>);
+struct Holders(SmallVec<[Holder; 1]>);
 
 impl Holders {
+    fn place_of(&self, hold: HoldId) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&hold, |holder| holder.hold)
+    }
+
     fn get_mut(&mut self, hold: HoldId) -> Option<&mut Holder> {
-        let at = self.0.binary_search_by_key(&hold, |(id, _)| *id).ok()?;
-        Some(&mut self.0[at].1)
+        let at = self.place_of(hold).ok()?;
+        Some(&mut self.0[at])
     }
 
     fn limit_of(&self, hold: HoldId) -> Option<(Instant, LossReason)> {
-        let at = self.0.binary_search_by_key(&hold, |(id, _)| *id).ok()?;
-        self.0[at].1.limit
+        let at = self.place_of(hold).ok()?;
+        self.0[at].bounds.as_ref()?.limit
     }
 
-    fn insert(&mut self, hold: HoldId, holder: Holder) {
-        let at = self.0.partition_point(|(id, _)| *id < hold);
-        // Not room for four at once.
-        self.0.reserve_exact(usize::from(self.0.is_empty()));
-        self.0.insert(at, (hold, holder));
+    fn insert(&mut self, holder: Holder) {
+        let (Ok(at) | Err(at)) = self.place_of(holder.hold);
+        self.0.insert(at, holder);
     }
 }
 
@@ -110,7 +119,6 @@ impl Lease {
             target: sidecar.target().clone(),
             token: sidecar.token(),
             api: terms.api,
-            sharing: terms.sharing.clone(),
             claim: terms.claim.clone(),
             began,
             began_at: SystemTime::now().into(),
@@ -118,7 +126,7 @@ impl Lease {
             state: Mutex::new(State::Held(sidecar)),
             watchdog: Mutex::new(Watchdog::new(began, terms.claim.lease, terms.claim.max_hold)),
             attended: AtomicBool::new(false),
-            due: Mutex::default(),
+            due: Appointment::default(),
             holders: Mutex::default(),
         }
     }
@@ -142,10 +150,11 @@ impl Lease {
 
     /// Gives the work of one handle until `limit`.
     pub(super) fn limit(&self, hold: HoldId, limit: Instant, reason: LossReason) {
-        if let Some(holder) = self.holders.lock().get_mut(hold)
-            && holder.limit.is_none_or(|(earlier, _)| limit < earlier)
-        {
-            holder.limit = Some((limit, reason));
+        if let Some(holder) = self.holders.lock().get_mut(hold) {
+            let bounds = holder.bounds.get_or_insert_default();
+            if bounds.limit.is_none_or(|(earlier, _)| limit < earlier) {
+                bounds.limit = Some((limit, reason));
+            }
         }
     }
 
@@ -155,8 +164,9 @@ impl Lease {
         let holders = self.holders.lock();
         let earlier = |a: (Instant, LossReason), b: (Instant, LossReason)| if b.0 < a.0 { b } else { a };
         let mut last = None::<(Instant, LossReason)>;
-        for (hold, Holder { within, .. }) in &holders.0 {
-            let limits = within.iter().chain([hold]).filter_map(|hold| holders.limit_of(*hold));
+        for Holder { bounds, .. } in &holders.0 {
+            let Bounds { within, limit } = &**bounds.as_ref()?;
+            let limits = within.iter().filter_map(|hold| holders.limit_of(*hold)).chain(*limit);
             let limit = limits.reduce(earlier)?;
             last = Some(last.filter(|last| last.0 >= limit.0).unwrap_or(limit));
         }
@@ -185,7 +195,7 @@ impl Lease {
             Err(_) => None,
         };
         let foreign = interest.and_then(|ago| now.checked_sub(ago));
-        watchdog.suspects(now, wanted.or(foreign)).map_or(Tended::Well, Tended::Suspect)
+        watchdog.suspects(self.began, now, wanted.or(foreign)).map_or(Tended::Well, Tended::Suspect)
     }
 
     /// Whether this is the first time that its lock file is to be watched.
@@ -288,7 +298,7 @@ impl Lease {
     #[must_use]
     pub fn envs(&self) -> Vec<EnvId> {
         let mut envs = Vec::new();
-        for (_, holder) in &self.holders.lock().0 {
+        for holder in &self.holders.lock().0 {
             // There are few, mostly one.
             if !envs.contains(&holder.env) {
                 envs.push(holder.env);
@@ -300,8 +310,9 @@ impl Lease {
     /// One more handle, for whoever asked with `terms`.
     pub(super) fn share(self: &Arc<Self>, terms: &Terms) -> Hold {
         let id = registry::unique_id();
-        let within = terms.chain.iter().map(|scope| scope.hold).collect();
-        self.holders.lock().insert(id, Holder { env: terms.env, within, limit: None });
+        let within: Vec<_> = terms.chain.iter().map(|scope| scope.hold).collect();
+        let bounds = if within.is_empty() { None } else { Some(Bounds { within, limit: None }.into()) };
+        self.holders.lock().insert(Holder { hold: id, env: terms.env, bounds });
         Hold { id, lease: self.clone(), open: AtomicBool::new(true), left: AtomicBool::new(false) }
     }
 
@@ -309,9 +320,9 @@ impl Lease {
     /// one to be told whatever there is to tell.
     pub(super) fn unshare(&self, hold: HoldId) -> bool {
         let mut holders = self.holders.lock();
-        let is_last = holders.0.iter().all(|(other, _)| *other == hold);
+        let is_last = holders.0.iter().all(|holder| holder.hold == hold);
         if !is_last {
-            holders.0.retain(|(other, _)| *other != hold);
+            holders.0.retain(|holder| holder.hold != hold);
         }
         is_last
     }
@@ -319,7 +330,7 @@ impl Lease {
     /// No handles any more in `env`. Whether there are none at all.
     pub(super) fn desert(&self, env: EnvId) -> bool {
         let mut holders = self.holders.lock();
-        holders.0.retain(|(_, holder)| holder.env != env);
+        holders.0.retain(|holder| holder.env != env);
         holders.0.is_empty()
     }
 

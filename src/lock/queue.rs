@@ -1,29 +1,57 @@
-//! Who waits for one lock, in the order of asking.
+//! Who waits for one lock, in the order of asking, and how it is passed on.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::sys::Instant;
 use super::ticket::Ticket;
 
-/// Tickets by their place.
+/// In a box, for most locks are waited for by nobody, and ten thousand may be held.
 #[derive(Default)]
-#[expect(clippy::box_collection, reason = "most locks are waited for by nobody, and ten thousand may be held")]
-pub(super) struct Queue(Option<Box<BTreeMap<u64, Arc<Ticket>>>>);
+pub(super) struct Queue(Option<Box<Waiting>>);
+
+#[derive(Default)]
+struct Waiting {
+    /// By their place.
+    tickets: BTreeMap<u64, Arc<Ticket>>,
+    turns: Turns,
+}
+
+/// How this process has passed a lock on among its own tasks, and past another process.
+#[derive(Clone, Copy, Default, PartialEq)]
+pub(super) struct Turns {
+    /// How many leases followed the first one on the same lock file.
+    pub(super) count: u64,
+    /// When that one began, if others followed it.
+    pub(super) since: Option<Instant>,
+    /// Since when this process has taken the lock again and again while another one waited, if it has.
+    pub(super) passing_since: Option<Instant>,
+}
 
 impl Queue {
     pub(super) fn insert(&mut self, ticket: &Arc<Ticket>) {
-        self.0.get_or_insert_default().insert(ticket.place(), ticket.clone());
+        self.0.get_or_insert_default().tickets.insert(ticket.place(), ticket.clone());
     }
 
     pub(super) fn remove(&mut self, ticket: &Ticket) {
-        if let Some(tickets) = &mut self.0 {
-            tickets.remove(&ticket.place());
+        if let Some(waiting) = &mut self.0 {
+            waiting.tickets.remove(&ticket.place());
+        }
+    }
+
+    pub(super) fn turns(&self) -> Turns {
+        self.0.as_ref().map_or_else(Turns::default, |waiting| waiting.turns)
+    }
+
+    pub(super) fn set_turns(&mut self, turns: Turns) {
+        if turns != self.turns() {
+            self.0.get_or_insert_default().turns = turns;
         }
     }
 
     /// Takes out the first that still waits, and forgets those before it.
     pub(super) fn next(&mut self) -> Option<Arc<Ticket>> {
-        let tickets = self.0.as_mut()?;
+        let tickets = &mut self.0.as_mut()?.tickets;
         while let Some((_, ticket)) = tickets.pop_first() {
             if ticket.is_waiting() {
                 return Some(ticket);
@@ -34,7 +62,7 @@ impl Queue {
 
     /// The first that still waits. Those before it are forgotten.
     pub(super) fn first(&mut self) -> Option<&Arc<Ticket>> {
-        let tickets = self.0.as_mut()?;
+        let tickets = &mut self.0.as_mut()?.tickets;
         while let Some(first) = tickets.first_entry()
             && !first.get().is_waiting()
         {
@@ -45,23 +73,24 @@ impl Queue {
 
     /// Takes out the first, if `chosen` is true for it.
     pub(super) fn next_if(&mut self, chosen: impl Fn(&Ticket) -> bool) -> Option<Arc<Ticket>> {
-        let first = self.0.as_mut()?.first_entry()?;
+        let first = self.0.as_mut()?.tickets.first_entry()?;
         chosen(first.get()).then(|| first.remove())
     }
 
     /// Takes out all for whom `chosen` is true.
     pub(super) fn extract(&mut self, chosen: impl Fn(&Ticket) -> bool) -> Vec<Arc<Ticket>> {
-        let extracted = self.0.iter_mut().flat_map(|tickets| tickets.extract_if(.., |_, ticket| chosen(ticket)));
+        let extracted =
+            self.0.iter_mut().flat_map(|waiting| waiting.tickets.extract_if(.., |_, ticket| chosen(ticket)));
         extracted.map(|(_, ticket)| ticket).collect()
     }
 
     /// All of them.
     pub(super) fn tickets(&self) -> impl Iterator<Item = &Arc<Ticket>> {
-        self.0.iter().flat_map(|tickets| tickets.values())
+        self.0.iter().flat_map(|waiting| waiting.tickets.values())
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.as_ref().is_none_or(|tickets| tickets.is_empty())
+        self.0.as_ref().is_none_or(|waiting| waiting.tickets.is_empty())
     }
 
     pub(super) fn clear(&mut self) {

@@ -14,6 +14,7 @@ use proptest::prelude::*;
 
 use super::endings;
 use super::loss::LossReason;
+use super::record::Claim;
 use super::registry;
 use super::terms::{EnvId, Sharing};
 use super::{Acquired, Hold, LockError, Terms, Ticket, acquire, acquire_blocking};
@@ -130,7 +131,8 @@ struct World {
 impl World {
     fn terms(&self, env: usize, shares: bool) -> Terms {
         let sharing = if shares { Sharing::Process } else { Sharing::Chain };
-        Terms { timeout: None, env: self.envs[env], sharing, ..Terms::default() }
+        let claim = Claim { sharing, ..Claim::default() }.into();
+        Terms { timeout: None, env: self.envs[env], claim, ..Terms::default() }
     }
 
     fn act(&mut self, act: Act) {

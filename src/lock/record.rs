@@ -18,6 +18,7 @@ pub use date::{iso, parse_iso};
 
 use super::identity::Identity;
 use super::stamp::Stamp;
+use super::terms::{LEASE_DEFAULT, LEASE_MAX, LEASE_MIN, Sharing};
 
 /// Where the value of `createdAt` stands in every native record.
 pub const CREATED_AT: usize = b"{\n  \"createdAt\": \"".len();
@@ -115,7 +116,7 @@ mod decimal {
     }
 }
 
-/// What the owner says about its lease when it writes a record. As a rule many leases share it.
+/// What the owner says about its lease. As a rule many leases share it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
     /// The lease without a beat.
@@ -124,6 +125,15 @@ pub struct Claim {
     pub max_hold: Option<Duration>,
     /// What the caller named the work.
     pub label: Option<String>,
+    /// With whom the lease may be shared. Of all this only that is not in the record: it is for this process.
+    pub sharing: Sharing,
+}
+
+/// A lease of the length that is usual, without a limit.
+impl Default for Claim {
+    fn default() -> Self {
+        Self { lease: LEASE_DEFAULT, max_hold: None, label: None, sharing: Sharing::default() }
+    }
 }
 
 /// The record of a lock of ours. Whatever is the same in all of them, or easily found out, is added when it is written:
@@ -220,7 +230,7 @@ impl NativeRecord {
     /// The lease the owner asked for, within the bounds any owner can ask for.
     #[must_use]
     pub fn lease(&self) -> Duration {
-        Duration::from_millis(self.leasehold.lease_ms).clamp(super::terms::LEASE_MIN, super::terms::LEASE_MAX)
+        Duration::from_millis(self.leasehold.lease_ms).clamp(LEASE_MIN, LEASE_MAX)
     }
 
     /// How long the lease must have been watched without a beat before it counts as frozen.
@@ -322,11 +332,8 @@ mod tests {
     use super::*;
 
     fn record(label: Option<&str>) -> NativeRecord {
-        let claim = Arc::new(Claim {
-            lease: Duration::from_secs(30),
-            max_hold: Some(Duration::from_mins(5)),
-            label: label.map(ToOwned::to_owned),
-        });
+        let label = label.map(ToOwned::to_owned);
+        let claim = Arc::new(Claim { max_hold: Some(Duration::from_mins(5)), label, ..Claim::default() });
         OwnRecord::new(&claim, 7, true, SystemTime::now()).renewed_at(SystemTime::now())
     }
 

@@ -19,11 +19,11 @@ use super::inspect::Owner;
 use super::lease::{Hold, Lease};
 use super::loss::Loss;
 use super::post::Post;
-use super::queue::Queue;
+use super::queue::{Queue, Turns};
 use super::sidecar::Sidecar;
 use super::sync::{MappedMutexGuard, Mutex, MutexGuard, global};
 use super::sys::Instant;
-use super::target::Target;
+use super::target::{ByLockFile, Target};
 use super::terms::{EnvId, LeaseId, Sharing, Terms};
 use super::ticket::Ticket;
 use super::verdict::Cause;
@@ -51,7 +51,7 @@ pub trait Observer: Send + Sync {
 
 #[derive(Default)]
 pub(super) struct Table {
-    pub(super) locks: HashMap<Arc<Path>, Entry>,
+    pub(super) locks: HashMap<ByLockFile, Entry>,
     /// One for each JavaScript thread.
     pub(super) observers: Vec<(EnvId, Observed)>,
     /// Locks that were released in the last milliseconds while other processes waited for them.
@@ -68,11 +68,6 @@ pub(super) struct Observed {
 pub(super) struct Entry {
     pub(super) phase: Phase,
     pub(super) queue: Queue,
-    /// Since when this process has had the lock file, and how many leases followed each other on it.
-    pub(super) since: Instant,
-    pub(super) turns: u64,
-    /// Since when this process has taken the lock again and again while another one waited, if it has.
-    pub(super) passing_since: Option<Instant>,
 }
 
 pub(super) enum Phase {
@@ -101,7 +96,7 @@ pub fn unique_id() -> u64 {
 
 impl Entry {
     pub(super) fn moving() -> Self {
-        Self { phase: Phase::Moving, queue: Queue::default(), since: Instant::now(), turns: 0, passing_since: None }
+        Self { phase: Phase::Moving, queue: Queue::default() }
     }
 
     pub(super) fn queue_up(&mut self, ticket: &Arc<Ticket>) {
@@ -120,19 +115,25 @@ impl Table {
         from: Option<Cause>,
     ) -> (Hold, Vec<Delivery>) {
         let passing_since = self.passing_since(&target.lock_path);
-        let entry = self.locks.entry(target.lock_path.clone()).or_insert_with(Entry::moving);
-        entry.since = Instant::now();
-        entry.turns = 0;
-        entry.passing_since = passing_since;
+        let entry = self.locks.entry(ByLockFile(target.clone())).or_insert_with(Entry::moving);
+        entry.queue.set_turns(Turns { passing_since, ..Turns::default() });
         entry.begin(sidecar, terms, from)
+    }
+
+    pub(super) fn entry(&self, lock_path: &Path) -> Option<&Entry> {
+        self.locks.get(lock_path.as_os_str())
+    }
+
+    pub(super) fn entry_mut(&mut self, lock_path: &Path) -> Option<&mut Entry> {
+        self.locks.get_mut(lock_path.as_os_str())
     }
 
     /// Removes a lock that nobody waits for. `false` when somebody does.
     pub(super) fn leave_if_deserted(&mut self, lock_path: &Path) -> bool {
-        let Some((lock_path, mut entry)) = self.locks.remove_entry(lock_path) else { return true };
+        let Some((target, mut entry)) = self.locks.remove_entry(lock_path.as_os_str()) else { return true };
         let deserted = entry.queue.first().is_none();
         if !deserted {
-            self.locks.insert(lock_path, entry);
+            self.locks.insert(target, entry);
         }
         deserted
     }
@@ -146,7 +147,7 @@ impl Entry {
         self.phase = Phase::Held(lease.clone());
         Post::of(class).heart.watch(lease.clone());
         let hold = lease.share(terms);
-        let joining = match lease.sharing {
+        let joining = match lease.claim.sharing {
             // Only a call made inside the work could join, and that has not begun.
             Sharing::Chain | Sharing::Nobody => Vec::new(),
             Sharing::Owner(_) | Sharing::Process => {
@@ -181,7 +182,7 @@ pub(super) fn observers(lease: &Lease) -> Vec<Arc<dyn Observer>> {
 /// Since when somebody in this process has waited for `lease`.
 pub(super) fn wanted_since(lease: &Lease) -> Option<Instant> {
     let table = table();
-    let queue = &table.locks.get(&lease.target.lock_path)?.queue;
+    let queue = &table.entry(&lease.target.lock_path)?.queue;
     queue.tickets().filter(|ticket| ticket.is_waiting()).map(|ticket| ticket.requested).min()
 }
 
@@ -217,13 +218,13 @@ pub(super) fn terms_of_next(lock_path: &Path) -> Option<Terms> {
     if table.leave_if_deserted(lock_path) {
         return None;
     }
-    table.locks.get(lock_path)?.queue.tickets().next().map(|ticket| ticket.terms.clone())
+    table.entry(lock_path)?.queue.tickets().next().map(|ticket| ticket.terms.clone())
 }
 
 /// A look on behalf of a queue took the lock.
 pub(super) fn taken(target: &Arc<Target>, sidecar: Sidecar, from: Option<Cause>) {
     let mut table = table();
-    let next = table.locks.get_mut(&target.lock_path).and_then(|entry| entry.queue.next());
+    let next = table.entry_mut(&target.lock_path).and_then(|entry| entry.queue.next());
     let ending = endings::is_ending();
     let Some(ticket) = next.filter(|_| !ending) else {
         drop(table);
@@ -240,7 +241,7 @@ pub(super) fn taken(target: &Arc<Target>, sidecar: Sidecar, from: Option<Cause>)
 pub(super) fn still_held(target: &Arc<Target>, owner: impl FnOnce() -> Owner) {
     let impatient = {
         let mut table = table();
-        let Some(entry) = table.locks.get_mut(&target.lock_path) else { return };
+        let Some(entry) = table.entry_mut(&target.lock_path) else { return };
         entry.queue.next_if(|first| first.terms.timeout == Some(Duration::ZERO))
     };
     if let Some(ticket) = impatient {
@@ -251,7 +252,7 @@ pub(super) fn still_held(target: &Arc<Target>, owner: impl FnOnce() -> Owner) {
 
 /// A look on behalf of a queue failed: its first request fails with it, and the next one tries.
 pub(super) fn failed(target: &Arc<Target>, error: LockError) {
-    let next = table().locks.get_mut(&target.lock_path).and_then(|entry| entry.queue.next());
+    let next = table().entry_mut(&target.lock_path).and_then(|entry| entry.queue.next());
     if let Some(ticket) = next {
         ticket.settle(Err(error));
     }

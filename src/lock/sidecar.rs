@@ -25,18 +25,25 @@ pub struct Sidecar {
     id: Option<FileId>,
     target: Arc<Target>,
     record: OwnRecord,
-    len: usize,
+    /// How long the record is in the file.
+    len: u32,
+    /// How far the token in `record` is ahead of the one that stood in the file when it became ours. Whoever takes it over
+    /// has read that or a larger one.
+    turns: u32,
+    /// How far it is ahead of the one that stands there now, until the next beat.
+    unwritten_turns: u32,
     keep: bool,
-    /// The token that stands in the file. The one in `record` may be larger until the next beat.
-    written_token: u64,
-    /// The token that stood in the file when it became ours. Whoever takes it over has read that or a larger one.
-    base_token: u64,
     /// Whether `record` changed since it was last written.
     unwritten: bool,
     /// When the lock file was last looked at by others, as far as we have seen.
     looked_at: Stamp,
     /// When it became ours.
     taken_at: Stamp,
+}
+
+/// A length in half the memory: no record is as long as that.
+fn brief(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
 }
 
 /// What a beat or a glance found.
@@ -74,17 +81,16 @@ impl Sidecar {
         let Published { file, record, len, has_other_name } = published;
         // One that has its private name, too, may lose the public one without our noticing it by the number.
         let id = id.or_else(|| has_other_name.then(|| sys::stat_file(&file).ok().map(|meta| meta.id)).flatten());
-        let written_token = record.token;
         let taken_at = SystemTime::now().into();
         Self {
             file,
             id,
             target,
             record,
-            len,
+            len: brief(len),
+            turns: 0,
+            unwritten_turns: 0,
             keep,
-            written_token,
-            base_token: written_token,
             unwritten: false,
             looked_at: taken_at,
             taken_at,
@@ -97,9 +103,7 @@ impl Sidecar {
         let drafted = (self.record.token, self.record.acquired_at);
         self.record.token = clock_token(now).max(self.record.token);
         self.record.acquired_at = now.into();
-        if self.write(now).is_ok() {
-            self.base_token = self.written_token;
-        } else {
+        if self.write(now).is_err() {
             // The token that stands in the file is what counts. The rest follows with the next beat.
             (self.record.token, self.record.acquired_at) = drafted;
             self.unwritten = true;
@@ -118,15 +122,15 @@ impl Sidecar {
 
     /// Writes the whole record, renewed `now`, and returns what stands in the file then.
     fn write(&mut self, now: SystemTime) -> io::Result<Vec<u8>> {
-        let bytes = self.record.render(now, self.len);
+        let bytes = self.record.render(now, self.len as usize);
         sys::write_at(&self.file, &bytes, 0)?;
-        self.len = bytes.len();
+        self.len = brief(bytes.len());
         self.note_written();
         Ok(bytes)
     }
 
     fn note_written(&mut self) {
-        self.written_token = self.token();
+        self.unwritten_turns = 0;
         self.unwritten = false;
     }
 
@@ -151,6 +155,8 @@ impl Sidecar {
     /// Passes the file to another task of this process, with the next token. The record follows with
     /// the next beat: an adopter's token exceeds whatever was handed out on the one that stands there.
     pub fn hand_over(&mut self, claim: &Arc<Claim>, keep: bool) {
+        self.turns += 1;
+        self.unwritten_turns += 1;
         self.record = OwnRecord::new(claim, self.token() + 1, self.has_os_lock(), SystemTime::now());
         self.keep = keep;
         self.unwritten = true;
@@ -226,7 +232,7 @@ impl Sidecar {
             Err(error) if sys::is_symlink_error(&error) => return Ok((Standing::Replaced, None)),
             Err(error) => return Err(error),
         };
-        let ours = there.token() == self.written_token
+        let ours = there.token() == self.token() - u64::from(self.unwritten_turns)
             && matches!(&there, Contents::Native(record) if record.pid == std::process::id());
         // A record torn by our own beat reads as nothing: the same file is still ours.
         let torn = same_file && there == Contents::Unreadable;
@@ -237,7 +243,7 @@ impl Sidecar {
     /// have been superseded by then.
     #[must_use]
     pub fn has_tokens_left(&self) -> bool {
-        self.token() - self.base_token < TOKEN_STRIDE - 1
+        u64::from(self.turns) < TOKEN_STRIDE - 1
     }
 
     /// Whether somebody outside this process has looked at the lock file since the last beat.

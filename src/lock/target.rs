@@ -1,7 +1,9 @@
 //! From the path a caller names to the lock file that protects it.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
+use std::hash::{Hash, Hasher};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -22,6 +24,31 @@ pub struct Target {
     pub class: FsClass,
 }
 
+/// A target as the key of a table: its lock file tells it from others. Compared byte by byte, for lock files stand in real
+/// paths, and to take those apart takes longer than a system call.
+#[derive(Clone, Debug)]
+pub(super) struct ByLockFile(pub(super) Arc<Target>);
+
+impl Borrow<OsStr> for ByLockFile {
+    fn borrow(&self) -> &OsStr {
+        self.0.lock_path.as_os_str()
+    }
+}
+
+impl Hash for ByLockFile {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.lock_path.as_os_str().hash(state);
+    }
+}
+
+impl PartialEq for ByLockFile {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.lock_path.as_os_str() == other.0.lock_path.as_os_str()
+    }
+}
+
+impl Eq for ByLockFile {}
+
 global! {
     /// What is known to be local.
     ///
@@ -33,7 +60,7 @@ global! {
 #[derive(Default)]
 struct Local {
     /// Directories, with whether their path holds no symbolic link.
-    directories: HashMap<PathBuf, Plain>,
+    directories: HashMap<OsString, Plain>,
     /// Targets in plain ones, by the absolute path that was given for them.
     targets: HashMap<OsString, Arc<Target>>,
 }
@@ -111,7 +138,7 @@ impl Target {
     pub fn known(path: &Path, directory: &Path, name: &OsStr) -> Option<Arc<Self>> {
         let mut known = LOCAL.lock();
         let local = known.as_mut()?;
-        if *local.directories.get(directory)? == Plain::No {
+        if *local.directories.get(directory.as_os_str())? == Plain::No {
             // Not kept while the disk is asked: other threads need it.
             drop(known);
             return Some(Arc::new(Self::at(&sys::real_path(directory).ok()?, name, FsClass::Local)));
@@ -222,7 +249,7 @@ impl Target {
     /// Forgets that the directory is known: it vanished under us.
     pub fn forget(&self) {
         if let Some(local) = LOCAL.lock().as_mut() {
-            local.directories.retain(|directory, _| directory != self.directory());
+            local.directories.retain(|directory, _| directory != self.directory().as_os_str());
             local.targets.retain(|_, target| target.directory() != self.directory());
         }
     }
@@ -250,13 +277,14 @@ fn protected_by(lock_path: &Path) -> &Path {
 }
 
 fn remember(directory: PathBuf, real: &Path) {
-    let plain = if directory == real { Plain::Yes } else { Plain::No };
+    // Byte by byte: on Windows paths are equal whose drives are spelt differently.
+    let plain = if directory.as_os_str() == real.as_os_str() { Plain::Yes } else { Plain::No };
     let mut local = LOCAL.lock();
     let local = local.get_or_insert_default();
     if local.directories.len() >= REMEMBERED {
         *local = Local::default();
     }
-    local.directories.insert(directory, plain);
+    local.directories.insert(directory.into_os_string(), plain);
 }
 
 #[cfg(test)]

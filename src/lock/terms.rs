@@ -59,7 +59,7 @@ pub enum Sharing {
     #[default]
     Chain,
     /// With every caller in this process that names the same owner.
-    Owner(Arc<Box<str>>),
+    Owner(Box<str>),
     /// With every session caller in this process that allows it.
     Process,
     /// With nobody at all.
@@ -81,8 +81,6 @@ pub struct Terms {
     pub asks: bool,
     /// Whether a JS record with our own pid is known to be held by OpenClaw's JavaScript here.
     pub own_pid: OwnPid,
-    /// With whom the lease may be shared.
-    pub sharing: Sharing,
     /// The async call chain that asks, innermost last.
     pub chain: Vec<Scope>,
     /// The environment that asks.
@@ -93,7 +91,7 @@ pub struct Terms {
     pub keep_file: bool,
     /// Who may use directories that are created for the lock.
     pub new_directories: NewDirectories,
-    /// What the record says about the lease.
+    /// What it says about the lease that it wants.
     pub claim: Arc<Claim>,
 }
 
@@ -124,13 +122,12 @@ impl Default for Terms {
             recovery: Recovery::default(),
             asks: false,
             own_pid: OwnPid::Unclaimed,
-            sharing: Sharing::default(),
             chain: Vec::new(),
             env: 0,
             blocking: false,
             keep_file: false,
             new_directories: NewDirectories::default(),
-            claim: Claim { lease: LEASE_DEFAULT, max_hold: Some(MAX_HOLD_DEFAULT), label: None }.into(),
+            claim: Claim { max_hold: Some(MAX_HOLD_DEFAULT), ..Claim::default() }.into(),
         }
     }
 }

@@ -40,7 +40,7 @@ fn at_once() -> Terms {
 
 /// A native peer's lock file with the shortest lease, and its descriptor while it holds the lock.
 fn stranger(lock_path: &Path, token: u64) -> File {
-    let claim = Claim { lease: LEASE_MIN, max_hold: None, label: Some("stranger".into()) }.into();
+    let claim = Claim { lease: LEASE_MIN, label: Some("stranger".into()), ..Claim::default() }.into();
     let record = OwnRecord::new(&claim, token, true, SystemTime::now()).renewed_at(SystemTime::now());
     fs::write(lock_path, record.render(0)).unwrap();
     let file = sys::open_lock_file(lock_path).unwrap();
@@ -307,7 +307,7 @@ fn a_kept_file_is_free_between_holds() {
 #[test]
 fn shared_leases_end_with_their_last_handle() {
     let place = place();
-    let shared = Terms { sharing: Sharing::Process, ..patient() };
+    let shared = Terms { claim: Claim { sharing: Sharing::Process, ..Claim::default() }.into(), ..patient() };
     let first = acquire_blocking(&place.path, shared.clone()).unwrap();
     let second = acquire_blocking(&place.path, Terms { timeout: Some(Duration::ZERO), ..shared }).unwrap();
     assert_eq!(first.lease().id, second.lease().id);

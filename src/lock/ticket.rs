@@ -115,7 +115,7 @@ impl Ticket {
     fn withdraw(&self) -> Option<Owner> {
         let target = self.target.get()?;
         let mut table = table();
-        let entry = table.locks.get_mut(&target.lock_path)?;
+        let entry = table.entry_mut(&target.lock_path)?;
         entry.queue.remove(self);
         if let Phase::Held(lease) = &entry.phase {
             return Some(lease.owner());

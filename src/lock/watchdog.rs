@@ -42,18 +42,25 @@ impl From<Brief> for Duration {
 /// The clocks of one lease.
 #[derive(Debug)]
 pub struct Watchdog {
-    began: Instant,
     lease: Brief,
     last_beat: Instant,
     /// The time between two beats, as long as the crowd is what it was.
     beat: Brief,
     /// When the lease is to be taken away at the latest.
     limit: Option<Instant>,
-    /// When the lease was first and last seen to be waited for, by whoever waits now.
-    wanted: Option<(Instant, Instant)>,
+    /// In a box, for most leases are wanted by nobody else, and ten thousand may be held.
+    wanted: Option<Box<Wanted>>,
+}
+
+/// A lease that somebody waits for, or did.
+#[derive(Clone, Copy, Debug)]
+struct Wanted {
+    /// When it was first and last seen to be waited for, by whoever waits now.
+    first: Instant,
+    last: Instant,
     /// When the holder may next be asked to collect garbage, and the pause after that.
     next_request: Instant,
-    pause: Brief,
+    pause: Duration,
 }
 
 impl Watchdog {
@@ -61,14 +68,11 @@ impl Watchdog {
     #[must_use]
     pub fn new(began: Instant, lease: Duration, max_hold: Option<Duration>) -> Self {
         Self {
-            began,
             lease: lease.into(),
             last_beat: began,
             beat: beat_interval(lease).into(),
             limit: max_hold.and_then(|limit| began.checked_add(limit)),
             wanted: None,
-            next_request: began + YOUNG,
-            pause: PAUSE_MIN.into(),
         }
     }
 
@@ -98,40 +102,48 @@ impl Watchdog {
         due
     }
 
-    /// Takes notice of whether somebody was just seen to wait, and since when. Whether it is time to suspect that
-    /// the owner is lost: somebody has waited for a while, the lease is not young, and the last such
-    /// suspicion is long enough ago. Then it says how old a collection of garbage may be that will do as well.
-    pub fn suspects(&mut self, now: Instant, waiting_since: Option<Instant>) -> Option<Duration> {
-        let still_there = |last: Instant| now.duration_since(last) < SHOWS_ITSELF;
-        let known = self.wanted.filter(|(_, last)| still_there(*last));
-        if let (None, Some(since)) = (known, waiting_since) {
-            // Somebody new, who does not pay for what others have asked in vain.
-            self.pause = PAUSE_MIN.into();
-            self.next_request = self.next_request.min(since.max(self.began + YOUNG));
+    /// Takes notice of whether somebody was just seen to wait for the lease that `began` then, and since when. Whether it
+    /// is time to suspect that the owner is lost: somebody has waited for a while, the lease is not young, and the last
+    /// such suspicion is long enough ago. Then it says how old a collection of garbage may be that will do as well.
+    pub fn suspects(&mut self, began: Instant, now: Instant, waiting_since: Option<Instant>) -> Option<Duration> {
+        self.wanted = self.wanted.take().filter(|wanted| now.duration_since(wanted.last) < SHOWS_ITSELF);
+        if let Some(since) = waiting_since {
+            // Somebody new does not pay for what others have asked in vain.
+            let wanted = self.wanted.get_or_insert_with(|| Wanted::new(since, began + YOUNG).into());
+            wanted.first = wanted.first.min(since);
+            wanted.last = now;
         }
-        self.wanted = match (known, waiting_since) {
-            (Some((since, _)), Some(also)) => Some((since.min(also), now)),
-            (None, Some(since)) => Some((since, now)),
-            (known, None) => known,
-        };
-        self.request_due().filter(|due| now >= *due)?;
-        let pause = Duration::from(self.pause);
-        self.pause = (pause * 2).min(PAUSE_MAX).into();
-        self.next_request = now + pause;
-        Some(pause / 2)
-    }
-
-    fn request_due(&self) -> Option<Instant> {
-        self.wanted.map(|(since, _)| (since + PATIENCE).max(self.next_request))
+        self.wanted.as_mut()?.asks(now)
     }
 
     /// When the lease has to be looked after next.
     #[must_use]
     pub fn next(&self) -> Instant {
-        [self.limit, self.request_due()]
+        [self.limit, self.wanted.as_ref().map(|wanted| wanted.request_due())]
             .into_iter()
             .flatten()
             .fold(self.last_beat + Duration::from(self.beat), Instant::min)
+    }
+}
+
+impl Wanted {
+    fn new(since: Instant, old_enough: Instant) -> Self {
+        Self { first: since, last: since, next_request: old_enough, pause: PAUSE_MIN }
+    }
+
+    fn request_due(&self) -> Instant {
+        (self.first + PATIENCE).max(self.next_request)
+    }
+
+    /// Whether the holder is to be asked now, and how long ago it may have been asked on behalf of another lease.
+    fn asks(&mut self, now: Instant) -> Option<Duration> {
+        if now < self.request_due() {
+            return None;
+        }
+        let pause = self.pause;
+        self.pause = (pause * 2).min(PAUSE_MAX);
+        self.next_request = now + pause;
+        Some(pause / 2)
     }
 }
 
@@ -183,14 +195,14 @@ mod tests {
         let began = Instant::now();
         let at = |seconds: f64| began + Duration::from_secs_f64(seconds);
         let mut clocks = Watchdog::new(began, LEASE, None);
-        assert_eq!(clocks.suspects(at(5.0), None), None, "nobody waits");
-        assert_eq!(clocks.suspects(at(6.0), Some(at(6.0))), None, "the waiter has only just come");
-        assert!(clocks.suspects(at(6.5), None).is_some(), "it waited for a while");
-        assert_eq!(clocks.suspects(at(7.0), Some(at(7.0))), None, "not again at once");
-        assert!(clocks.suspects(at(7.5), Some(at(7.5))).is_some(), "after a second");
-        assert_eq!(clocks.suspects(at(8.6), Some(at(8.6))), None, "and then two");
-        assert!(clocks.suspects(at(9.5), Some(at(9.5))).is_some());
-        assert_eq!(clocks.suspects(at(15.0), None), None, "it has not shown itself lately");
+        assert_eq!(clocks.suspects(began, at(5.0), None), None, "nobody waits");
+        assert_eq!(clocks.suspects(began, at(6.0), Some(at(6.0))), None, "the waiter has only just come");
+        assert!(clocks.suspects(began, at(6.5), None).is_some(), "it waited for a while");
+        assert_eq!(clocks.suspects(began, at(7.0), Some(at(7.0))), None, "not again at once");
+        assert!(clocks.suspects(began, at(7.5), Some(at(7.5))).is_some(), "after a second");
+        assert_eq!(clocks.suspects(began, at(8.6), Some(at(8.6))), None, "and then two");
+        assert!(clocks.suspects(began, at(9.5), Some(at(9.5))).is_some());
+        assert_eq!(clocks.suspects(began, at(15.0), None), None, "it has not shown itself lately");
     }
 
     #[test]
@@ -198,7 +210,7 @@ mod tests {
         let began = Instant::now();
         let mut clocks = Watchdog::new(began, LEASE, None);
         let asked = (1..120u32)
-            .filter(|&half| clocks.suspects(began + half * SECOND / 2, Some(began)).is_some())
+            .filter(|&half| clocks.suspects(began, began + half * SECOND / 2, Some(began)).is_some())
             .collect::<Vec<_>>();
         assert_eq!(asked[..4], [2, 4, 8, 16]);
         assert!(asked.windows(2).all(|pair| pair[1] - pair[0] <= 10), "{asked:?}");
@@ -209,28 +221,28 @@ mod tests {
         let began = Instant::now();
         let mut clocks = Watchdog::new(began, LEASE, None);
         for seconds in 1..20 {
-            clocks.suspects(began + seconds * SECOND, Some(began));
+            clocks.suspects(began, began + seconds * SECOND, Some(began));
         }
         let comes = began + 30 * SECOND;
-        assert_eq!(clocks.suspects(comes, Some(comes)), None);
-        assert!(clocks.suspects(comes + PATIENCE, None).is_some());
-        assert!(clocks.suspects(comes + PATIENCE + SECOND, Some(comes)).is_some(), "and its pauses begin anew");
+        assert_eq!(clocks.suspects(began, comes, Some(comes)), None);
+        assert!(clocks.suspects(began, comes + PATIENCE, None).is_some());
+        assert!(clocks.suspects(began, comes + PATIENCE + SECOND, Some(comes)).is_some(), "and its pauses begin anew");
     }
 
     #[test]
     fn who_has_waited_long_enough_already_need_not_be_seen_twice() {
         let began = Instant::now();
         let mut clocks = Watchdog::new(began, LEASE, None);
-        assert!(clocks.suspects(began + 3 * SECOND, Some(began + 2 * SECOND)).is_some());
+        assert!(clocks.suspects(began, began + 3 * SECOND, Some(began + 2 * SECOND)).is_some());
     }
 
     #[test]
     fn young_leases_are_not_suspected() {
         let began = Instant::now();
         let mut clocks = Watchdog::new(began, LEASE, None);
-        assert_eq!(clocks.suspects(began, Some(began)), None);
-        assert_eq!(clocks.suspects(began + PATIENCE, Some(began)), None);
+        assert_eq!(clocks.suspects(began, began, Some(began)), None);
+        assert_eq!(clocks.suspects(began, began + PATIENCE, Some(began)), None);
         assert_eq!(clocks.next(), began + SECOND);
-        assert!(clocks.suspects(began + SECOND, Some(began)).is_some());
+        assert!(clocks.suspects(began, began + SECOND, Some(began)).is_some());
     }
 }

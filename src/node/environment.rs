@@ -174,7 +174,7 @@ impl Environment {
             collect_garbage(env);
         }
         let gone = || mail.iter().filter_map(|mail| if let Mail::Lost(loss) = mail { Some(loss.lease) } else { None });
-        let bereaved = gone().min().zip(gone().max()).map(|(min, max)| self.owners.with(min..=max));
+        let bereaved = gone().min().zip(gone().max()).map(|(min, max)| self.owners.of_leases(min..=max));
         let first = self.granted.len();
         let open = |mail| {
             if let Mail::Settled(id, _) = mail {

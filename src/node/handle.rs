@@ -58,49 +58,47 @@ impl Environment {
     /// The number of the lease: handles that share it have the same.
     #[napi(catch_unwind)]
     pub fn lease_of(&self, owner: u32) -> Option<f64> {
-        Some(js_number(self.owners.hold(owner)?.lease().id))
+        self.owners.look(owner, |hold| js_number(hold.lease().id))
     }
 
     /// The number of this handle on it.
     #[napi(catch_unwind)]
     pub fn hold_of(&self, owner: u32) -> Option<f64> {
-        Some(js_number(self.owners.hold(owner)?.id))
+        self.owners.look(owner, |hold| js_number(hold.id))
     }
 
     /// What else there is to know about a lease.
     #[napi(catch_unwind)]
     pub fn facts_of(&self, owner: u32) -> Option<Facts> {
-        let hold = self.owners.hold(owner)?;
-        let lease = hold.lease();
-        Some(Facts {
-            token: lease.token.into(),
-            target_path: lease.target.path().to_string_lossy().into_owned(),
-            taken_from: lease.taken_from.map(Cause::name),
+        self.owners.look(owner, |hold| {
+            let lease = hold.lease();
+            Facts {
+                token: lease.token.into(),
+                target_path: lease.target.path().to_string_lossy().into_owned(),
+                taken_from: lease.taken_from.map(Cause::name),
+            }
         })
     }
 
     /// Whether the lease is held, as far as is known without asking the file system.
     #[napi(catch_unwind)]
     pub fn is_held(&self, owner: u32) -> bool {
-        self.owners.hold(owner).is_some_and(|hold| hold.is_held())
+        self.owners.look(owner, Hold::is_held).unwrap_or_default()
     }
 
     /// How the lease was lost, if it was.
     #[napi(catch_unwind)]
     pub fn loss_of(&self, owner: u32) -> Option<Fault> {
-        self.owners.hold(owner)?.loss().map(|loss| Fault::from(&LockError::from(loss)))
+        self.owners.look(owner, Hold::loss)?.map(|loss| Fault::from(&LockError::from(loss)))
     }
 
     /// Whether the lease is still ours: `null`, or what is wrong; that of `lock_path` was given back where the owner has
     /// none. On remote file systems, which may hang, it goes by the last heartbeat instead of asking.
     #[napi(catch_unwind)]
     pub fn check(&self, owner: u32, lock_path: String) -> Either<Null, Fault> {
-        let checked = match self.owners.hold(owner) {
-            None => Err(LockError::Released { lock_path: Path::new(&lock_path).into() }),
-            Some(hold) if hold.lease().target.class == FsClass::Local => hold.check(),
-            Some(hold) => hold.believe(),
-        };
-        match checked {
+        let is_local = |hold: &Hold| hold.lease().target.class == FsClass::Local;
+        let checked = self.owners.look(owner, |hold| if is_local(hold) { hold.check() } else { hold.believe() });
+        match checked.unwrap_or_else(|| Err(LockError::Released { lock_path: Path::new(&lock_path).into() })) {
             Ok(()) => Either::A(Null),
             Err(error) => Either::B(Fault::from(&error)),
         }
@@ -111,7 +109,6 @@ impl Environment {
     /// answer is the token, and the owner can have another lease.
     #[napi(catch_unwind)]
     pub fn release(&self, owner: u32) -> Option<Either4<bool, Fault, f64, BigInt>> {
-        let hold = self.owners.hold(owner)?;
         let state = Arc::new(Mutex::new(Released::NotYet));
         let done = {
             let state = state.clone();
@@ -125,17 +122,17 @@ impl Environment {
                 }
             }
         };
-        self.mailbox.quietly(|| hold.release(done));
+        self.owners.look(owner, |hold| self.mailbox.quietly(|| hold.release(done)))?;
         let mut state = state.lock();
         Some(match std::mem::replace(&mut *state, Released::NotYet) {
             Released::Done(Ok(())) => {
-                let lease = hold.lease();
-                let ended = lease.is_released();
-                if ended && lease.taken_from.is_none() {
-                    self.owners.take(owner);
-                    Either4::D(lease.token.into())
-                } else {
-                    Either4::A(ended)
+                let ended = |hold: &Hold| (hold.lease().is_released(), hold.lease().taken_from, hold.lease().token);
+                match self.owners.look(owner, ended)? {
+                    (true, None, token) => {
+                        self.owners.take(owner);
+                        Either4::D(token.into())
+                    }
+                    (ended, ..) => Either4::A(ended),
                 }
             }
             Released::Done(Err(error)) => Either4::B(Fault::from(&error)),
@@ -152,7 +149,7 @@ impl Environment {
     #[napi(catch_unwind)]
     pub fn append(&self, owner: u32, data: Either<String, Uint8Array>) -> Option<f64> {
         let id = unique_id();
-        let hold = self.owners.hold(owner)?;
+        let hold = self.owners.share(owner)?;
         let mailbox = self.mailbox.clone();
         let bytes = match data {
             Either::A(text) => text.into_bytes(),

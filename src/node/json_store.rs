@@ -73,7 +73,7 @@ impl Environment {
     /// What a write depends on: nothing where no owner is given, absent where it has none.
     #[expect(clippy::option_option, reason = "one is for no owner, one for none of his")]
     fn condition(&self, owner: Option<u32>) -> Option<Option<Arc<Hold>>> {
-        owner.map_or(Some(None), |owner| self.owners.hold(owner).map(Some))
+        owner.map_or(Some(None), |owner| self.owners.share(owner).map(Some))
     }
 }
 

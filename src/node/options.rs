@@ -1,5 +1,6 @@
 //! Options from JavaScript: understood completely or refused before anything happens.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use napi::bindgen_prelude::{Env, Object, Unknown};
@@ -58,6 +59,8 @@ pub fn file_terms(env: Env, options: Given<'_>) -> Result<Terms> {
         (None, Some(patience)) => patience.finite(),
         (Some(timeout), Some(patience)) => timeout.min(patience).finite(),
     };
+    let sharing = fields.text("reentrantOwner")?.map_or(Sharing::Chain, |owner| Sharing::Owner(owner.into()));
+    let max_hold = fields.limit("maxHoldMs", Zero::Refused)?.map_or(Some(MAX_HOLD_DEFAULT), Limit::finite);
     Ok(Terms {
         api: Api::File,
         timeout,
@@ -65,11 +68,9 @@ pub fn file_terms(env: Env, options: Given<'_>) -> Result<Terms> {
             .limit("stale", Zero::Allowed)?
             .map_or(STALE_DEFAULT, |limit| limit.finite().unwrap_or(Duration::MAX)),
         recovery: recovery(&fields)?,
-        sharing: match fields.text("reentrantOwner")? {
-            Some(owner) => Sharing::Owner(owner.into_boxed_str().into()),
-            None => Sharing::Chain,
-        },
-        ..common(&fields, defaults)?
+        keep_file: fields.flag("keepLockFile")?.unwrap_or(false),
+        claim: claim(&fields, max_hold, sharing)?,
+        ..defaults
     })
 }
 
@@ -84,7 +85,7 @@ pub fn session_terms(env: Env, options: Given<'_>) -> Result<Terms> {
         api: Api::Session,
         timeout: Some(TIMEOUT_DEFAULT),
         stale: SESSION_STALE_DEFAULT,
-        sharing: Sharing::Process,
+        claim: Claim { max_hold: Some(MAX_HOLD_DEFAULT), sharing: Sharing::Process, ..Claim::default() }.into(),
         ..Terms::default()
     };
     let Some(given) = options else { return Ok(defaults) };
@@ -98,20 +99,11 @@ pub fn session_terms(env: Env, options: Given<'_>) -> Result<Terms> {
     let stale = finite("staleMs")?.unwrap_or(defaults.stale);
     let max_hold = finite("maxHoldMs")?.unwrap_or(MAX_HOLD_DEFAULT);
     let sharing = if fields.flag("allowReentrant")?.unwrap_or(true) { Sharing::Process } else { Sharing::Nobody };
-    let claim = Claim { max_hold: Some(max_hold), lease: lease(&fields)?, label: label(&fields)? }.into();
-    Ok(Terms { timeout, stale, sharing, claim, ..defaults })
+    Ok(Terms { timeout, stale, claim: claim(&fields, Some(max_hold), sharing)?, ..defaults })
 }
 
-fn common(fields: &Fields<'_>, defaults: Terms) -> Result<Terms> {
-    let max_hold = match fields.limit("maxHoldMs", Zero::Refused)? {
-        None => Some(MAX_HOLD_DEFAULT),
-        Some(limit) => limit.finite(),
-    };
-    Ok(Terms {
-        keep_file: fields.flag("keepLockFile")?.unwrap_or(false),
-        claim: Claim { lease: lease(fields)?, max_hold, label: label(fields)? }.into(),
-        ..defaults
-    })
+fn claim(fields: &Fields<'_>, max_hold: Option<Duration>, sharing: Sharing) -> Result<Arc<Claim>> {
+    Ok(Claim { lease: lease(fields)?, max_hold, label: label(fields)?, sharing }.into())
 }
 
 fn lease(fields: &Fields<'_>) -> Result<Duration> {

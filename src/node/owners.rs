@@ -9,7 +9,7 @@
 
 use std::cell::RefCell;
 use std::ffi::c_void;
-use std::ops::RangeInclusive;
+use std::ops::{Deref, RangeInclusive};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::rc::Rc;
@@ -36,9 +36,28 @@ struct Table {
 }
 
 struct Owner {
-    hold: Option<Arc<Hold>>,
+    hold: Option<Owned>,
     /// The object, weakly. Null when it was collected, and for nobody.
     object: sys::napi_ref,
+}
+
+/// What an owner has. Most leases are only ever held, and ten thousand may be: a hold is not put where others reach it
+/// before one does.
+enum Owned {
+    Alone(Hold),
+    /// A write that was begun keeps it, too.
+    Shared(Arc<Hold>),
+}
+
+impl Deref for Owned {
+    type Target = Hold;
+
+    fn deref(&self) -> &Hold {
+        match self {
+            Self::Alone(hold) => hold,
+            Self::Shared(hold) => hold,
+        }
+    }
 }
 
 /// An owner, for JavaScript.
@@ -90,23 +109,37 @@ impl Owners {
         if let Some(owner) = self.table.borrow_mut().owners.get_mut(number as usize)
             && !owner.object.is_null()
         {
-            owner.hold = Some(Arc::new(hold));
+            owner.hold = Some(Owned::Alone(hold));
         }
     }
 
-    /// What it owns.
-    pub(super) fn hold(&self, number: u32) -> Option<Arc<Hold>> {
-        self.table.borrow().owners.get(number as usize)?.hold.clone()
+    /// What `look` finds about what it owns. It may take its time, but must not call JavaScript.
+    pub(super) fn look<T>(&self, number: u32, look: impl FnOnce(&Hold) -> T) -> Option<T> {
+        self.table.borrow().owners.get(number as usize)?.hold.as_deref().map(look)
+    }
+
+    /// What it owns, to be kept for longer.
+    pub(super) fn share(&self, number: u32) -> Option<Arc<Hold>> {
+        let mut table = self.table.borrow_mut();
+        let owned = &mut table.owners.get_mut(number as usize)?.hold;
+        let shared = match owned.take()? {
+            Owned::Alone(hold) => Arc::new(hold),
+            Owned::Shared(hold) => hold,
+        };
+        *owned = Some(Owned::Shared(shared.clone()));
+        Some(shared)
     }
 
     /// Takes the lease from its owner, who can have another one then.
-    pub(super) fn take(&self, number: u32) -> Option<Arc<Hold>> {
-        self.table.borrow_mut().owners.get_mut(number as usize)?.hold.take()
+    pub(super) fn take(&self, number: u32) {
+        let taken = self.table.borrow_mut().owners.get_mut(number as usize).and_then(|owner| owner.hold.take());
+        // Not before the table is free again: a release has its consequences.
+        drop(taken);
     }
 
     /// Those whose lease has one of these numbers. No lease is asked itself: whoever beats for it just now may have to wait
     /// for its file system.
-    pub(super) fn with(&self, leases: RangeInclusive<LeaseId>) -> Found {
+    pub(super) fn of_leases(&self, leases: RangeInclusive<LeaseId>) -> Found {
         let table = self.table.borrow();
         let found = |owner: &Owner| {
             let hold = owner.hold.as_ref().filter(|hold| leases.contains(&hold.lease().id))?;

@@ -9,7 +9,7 @@ use super::{Clock, Model};
 use crate::lock::identity::Identity;
 use crate::lock::record::{Claim, Contents, JsRecord, NativeRecord, OwnRecord, TOKEN_STRIDE, clock_token, next_token};
 use crate::lock::sys::{Life, OsLock};
-use crate::lock::terms::{LEASE_DEFAULT, Terms};
+use crate::lock::terms::Terms;
 use crate::lock::verdict::{Cause, Sighting, Verdict, verdict};
 
 /// Longer than every lease, every grace and every `stale`.
@@ -117,7 +117,7 @@ fn decide(facts: &Facts) -> Verdict {
             Contents::Js(JsRecord { pid, created_at: Some(changed), start: None, created_text: None })
         }
         Record::Native { owner, held, .. } => {
-            let claim = Claim { lease: LEASE_DEFAULT, max_hold: None, label: None }.into();
+            let claim = Claim::default().into();
             let pid = if owner.is_some() { LIVING } else { DEAD };
             let mut record = NativeRecord::new(&identity(pid), &OwnRecord::new(&claim, 1, true, changed), changed);
             record.leasehold.held = held;

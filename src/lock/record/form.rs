@@ -69,8 +69,7 @@ mod tests {
     #[test]
     fn a_record_is_the_same_whatever_was_rendered_before_it() {
         let own = |label: Option<&str>, token, held, os_lock, seconds| {
-            let claim =
-                Claim { lease: Duration::from_secs(30), max_hold: None, label: label.map(ToOwned::to_owned) }.into();
+            let claim = Claim { label: label.map(ToOwned::to_owned), ..Claim::default() }.into();
             let acquired_at = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
             OwnRecord { held, ..OwnRecord::new(&claim, token, os_lock, acquired_at) }
         };

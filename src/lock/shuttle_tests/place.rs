@@ -159,7 +159,7 @@ impl Place {
         ask: impl FnOnce(Terms, super::super::ticket::Settle) -> Result<Acquired, LockError>,
     ) -> Asked {
         let (sender, outcome) = mpsc::channel();
-        let shares = terms.sharing != Sharing::Chain;
+        let shares = terms.claim.sharing != Sharing::Chain;
         let since = self.tick();
         // What nobody receives any more is dropped, and released by that.
         let answer = ask(terms, Box::new(move |settled| drop(sender.send(settled))));
@@ -337,13 +337,19 @@ impl Asked {
 
 /// Terms on which a lock is not shared, nor taken away for having been held too long.
 pub fn alone(env: EnvId) -> Terms {
-    let claim = Claim { max_hold: None, label: None, lease: Duration::from_hours(1) }.into();
+    let claim = Claim { lease: Duration::from_hours(1), ..Claim::default() }.into();
     Terms { timeout: None, env, claim, ..Terms::default() }
+}
+
+/// Terms on which it is shared in this way.
+pub fn sharing(sharing: Sharing, env: EnvId) -> Terms {
+    let terms = alone(env);
+    Terms { claim: Claim { sharing, ..(*terms.claim).clone() }.into(), ..terms }
 }
 
 /// Terms on which it is shared with whoever asks on such terms.
 pub fn shared(env: EnvId) -> Terms {
-    Terms { sharing: Sharing::Process, ..alone(env) }
+    sharing(Sharing::Process, env)
 }
 
 /// How often an environment was told of a loss.

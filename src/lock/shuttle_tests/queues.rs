@@ -49,12 +49,9 @@ fn a_request_has_its_turn_or_its_time_is_over_or_it_is_cancelled() {
 fn a_shared_lease_lives_as_long_as_one_of_its_handles() {
     explore(|place| {
         join(place.spawn_each(0..4, |place, env| {
-            let sharing = match env {
-                3 => Sharing::Chain,
-                _ => Sharing::Owner(Arc::new("one".into())),
-            };
             for _ in 0..2 {
-                place.use_and_release(place.ask(Terms { sharing: sharing.clone(), ..alone(env) }).had());
+                let ours = if env == 3 { Sharing::Chain } else { Sharing::Owner("one".into()) };
+                place.use_and_release(place.ask(sharing(ours, env)).had());
             }
         }));
     });

@@ -6,6 +6,7 @@
 
 #![expect(clippy::missing_errors_doc, reason = "every function fails with what the system answered")]
 
+use std::num::NonZero;
 use std::time::{Duration, SystemTime};
 
 #[cfg(unix)]
@@ -56,7 +57,7 @@ pub use portable::process_life;
 #[cfg(any(target_os = "linux", windows, all(test, shuttle)))]
 mod moment;
 #[cfg(any(target_os = "linux", windows, all(test, shuttle)))]
-pub use moment::Instant;
+pub use moment::{Appointment, Instant};
 // Threads and time are the scheduler's there.
 #[cfg(all(test, shuttle))]
 pub use super::sync::scheduled::spawn;
@@ -65,17 +66,25 @@ pub use super::sync::scheduled::spawn;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FileId {
     /// The device or volume.
-    pub device: u64,
-    /// The inode or file index on it.
-    pub index: FileIndex,
+    device: u64,
+    /// Not zero, so that it takes no more room where it may be unknown: each lease knows which file is its own.
+    index: NonZero<FileIndex>,
 }
 
-/// As long as the platform's, and no longer: each lease knows which file is its own.
+/// The inode or file index on a device. As long as the platform's, and no longer.
 #[cfg(not(windows))]
-pub type FileIndex = u64;
+type FileIndex = u64;
 /// As long as the platform's.
 #[cfg(windows)]
-pub type FileIndex = u128;
+type FileIndex = u128;
+
+impl FileId {
+    /// Should a file system have an inode zero, which Linux' own tools take for none, it is told from others by its greatest
+    /// number.
+    fn new(device: u64, index: FileIndex) -> Self {
+        Self { device, index: NonZero::new(index).unwrap_or(NonZero::<FileIndex>::MAX) }
+    }
+}
 
 /// The kinds of file that can stand at a lock path. Only `Regular` is ever used as a lock file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

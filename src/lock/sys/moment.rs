@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU64;
 use std::ops::Add;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 #[cfg(not(all(test, shuttle)))]
@@ -65,6 +66,23 @@ impl Add<Duration> for Instant {
     /// What is too far away to be named never comes.
     fn add(self, duration: Duration) -> Self {
         self.checked_add(duration).unwrap_or(Self(NonZeroU64::MAX))
+    }
+}
+
+/// A moment, or none, that threads see which have met otherwise: it changes under a lock of theirs.
+#[derive(Debug, Default)]
+pub struct Appointment(AtomicU64);
+
+impl Appointment {
+    /// When it is.
+    #[must_use]
+    pub fn get(&self) -> Option<Instant> {
+        NonZeroU64::new(self.0.load(Ordering::Relaxed)).map(Instant)
+    }
+
+    /// Makes it another one.
+    pub fn set(&self, moment: Option<Instant>) {
+        self.0.store(moment.map_or(0, |moment| moment.0.get()), Ordering::Relaxed);
     }
 }
 

@@ -163,7 +163,7 @@ fn meta(meta: &std::fs::Metadata) -> Meta {
         whole.and_then(|time| time.checked_add(nanoseconds)).unwrap_or(SystemTime::UNIX_EPOCH)
     };
     Meta {
-        id: FileId { device: meta.dev(), index: meta.ino() },
+        id: FileId::new(meta.dev(), meta.ino()),
         kind: if kind.is_file() {
             FileKind::Regular
         } else if kind.is_dir() {

@@ -24,7 +24,7 @@ fn us() -> Identity {
 }
 
 fn native_record(change: impl FnOnce(&mut NativeRecord)) -> Contents {
-    let claim = Claim { lease: LEASE_DEFAULT, max_hold: None, label: None }.into();
+    let claim = Claim::default().into();
     let owner = Identity { pid: 20, start: Some(6), ..us() };
     let now = SystemTime::UNIX_EPOCH + NOW;
     let mut record = NativeRecord::new(&owner, &OwnRecord::new(&claim, 1, true, now), now);

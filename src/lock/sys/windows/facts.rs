@@ -68,7 +68,7 @@ fn id(file: &File) -> io::Result<FileId> {
         }
         Err(error) => return Err(error),
     };
-    Ok(FileId { device: 0, index })
+    Ok(FileId::new(0, index))
 }
 
 pub(super) fn kind(attributes: u32, tag: u32) -> FileKind {
