@@ -63,7 +63,7 @@ pub fn run(path: &Path, purpose: Purpose, job: Job) {
 
 impl Errand {
     fn give(self, target: Arc<Target>) {
-        let post = Post::of(target.class);
+        let post = Post::of(target.class());
         let hands = match self.purpose {
             Purpose::Reading => &post.hands,
             Purpose::Writing => post.writer(target.path()),

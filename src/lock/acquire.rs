@@ -192,7 +192,7 @@ pub(super) fn enter(target: &Arc<Target>, ticket: &Arc<Ticket>) -> Result<Option
                 if let Some(pause) = courtesy {
                     entry.queue_up(ticket);
                     drop(table);
-                    Post::of(target.class).lookout.contend(Contender::new(target.clone()), pause);
+                    Post::of(target.class()).lookout.contend(Contender::new(target.clone()), pause);
                     return Ok(None);
                 }
             }
@@ -206,7 +206,7 @@ pub(super) fn enter(target: &Arc<Target>, ticket: &Arc<Ticket>) -> Result<Option
                     if at_once {
                         return Err(timeout(target, terms, lease.owner()));
                     }
-                    Post::of(target.class).heart.hurry(lease, ticket.requested + PATIENCE);
+                    Post::of(target.class()).heart.hurry(lease, ticket.requested + PATIENCE);
                 } else if at_once && !entry.queue.is_empty() {
                     drop(table);
                     return Err(timeout(target, terms, owner_on_disk(target)));
@@ -215,7 +215,7 @@ pub(super) fn enter(target: &Arc<Target>, ticket: &Arc<Ticket>) -> Result<Option
                     entry.queue.insert(ticket);
                     ticket.expect_resolution();
                     drop(table);
-                    Post::of(target.class).lookout.revisit(&target.lock_path);
+                    Post::of(target.class()).lookout.revisit(&target.lock_path);
                     return Ok(None);
                 }
                 entry.queue_up(ticket);
@@ -224,11 +224,11 @@ pub(super) fn enter(target: &Arc<Target>, ticket: &Arc<Ticket>) -> Result<Option
         }
     }
     let contender = Contender::new(target.clone());
-    if target.class != FsClass::Local && !at_once {
+    if target.class() != FsClass::Local && !at_once {
         if let Some(entry) = table().entry_mut(&target.lock_path) {
             entry.queue_up(ticket);
         }
-        Post::of(target.class).lookout.contend(contender, Duration::ZERO);
+        Post::of(target.class()).lookout.contend(contender, Duration::ZERO);
         return Ok(None);
     }
     first_look(contender, ticket)
@@ -252,7 +252,7 @@ fn first_look(mut contender: Contender, ticket: &Arc<Ticket>) -> Result<Option<H
                 entry.queue_up(ticket);
             }
             drop(table);
-            Post::of(target.class).lookout.contend(contender, Duration::ZERO);
+            Post::of(target.class()).lookout.contend(contender, Duration::ZERO);
             Ok(None)
         }
         other => {
@@ -265,7 +265,7 @@ fn first_look(mut contender: Contender, ticket: &Arc<Ticket>) -> Result<Option<H
                 return Err(error);
             }
             drop(table);
-            Post::of(target.class).lookout.contend(contender, Duration::ZERO);
+            Post::of(target.class()).lookout.contend(contender, Duration::ZERO);
             Err(error)
         }
     }

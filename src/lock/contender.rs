@@ -308,7 +308,7 @@ impl Contender {
     }
 
     fn again(&mut self, recheck: Option<Duration>) -> Look {
-        let pace = match (self.target.class, &self.seen) {
+        let pace = match (self.target.class(), &self.seen) {
             (FsClass::Remote { .. }, _) => REMOTE_POLL,
             (FsClass::Local, Some(Seen { watch: Some(_), contents: Contents::Native(_), .. })) => BACKSTOP,
             (FsClass::Local, Some(Seen { watch: Some(_), .. })) => JS_POLL,

@@ -107,7 +107,7 @@ impl Draft {
         sweep(target);
         let temporary = temporary_name(target);
         let file = sys::create_new(&temporary)?;
-        let name = Name::Temporary(TemporaryName { path: temporary, class: target.class });
+        let name = Name::Temporary(TemporaryName { path: temporary, class: target.class() });
         Self::fill(file, name, claim, token)
     }
 

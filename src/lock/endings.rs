@@ -79,7 +79,7 @@ pub fn limit(lease: LeaseId, hold: HoldId, grace: Duration, reason: LossReason) 
 
 fn hurry_to_limit(lease: &Arc<Lease>) {
     if let Some((at, _)) = lease.work_limit() {
-        Post::of(lease.target.class).heart.hurry(lease, at);
+        Post::of(lease.target.class()).heart.hurry(lease, at);
     }
 }
 
@@ -170,7 +170,7 @@ pub fn release_at_exit() {
         entry.queue.clear();
         // Remote file systems may hang, and nothing may hang an exit: the kernel frees those.
         if let Phase::Held(lease) = &entry.phase
-            && lease.target.class == FsClass::Local
+            && lease.target.class() == FsClass::Local
             && let Some(sidecar) = lease.end_at_exit()
         {
             let _ = sidecar.release();

@@ -52,7 +52,7 @@ impl Drop for Claim {
 impl Guard {
     /// Takes the guard of `target`, whose lock file is open as `file`. `None` when somebody has it.
     pub fn take(target: &Target, file: &File) -> io::Result<Option<Self>> {
-        if target.class == FsClass::Local {
+        if target.class() == FsClass::Local {
             match sys::try_guard(file)? {
                 OsLock::Acquired => return Ok(Some(Self::Byte)),
                 OsLock::Busy => return Ok(None),

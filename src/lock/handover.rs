@@ -72,7 +72,7 @@ impl Table {
         let greedy = turns.count + 1 >= TURNS || since.elapsed() >= TURN_TIME;
         let next = if may_hand_over && !greedy { entry.queue.next() } else { None };
         let mut sidecar = end(lease)?;
-        Post::of(lease.target.class).heart.forget(lease);
+        Post::of(lease.target.class()).heart.forget(lease);
         Some(match next {
             Some(ticket) => {
                 sidecar.hand_over(&ticket.terms.claim, ticket.terms.keep_file);
@@ -135,11 +135,11 @@ impl Moved {
             }
             Self::Release(sidecar) => {
                 let lease = lease.clone();
-                where_it_may_take_time(target.class, move || release(&lease, sidecar, Duration::ZERO, done));
+                where_it_may_take_time(target.class(), move || release(&lease, sidecar, Duration::ZERO, done));
             }
             Self::Yield(sidecar) => {
                 let lease = lease.clone();
-                where_it_may_take_time(target.class, move || {
+                where_it_may_take_time(target.class(), move || {
                     if sidecar.has_foreign_interest() {
                         release(&lease, sidecar, COURTESY, done);
                     } else {
@@ -228,6 +228,6 @@ fn report(lease: &Lease, leftover: Box<Leftover>) -> LockError {
 /// After the lock file was released: looks for those who queued up meanwhile, and do so during the `pause`.
 fn serve_queue(target: &Arc<Target>, pause: Duration) {
     if !pause.is_zero() || !table().leave_if_deserted(&target.lock_path) {
-        Post::of(target.class).lookout.contend(Contender::new(target.clone()), pause);
+        Post::of(target.class()).lookout.contend(Contender::new(target.clone()), pause);
     }
 }

@@ -30,6 +30,9 @@ const REST: Duration = Duration::from_millis(50);
 /// See above.
 const CROWD: usize = 1000;
 
+/// As many leases are looked after before the agenda is read again: a list of ten thousand would leave its room behind.
+const BATCH: usize = 128;
+
 /// Something to be tried until it succeeds: says whether it did.
 type Chore = Box<dyn FnMut() -> bool + Send>;
 
@@ -164,7 +167,7 @@ impl Heart {
 
     fn put_back(&self, Due { at, lease }: Due) {
         // From now on it is watched for: waiters and meddlers are noticed without waiting for a beat.
-        Post::of(lease.target.class).lookout.attend(&lease);
+        Post::of(lease.target.class()).lookout.attend(&lease);
         let mut agenda = self.agenda.lock();
         // Unless it was given up while it was tended. Its clocks are read under the agenda's lock,
         // so that a limit set meanwhile is either seen here or finds the lease in the agenda.
@@ -180,7 +183,8 @@ impl Heart {
         loop {
             let now = Instant::now();
             let mut leases = Vec::new();
-            while let Some(first) = agenda.due.first()
+            while leases.len() < BATCH
+                && let Some(first) = agenda.due.first()
                 && first.at <= now
             {
                 leases.extend(agenda.due.pop_first());

@@ -208,7 +208,7 @@ impl Inspection {
     /// Whether the file system is served by threads of its own.
     #[must_use]
     pub fn is_remote(&self) -> bool {
-        self.target.class != FsClass::Local
+        self.target.class() != FsClass::Local
     }
 }
 

@@ -59,7 +59,7 @@ struct Rounds {
 impl Lookout {
     /// Looks after `contender` from now on, first after `pause`.
     pub(super) fn contend(&'static self, contender: Contender, pause: Duration) {
-        Post::of(contender.target().class).heart.start();
+        Post::of(contender.target().class()).heart.start();
         self.send(Message::Contend(Box::new(contender), Instant::now() + pause));
     }
 
@@ -199,7 +199,7 @@ impl Rounds {
             Some(Watched::Held(lease)) => match lease.upgrade().filter(|lease| lease.is_over().not()) {
                 Some(lease) => {
                     let soon = Instant::now() + COALESCE;
-                    Post::of(lease.target.class).heart.hurry(&lease, soon);
+                    Post::of(lease.target.class()).heart.hurry(&lease, soon);
                 }
                 // The watch went with the file, or goes with the next event on it.
                 None => drop(self.watched.remove(&watch)),

@@ -142,7 +142,7 @@ impl Table {
 impl Entry {
     /// Makes a lease for whoever asked with `terms`, and for all in the queue who may share it.
     pub(super) fn begin(&mut self, sidecar: Sidecar, terms: &Terms, from: Option<Cause>) -> (Hold, Vec<Delivery>) {
-        let class = sidecar.target().class;
+        let class = sidecar.target().class();
         let lease = Arc::new(Lease::new(unique_id(), sidecar, terms, from));
         self.phase = Phase::Held(lease.clone());
         Post::of(class).heart.watch(lease.clone());

@@ -221,7 +221,7 @@ impl Sidecar {
             Err(error) => return Err(error),
         };
         let same_file = by_path.id == id;
-        if self.target.class == FsClass::Local && self.has_os_lock() {
+        if self.target.class() == FsClass::Local && self.has_os_lock() {
             return Ok((if same_file { Standing::Ours } else { Standing::Replaced }, Some(by_path)));
         }
         // Elsewhere inode numbers drift (VirtioFS) and locks may not be shared (NFS): the token
@@ -266,7 +266,7 @@ impl Sidecar {
             Ok(given_up) => {
                 // Who waits for the lock watches the file: to close it late would only keep two threads busy.
                 if given_up == (GivenUp { standing: Standing::Ours, wanted: false }) {
-                    Post::of(self.target.class).spares.put_away(&self.target, &self.record.claim, self.file);
+                    Post::of(self.target.class()).spares.put_away(&self.target, &self.record.claim, self.file);
                 }
                 Ok(given_up)
             }
@@ -285,7 +285,7 @@ impl Sidecar {
         let wanted = seen.as_ref().is_ok_and(|meta| Stamp::from(meta.accessed) > self.taken_at);
         if let (Ok(bytes), Ok(()), Ok(Meta { id, .. })) = (written, unlocked, seen)
             && !wanted
-            && self.target.class == FsClass::Local
+            && self.target.class() == FsClass::Local
             && self.has_os_lock()
         {
             kept::put(&self.target.lock_path, Kept { token: self.token(), file: self.file, id, bytes });
@@ -295,7 +295,7 @@ impl Sidecar {
 
     fn remove(&mut self) -> io::Result<GivenUp> {
         // Byte locks on a network file system may be the very lock we hold, so no guard there.
-        if self.target.class == FsClass::Local && sys::try_guard(&self.file)? == OsLock::Busy {
+        if self.target.class() == FsClass::Local && sys::try_guard(&self.file)? == OsLock::Busy {
             return Err(io::Error::new(ErrorKind::ResourceBusy, "another process is taking it over"));
         }
         let (found, meta) = self.look_at_release()?;
@@ -316,7 +316,7 @@ impl Sidecar {
     /// As `look`, but one system call where no beat has needed the identity yet: a lock file
     /// this young was replaced if and only if it has lost its name.
     fn look_at_release(&mut self) -> io::Result<(Standing, Option<Meta>)> {
-        if self.id.is_some() || self.target.class != FsClass::Local || !self.has_os_lock() || !sys::LINKS_TELL {
+        if self.id.is_some() || self.target.class() != FsClass::Local || !self.has_os_lock() || !sys::LINKS_TELL {
             return self.look();
         }
         let meta = sys::stat_file(&self.file)?;
@@ -349,7 +349,7 @@ impl Leftover {
 
     /// Has the heart remove it as soon as that is possible.
     pub(super) fn clear_away(mut self) {
-        Post::of(self.target().class).heart.keep_trying(move || self.retry());
+        Post::of(self.target().class()).heart.keep_trying(move || self.retry());
     }
 
     /// Tries to remove it once more, unless somebody else uses it by now. Whether that is done.

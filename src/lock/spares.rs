@@ -87,7 +87,7 @@ impl Spares {
     /// The lock of `target` has come and gone, and nobody waited for it. Closes its file, which has lost its name: soon,
     /// or at once where there is no room.
     pub(super) fn put_away(&'static self, target: &Arc<Target>, claim: &Arc<Claim>, file: File) {
-        if target.class != FsClass::Local || !sys::UNNAMED_FILES {
+        if target.class() != FsClass::Local || !sys::UNNAMED_FILES {
             return;
         }
         // Not while another thread is there: the process may be ending, and that thread never run again.

@@ -15,13 +15,18 @@ use super::sys::{self, FsClass, NewDirectories};
 /// A protected file and where its lock file stands.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Target {
-    /// The protected file, where the name of the lock file does not tell it. In a box, for that is rare, and there are
-    /// as many of these as locks.
-    other_path: Option<Box<PathBuf>>,
     /// The lock file. This is also the name under which the process knows the lock.
     pub lock_path: Arc<Path>,
-    /// What may be done where.
-    pub class: FsClass,
+    /// In a box, for it is rare, and there are as many of these as locks.
+    unusual: Option<Box<Unusual>>,
+}
+
+/// What is unusual about a target.
+#[derive(Debug, PartialEq, Eq)]
+struct Unusual {
+    /// The protected file, where the name of the lock file does not tell it.
+    path: Option<PathBuf>,
+    class: FsClass,
 }
 
 /// A target as the key of a table: its lock file tells it from others. Compared byte by byte, for lock files stand in real
@@ -236,7 +241,14 @@ impl Target {
     /// place is not followed.
     #[must_use]
     pub fn path(&self) -> &Path {
-        self.other_path.as_ref().map_or_else(|| protected_by(&self.lock_path), |path| path.as_path())
+        let other = self.unusual.as_ref().and_then(|unusual| unusual.path.as_deref());
+        other.unwrap_or_else(|| protected_by(&self.lock_path))
+    }
+
+    /// What may be done where.
+    #[must_use]
+    pub fn class(&self) -> FsClass {
+        self.unusual.as_ref().map_or(FsClass::Local, |unusual| unusual.class)
     }
 
     /// The directory of both files.
@@ -263,8 +275,9 @@ impl Target {
 
     fn new(path: PathBuf, lock_path: PathBuf, class: FsClass) -> Self {
         let lock_path = sys::one_spelling(lock_path);
-        let other_path = (protected_by(&lock_path) != path).then(|| path.into());
-        Self { other_path, lock_path, class }
+        let path = (protected_by(&lock_path) != path).then_some(path);
+        let is_usual = path.is_none() && class == FsClass::Local;
+        Self { lock_path, unusual: if is_usual { None } else { Some(Unusual { path, class }.into()) } }
     }
 }
 

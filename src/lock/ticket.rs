@@ -122,7 +122,7 @@ impl Ticket {
         }
         drop(table);
         // Whoever is busy with the lock file learns that there may be nobody left to do it for.
-        Post::of(target.class).lookout.revisit(&target.lock_path);
+        Post::of(target.class()).lookout.revisit(&target.lock_path);
         None
     }
 }

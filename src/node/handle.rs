@@ -96,7 +96,7 @@ impl Environment {
     /// none. On remote file systems, which may hang, it goes by the last heartbeat instead of asking.
     #[napi(catch_unwind)]
     pub fn check(&self, owner: u32, lock_path: String) -> Either<Null, Fault> {
-        let is_local = |hold: &Hold| hold.lease().target.class == FsClass::Local;
+        let is_local = |hold: &Hold| hold.lease().target.class() == FsClass::Local;
         let checked = self.owners.look(owner, |hold| if is_local(hold) { hold.check() } else { hold.believe() });
         match checked.unwrap_or_else(|| Err(LockError::Released { lock_path: Path::new(&lock_path).into() })) {
             Ok(()) => Either::A(Null),
@@ -155,7 +155,7 @@ impl Environment {
             Either::A(text) => text.into_bytes(),
             Either::B(bytes) => bytes.to_vec(),
         };
-        let class = hold.lease().target.class;
+        let class = hold.lease().target.class();
         Post::of(class).hands.run(move || {
             let appended = append_to(&hold, &bytes);
             // Before the answer: a lease whose last reference this is must be given up by then.

@@ -105,7 +105,7 @@ fn start(mailbox: &Arc<Mailbox>, path: &str, text: String, durability: Durabilit
     let job = move |target: Result<Arc<Target>, LockError>| {
         let written = target
             .map_err(StoreError::from)
-            .and_then(|target| write(&target, text.as_bytes(), durability, &|| fence(hold.as_deref(), target.class)));
+            .and_then(|target| write(&target, text.as_bytes(), durability, &|| fence(hold.as_deref(), target.class())));
         // Before the answer: a lease whose last reference this is must be given up by then.
         drop(hold);
         mailbox.post(Mail::Written(id, written));
@@ -117,7 +117,7 @@ fn start(mailbox: &Arc<Mailbox>, path: &str, text: String, durability: Durabilit
 fn finish(path: &str, text: &str, durability: Durability, hold: Option<&Hold>) -> Either<Null, Fault> {
     let written = fence(hold, FsClass::Local).map_err(StoreError::from).and_then(|()| {
         let target = Target::resolve_with(Path::new(path), Some(NewDirectories::Private))?;
-        write(&target, text.as_bytes(), durability, &|| fence(hold, target.class))
+        write(&target, text.as_bytes(), durability, &|| fence(hold, target.class()))
     });
     match written {
         Ok(()) => Either::A(Null),
@@ -130,7 +130,7 @@ fn finish(path: &str, text: &str, durability: Durability, hold: Option<&Hold>) -
 fn fence(hold: Option<&Hold>, here: FsClass) -> Result<(), LockError> {
     match hold {
         None => Ok(()),
-        Some(hold) if [FsClass::Local, here].contains(&hold.lease().target.class) => hold.check(),
+        Some(hold) if [FsClass::Local, here].contains(&hold.lease().target.class()) => hold.check(),
         Some(hold) => hold.believe(),
     }
 }

@@ -43,7 +43,7 @@ impl Contender {
     /// Publishes a draft that was made before, as [`Draft::publish`]. `None` where there is none, or where it is no good
     /// any more, for whatever reason: a new one will tell.
     fn publish_prepared(&mut self, terms: &Terms) -> Option<Result<Published, Draft>> {
-        let spares = &Post::of(self.target.class).spares;
+        let spares = &Post::of(self.target.class()).spares;
         let mut draft = self.draft.take().or_else(|| spares.take(&self.target))?;
         let renewed = draft.renew(&terms.claim, self.last_token);
         let published = renewed.and_then(|()| draft.publish(&self.target, &terms.claim));

@@ -146,7 +146,7 @@ impl Place {
     /// Asks for it as if it lay on a file system of the network.
     pub fn ask_remotely(self: &Arc<Self>, terms: Terms) -> Asked {
         let mut target = self.target();
-        target.class = FsClass::Remote { device: 7 };
+        target.class() = FsClass::Remote { device: 7 };
         self.ask_by(terms, |terms, settle| {
             let ticket = Arc::new(Ticket::new(&self.path, terms, settle));
             enter(&Arc::new(target), &ticket).map(|hold| hold.map_or(Acquired::Later(ticket), Acquired::Now))
