@@ -46,22 +46,20 @@ pub struct Heart {
 
 #[derive(Default)]
 struct Agenda {
-    /// Each lease knows when it is due.
-    due: BTreeSet<Due>,
+    /// In the order in which they are due.
+    leases: BTreeSet<Due>,
     chores: Vec<(Instant, Duration, Chore)>,
     /// Until when the thread sleeps; `None` while it works or sleeps until called.
     asleep_until: Option<Instant>,
 }
 
-/// A lease to be looked after.
-struct Due {
-    at: Instant,
-    lease: Arc<Lease>,
-}
+/// A lease that knows when it is due, which does not change while it is in the agenda.
+struct Due(Arc<Lease>);
 
 impl Ord for Due {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.at.cmp(&other.at).then_with(|| self.lease.id.cmp(&other.lease.id))
+        let key = |Self(lease): &Self| (lease.due.get(), lease.id);
+        key(self).cmp(&key(other))
     }
 }
 
@@ -139,9 +137,9 @@ impl Heart {
     fn beat_for_ever(&self) {
         loop {
             let (leases, chores) = self.wait_for_work();
-            let crowd = leases.len() + self.agenda.lock().due.len();
-            for due in leases {
-                self.tend(due, crowd);
+            let crowd = leases.len() + self.agenda.lock().leases.len();
+            for (lease, due) in leases {
+                self.tend(lease, due, crowd);
             }
             for (pause, mut chore) in chores {
                 if !chore() {
@@ -152,51 +150,51 @@ impl Heart {
         }
     }
 
-    fn tend(&self, due: Due, crowd: usize) {
-        let lease = &due.lease;
-        match lease.tend(Instant::now(), registry::wanted_since(lease), crowd) {
-            Tended::Well => self.put_back(due),
+    fn tend(&self, lease: Arc<Lease>, due: Instant, crowd: usize) {
+        match lease.tend(Instant::now(), registry::wanted_since(&lease), crowd) {
+            Tended::Well => self.put_back(lease, due),
             Tended::Suspect(lately) => {
-                registry::suspect(lease, lately);
-                self.put_back(due);
+                registry::suspect(&lease, lately);
+                self.put_back(lease, due);
             }
-            Tended::Lose(reason) => endings::lose(lease, reason),
-            Tended::Over => self.forget(lease),
+            Tended::Lose(reason) => endings::lose(&lease, reason),
+            Tended::Over => self.forget(&lease),
         }
     }
 
-    fn put_back(&self, Due { at, lease }: Due) {
+    fn put_back(&self, lease: Arc<Lease>, due: Instant) {
         // From now on it is watched for: waiters and meddlers are noticed without waiting for a beat.
         Post::of(lease.target.class()).lookout.attend(&lease);
         let mut agenda = self.agenda.lock();
         // Unless it was given up while it was tended. Its clocks are read under the agenda's lock,
         // so that a limit set meanwhile is either seen here or finds the lease in the agenda.
-        let is_ours = lease.due.get() == Some(at);
+        let is_ours = lease.due.get() == Some(due);
         if is_ours {
             agenda.insert(lease.next_due(), lease);
         }
     }
 
-    fn wait_for_work(&self) -> (Vec<Due>, Vec<(Duration, Chore)>) {
+    #[expect(clippy::type_complexity, reason = "two lists that are read in one place")]
+    fn wait_for_work(&self) -> (Vec<(Arc<Lease>, Instant)>, Vec<(Duration, Chore)>) {
         let mut agenda = self.agenda.lock();
         let mut dozed = false;
         loop {
             let now = Instant::now();
             let mut leases = Vec::new();
             while leases.len() < BATCH
-                && let Some(first) = agenda.due.first()
-                && first.at <= now
+                && let Some(due) = agenda.next_due()
+                && due <= now
             {
-                leases.extend(agenda.due.pop_first());
+                leases.extend(agenda.leases.pop_first().map(|Due(lease)| (lease, due)));
             }
             let chores: Vec<_> =
                 agenda.chores.extract_if(.., |(due, ..)| *due <= now).map(|(_, pause, chore)| (pause, chore)).collect();
             if !(leases.is_empty() && chores.is_empty()) {
                 return (leases, chores);
             }
-            let next_lease = agenda.due.first().map(|first| first.at);
+            let next_lease = agenda.next_due();
             let next_chore = agenda.chores.iter().map(|(due, ..)| *due).min();
-            let rest = if agenda.due.len() > CROWD { REST } else { Duration::ZERO };
+            let rest = if agenda.leases.len() > CROWD { REST } else { Duration::ZERO };
             let next = next_lease.into_iter().chain(next_chore).min().map(|next| next.max(now + rest));
             // With nothing to do it dozes before it sleeps: a program that locks and unlocks all the time
             // would have to wake it each time.
@@ -216,11 +214,15 @@ impl Heart {
 impl Agenda {
     fn insert(&mut self, at: Instant, lease: Arc<Lease>) {
         lease.due.set(Some(at));
-        self.due.insert(Due { at, lease });
+        self.leases.insert(Due(lease));
     }
 
     /// Whether it was there: one that is being looked after is not.
     fn take_out(&mut self, lease: &Arc<Lease>) -> bool {
-        lease.due.get().is_some_and(|at| self.due.remove(&Due { at, lease: lease.clone() }))
+        self.leases.remove(&Due(lease.clone()))
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        self.leases.first()?.0.due.get()
     }
 }
