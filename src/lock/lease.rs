@@ -20,7 +20,7 @@ use super::sys::{Appointment, Instant, WatchId, Watcher};
 use super::target::Target;
 use super::terms::{Api, EnvId, HoldId, LeaseId, Terms};
 use super::verdict::Cause;
-use super::watchdog::Watchdog;
+use super::watchdog::{Term, Watchdog};
 
 /// One ownership of one lock file. It ends when its last [`Hold`] does, or when it is lost.
 pub struct Lease {
@@ -114,6 +114,7 @@ impl Lease {
     /// A lease on `sidecar` under the terms of whoever asked for it.
     pub(super) fn new(id: LeaseId, sidecar: Sidecar, terms: &Terms, taken_from: Option<Cause>) -> Self {
         let began = Instant::now();
+        let Claim { lease, max_hold, .. } = *terms.claim;
         Self {
             id,
             target: sidecar.target().clone(),
@@ -124,7 +125,7 @@ impl Lease {
             began_at: SystemTime::now().into(),
             taken_from,
             state: Mutex::new(State::Held(sidecar)),
-            watchdog: Mutex::new(Watchdog::new(began, terms.claim.lease, terms.claim.max_hold)),
+            watchdog: Mutex::new(Watchdog::new(Term { began, lease, max_hold })),
             attended: AtomicBool::new(false),
             due: Appointment::default(),
             holders: Mutex::default(),
@@ -137,14 +138,18 @@ impl Lease {
         self.began_at.into()
     }
 
+    fn term(&self) -> Term {
+        Term { began: self.began, lease: self.claim.lease, max_hold: self.claim.max_hold }
+    }
+
     /// When the heart has to look after it first.
     pub(super) fn first_due(&self) -> Instant {
-        self.watchdog.lock().first(self.began)
+        self.watchdog.lock().first(self.term())
     }
 
     /// When the heart has to look after it next.
     pub(super) fn next_due(&self) -> Instant {
-        let due = self.watchdog.lock().next();
+        let due = self.watchdog.lock().next(self.term());
         self.work_limit().map_or(due, |(limit, _)| limit.min(due))
     }
 
@@ -178,11 +183,11 @@ impl Lease {
     pub(super) fn tend(&self, now: Instant, wanted: Option<Instant>, crowd: usize) -> Tended {
         let overdue = self.work_limit().filter(|(limit, _)| *limit <= now).map(|(_, reason)| reason);
         let mut watchdog = self.watchdog.lock();
-        if let Some(reason) = watchdog.expired(now).or(overdue) {
+        if let Some(reason) = self.term().expired(now).or(overdue) {
             return Tended::Lose(reason);
         }
         let seen = match &mut *self.state.lock() {
-            State::Held(sidecar) if watchdog.beats(now, crowd) => sidecar.beat(),
+            State::Held(sidecar) if watchdog.beats(self.term(), now, crowd) => sidecar.beat(),
             State::Held(sidecar) => sidecar.glance(),
             State::Lost(_) | State::Released => return Tended::Over,
         };
@@ -195,7 +200,7 @@ impl Lease {
             Err(_) => None,
         };
         let foreign = interest.and_then(|ago| now.checked_sub(ago));
-        watchdog.suspects(self.began, now, wanted.or(foreign)).map_or(Tended::Well, Tended::Suspect)
+        watchdog.suspects(self.term(), now, wanted.or(foreign)).map_or(Tended::Well, Tended::Suspect)
     }
 
     /// Whether this is the first time that its lock file is to be watched.

@@ -25,8 +25,8 @@ pub struct Sidecar {
     id: Option<FileId>,
     target: Arc<Target>,
     record: OwnRecord,
-    /// How long the record is in the file.
-    len: u32,
+    /// How long the record is in the file: none is longer than [`MAX_LEN`](super::record::MAX_LEN).
+    len: u16,
     /// How far the token in `record` is ahead of the one that stood in the file when it became ours. Whoever takes it over
     /// has read that or a larger one.
     turns: u32,
@@ -37,13 +37,8 @@ pub struct Sidecar {
     unwritten: bool,
     /// When the lock file was last looked at by others, as far as we have seen.
     looked_at: Stamp,
-    /// When it became ours.
-    taken_at: Stamp,
-}
-
-/// A length in half the memory: no record is as long as that.
-fn brief(len: usize) -> u32 {
-    u32::try_from(len).unwrap_or(u32::MAX)
+    /// Whether that was after it became ours.
+    was_looked_at: bool,
 }
 
 /// What a beat or a glance found.
@@ -81,19 +76,18 @@ impl Sidecar {
         let Published { file, record, len, has_other_name } = published;
         // One that has its private name, too, may lose the public one without our noticing it by the number.
         let id = id.or_else(|| has_other_name.then(|| sys::stat_file(&file).ok().map(|meta| meta.id)).flatten());
-        let taken_at = SystemTime::now().into();
         Self {
             file,
             id,
             target,
             record,
-            len: brief(len),
+            len: u16::try_from(len).unwrap_or(u16::MAX),
             turns: 0,
             unwritten_turns: 0,
             keep,
             unwritten: false,
-            looked_at: taken_at,
-            taken_at,
+            looked_at: SystemTime::now().into(),
+            was_looked_at: false,
         }
     }
 
@@ -122,9 +116,9 @@ impl Sidecar {
 
     /// Writes the whole record, renewed `now`, and returns what stands in the file then.
     fn write(&mut self, now: SystemTime) -> io::Result<Vec<u8>> {
-        let bytes = self.record.render(now, self.len as usize);
+        let bytes = self.record.render(now, self.len.into());
         sys::write_at(&self.file, &bytes, 0)?;
-        self.len = brief(bytes.len());
+        self.len = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
         self.note_written();
         Ok(bytes)
     }
@@ -191,6 +185,7 @@ impl Sidecar {
         let (standing, meta) = self.look()?;
         let looked_at = meta.map_or(self.looked_at, |meta| meta.accessed.into());
         let interest = (looked_at > self.looked_at).then(|| sys::age(SystemTime::now(), looked_at.into()));
+        self.was_looked_at |= interest.is_some();
         self.looked_at = looked_at;
         Ok(Seen { standing, interest })
     }
@@ -282,7 +277,7 @@ impl Sidecar {
         let unlocked = sys::unlock(&self.file);
         // Asked last: who finds the lock taken shows itself, and then looks once more.
         let seen = sys::stat_file(&self.file);
-        let wanted = seen.as_ref().is_ok_and(|meta| Stamp::from(meta.accessed) > self.taken_at);
+        let wanted = self.is_wanted(seen.as_ref().ok());
         if let (Ok(bytes), Ok(()), Ok(Meta { id, .. })) = (written, unlocked, seen)
             && !wanted
             && self.target.class() == FsClass::Local
@@ -291,6 +286,11 @@ impl Sidecar {
             kept::put(&self.target.lock_path, Kept { token: self.token(), file: self.file, id, bytes });
         }
         GivenUp { standing: Standing::Ours, wanted }
+    }
+
+    /// Whether others have looked at it since it became ours, as far as is to be seen now.
+    fn is_wanted(&self, seen: Option<&Meta>) -> bool {
+        self.was_looked_at || seen.is_some_and(|meta| Stamp::from(meta.accessed) > self.looked_at)
     }
 
     fn remove(&mut self) -> io::Result<GivenUp> {
@@ -307,7 +307,7 @@ impl Sidecar {
             },
             lost => lost,
         };
-        let wanted = meta.is_some_and(|meta| Stamp::from(meta.accessed) > self.taken_at);
+        let wanted = self.is_wanted(meta.as_ref());
         Ok(GivenUp { standing, wanted })
     }
 }

@@ -23,31 +23,42 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// keep a core busy.
 const SPARED: Duration = Duration::from_millis(2);
 
-/// A time of an hour at most, which no lease exceeds, in a quarter of the memory of a [`Duration`]: to the microsecond.
+/// By what the clocks of a lease are set. It is told each time, for the lease knows it already, and ten thousand may be
+/// held.
 #[derive(Clone, Copy, Debug)]
-struct Brief(u32);
-
-impl From<Duration> for Brief {
-    fn from(duration: Duration) -> Self {
-        Self(u32::try_from(duration.as_micros()).unwrap_or(u32::MAX))
-    }
+pub struct Term {
+    /// When the lease began.
+    pub began: Instant,
+    /// How long it lasts without a beat.
+    pub lease: Duration,
+    /// How long it may be held at most.
+    pub max_hold: Option<Duration>,
 }
 
-impl From<Brief> for Duration {
-    fn from(brief: Brief) -> Self {
-        Self::from_micros(brief.0.into())
+impl Term {
+    /// When the lease is to be taken away at the latest.
+    fn limit(self) -> Option<Instant> {
+        self.began.checked_add(self.max_hold?)
+    }
+
+    /// From when on its owner may be suspected.
+    fn old_enough(self) -> Instant {
+        self.began + YOUNG
+    }
+
+    /// Why the lease is to be taken away by now, if it is.
+    #[must_use]
+    pub fn expired(self, now: Instant) -> Option<LossReason> {
+        self.limit().filter(|limit| *limit <= now).map(|_| LossReason::MaxHold)
     }
 }
 
 /// The clocks of one lease.
 #[derive(Debug)]
 pub struct Watchdog {
-    lease: Brief,
     last_beat: Instant,
-    /// The time between two beats, as long as the crowd is what it was.
-    beat: Brief,
-    /// When the lease is to be taken away at the latest.
-    limit: Option<Instant>,
+    /// As long as the crowd is what it was.
+    next_beat: Instant,
     /// In a box, for most leases are wanted by nobody else, and ten thousand may be held.
     wanted: Option<Box<Wanted>>,
 }
@@ -66,50 +77,37 @@ struct Wanted {
 impl Watchdog {
     /// The clocks of a lease that begins now.
     #[must_use]
-    pub fn new(began: Instant, lease: Duration, max_hold: Option<Duration>) -> Self {
-        Self {
-            lease: lease.into(),
-            last_beat: began,
-            beat: beat_interval(lease).into(),
-            limit: max_hold.and_then(|limit| began.checked_add(limit)),
-            wanted: None,
-        }
+    pub fn new(term: Term) -> Self {
+        Self { last_beat: term.began, next_beat: term.began + beat_interval(term.lease), wanted: None }
     }
 
     /// When a lease that begins now has to be looked after first.
     #[must_use]
-    pub fn first(&self, began: Instant) -> Instant {
-        self.next().min(began + YOUNG)
-    }
-
-    /// Why the lease is to be taken away by now, if it is.
-    #[must_use]
-    pub fn expired(&self, now: Instant) -> Option<LossReason> {
-        self.limit.filter(|limit| *limit <= now).map(|_| LossReason::MaxHold)
+    pub fn first(&self, term: Term) -> Instant {
+        self.next(term).min(term.old_enough())
     }
 
     /// Whether a beat is due; counts it as done. In a crowd of leases beats come later than they might, but always
     /// three times per lease.
-    pub fn beats(&mut self, now: Instant, crowd: usize) -> bool {
+    pub fn beats(&mut self, Term { lease, .. }: Term, now: Instant, crowd: usize) -> bool {
         let spared = SPARED * u32::try_from(crowd).unwrap_or(u32::MAX);
-        let lease = Duration::from(self.lease);
         let beat = beat_interval(lease).max(spared.min(lease / 3));
-        self.beat = beat.into();
         let due = now >= self.last_beat + beat;
         if due {
             self.last_beat = now;
         }
+        self.next_beat = self.last_beat + beat;
         due
     }
 
-    /// Takes notice of whether somebody was just seen to wait for the lease that `began` then, and since when. Whether it
-    /// is time to suspect that the owner is lost: somebody has waited for a while, the lease is not young, and the last
-    /// such suspicion is long enough ago. Then it says how old a collection of garbage may be that will do as well.
-    pub fn suspects(&mut self, began: Instant, now: Instant, waiting_since: Option<Instant>) -> Option<Duration> {
+    /// Takes notice of whether somebody was just seen to wait, and since when. Whether it is time to suspect that
+    /// the owner is lost: somebody has waited for a while, the lease is not young, and the last such
+    /// suspicion is long enough ago. Then it says how old a collection of garbage may be that will do as well.
+    pub fn suspects(&mut self, term: Term, now: Instant, waiting_since: Option<Instant>) -> Option<Duration> {
         self.wanted = self.wanted.take().filter(|wanted| now.duration_since(wanted.last) < SHOWS_ITSELF);
         if let Some(since) = waiting_since {
             // Somebody new does not pay for what others have asked in vain.
-            let wanted = self.wanted.get_or_insert_with(|| Wanted::new(since, began + YOUNG).into());
+            let wanted = self.wanted.get_or_insert_with(|| Wanted::new(since, term.old_enough()).into());
             wanted.first = wanted.first.min(since);
             wanted.last = now;
         }
@@ -118,11 +116,9 @@ impl Watchdog {
 
     /// When the lease has to be looked after next.
     #[must_use]
-    pub fn next(&self) -> Instant {
-        [self.limit, self.wanted.as_ref().map(|wanted| wanted.request_due())]
-            .into_iter()
-            .flatten()
-            .fold(self.last_beat + Duration::from(self.beat), Instant::min)
+    pub fn next(&self, term: Term) -> Instant {
+        let request_due = self.wanted.as_ref().map(|wanted| wanted.request_due());
+        [term.limit(), request_due].into_iter().flatten().fold(self.next_beat, Instant::min)
     }
 }
 
@@ -155,62 +151,73 @@ mod tests {
     const LEASE: Duration = Duration::from_secs(30);
     const BEAT: Duration = Duration::from_secs(2);
 
+    fn term(began: Instant) -> Term {
+        Term { began, lease: LEASE, max_hold: None }
+    }
+
     #[test]
     fn beats_come_at_their_interval_whatever_else_is_looked_at() {
         let began = Instant::now();
-        let mut clocks = Watchdog::new(began, LEASE, None);
-        assert_eq!(clocks.first(began), began + SECOND);
-        assert!(!clocks.beats(began + SECOND, 1));
-        assert!(clocks.beats(began + BEAT, 1));
-        assert!(!clocks.beats(began + BEAT + SECOND, 1));
-        assert_eq!(clocks.next(), began + 2 * BEAT);
+        let term = term(began);
+        let mut clocks = Watchdog::new(term);
+        assert_eq!(clocks.first(term), began + SECOND);
+        assert!(!clocks.beats(term, began + SECOND, 1));
+        assert!(clocks.beats(term, began + BEAT, 1));
+        assert!(!clocks.beats(term, began + BEAT + SECOND, 1));
+        assert_eq!(clocks.next(term), began + 2 * BEAT);
     }
 
     #[test]
     fn a_crowd_of_leases_beats_less_often_but_three_times_per_lease() {
         let began = Instant::now();
+        let term = term(began);
         let brief = 3 * SECOND;
         for (lease, crowd, beat) in
             [(LEASE, 1000, BEAT), (LEASE, 3000, 3 * BEAT), (LEASE, 1_000_000, 5 * BEAT), (brief, 1_000_000, SECOND)]
         {
-            let mut clocks = Watchdog::new(began, lease, None);
-            assert!(!clocks.beats(began + beat / 2, crowd), "{crowd}");
-            assert_eq!(clocks.next(), began + beat, "{crowd}");
-            assert!(clocks.beats(began + beat, crowd), "{crowd}");
-            assert_eq!(clocks.next(), began + 2 * beat, "{crowd}");
+            let term = Term { lease, ..term };
+            let mut clocks = Watchdog::new(term);
+            assert!(!clocks.beats(term, began + beat / 2, crowd), "{crowd}");
+            assert_eq!(clocks.next(term), began + beat, "{crowd}");
+            assert!(clocks.beats(term, began + beat, crowd), "{crowd}");
+            assert_eq!(clocks.next(term), began + 2 * beat, "{crowd}");
         }
     }
 
     #[test]
     fn the_longest_hold_is_a_limit() {
         let began = Instant::now();
-        let clocks = Watchdog::new(began, LEASE, Some(SECOND));
-        assert_eq!(clocks.next(), began + SECOND);
-        assert_eq!(clocks.expired(began), None);
-        assert_eq!(clocks.expired(began + SECOND), Some(LossReason::MaxHold));
+        let term = term(began);
+        let term = Term { max_hold: Some(SECOND), ..term };
+        let clocks = Watchdog::new(term);
+        assert_eq!(clocks.next(term), began + SECOND);
+        assert_eq!(term.expired(began), None);
+        assert_eq!(term.expired(began + SECOND), Some(LossReason::MaxHold));
     }
 
     #[test]
     fn owners_are_suspected_only_while_somebody_waits_and_ever_more_rarely() {
         let began = Instant::now();
+        let term = term(began);
         let at = |seconds: f64| began + Duration::from_secs_f64(seconds);
-        let mut clocks = Watchdog::new(began, LEASE, None);
-        assert_eq!(clocks.suspects(began, at(5.0), None), None, "nobody waits");
-        assert_eq!(clocks.suspects(began, at(6.0), Some(at(6.0))), None, "the waiter has only just come");
-        assert!(clocks.suspects(began, at(6.5), None).is_some(), "it waited for a while");
-        assert_eq!(clocks.suspects(began, at(7.0), Some(at(7.0))), None, "not again at once");
-        assert!(clocks.suspects(began, at(7.5), Some(at(7.5))).is_some(), "after a second");
-        assert_eq!(clocks.suspects(began, at(8.6), Some(at(8.6))), None, "and then two");
-        assert!(clocks.suspects(began, at(9.5), Some(at(9.5))).is_some());
-        assert_eq!(clocks.suspects(began, at(15.0), None), None, "it has not shown itself lately");
+        let mut clocks = Watchdog::new(term);
+        assert_eq!(clocks.suspects(term, at(5.0), None), None, "nobody waits");
+        assert_eq!(clocks.suspects(term, at(6.0), Some(at(6.0))), None, "the waiter has only just come");
+        assert!(clocks.suspects(term, at(6.5), None).is_some(), "it waited for a while");
+        assert_eq!(clocks.suspects(term, at(7.0), Some(at(7.0))), None, "not again at once");
+        assert!(clocks.suspects(term, at(7.5), Some(at(7.5))).is_some(), "after a second");
+        assert_eq!(clocks.suspects(term, at(8.6), Some(at(8.6))), None, "and then two");
+        assert!(clocks.suspects(term, at(9.5), Some(at(9.5))).is_some());
+        assert_eq!(clocks.suspects(term, at(15.0), None), None, "it has not shown itself lately");
     }
 
     #[test]
     fn however_long_somebody_waits_requests_go_on() {
         let began = Instant::now();
-        let mut clocks = Watchdog::new(began, LEASE, None);
+        let term = term(began);
+        let mut clocks = Watchdog::new(term);
         let asked = (1..120u32)
-            .filter(|&half| clocks.suspects(began, began + half * SECOND / 2, Some(began)).is_some())
+            .filter(|&half| clocks.suspects(term, began + half * SECOND / 2, Some(began)).is_some())
             .collect::<Vec<_>>();
         assert_eq!(asked[..4], [2, 4, 8, 16]);
         assert!(asked.windows(2).all(|pair| pair[1] - pair[0] <= 10), "{asked:?}");
@@ -219,30 +226,33 @@ mod tests {
     #[test]
     fn who_comes_later_does_not_pay_for_those_who_waited_in_vain() {
         let began = Instant::now();
-        let mut clocks = Watchdog::new(began, LEASE, None);
+        let term = term(began);
+        let mut clocks = Watchdog::new(term);
         for seconds in 1..20 {
-            clocks.suspects(began, began + seconds * SECOND, Some(began));
+            clocks.suspects(term, began + seconds * SECOND, Some(began));
         }
         let comes = began + 30 * SECOND;
-        assert_eq!(clocks.suspects(began, comes, Some(comes)), None);
-        assert!(clocks.suspects(began, comes + PATIENCE, None).is_some());
-        assert!(clocks.suspects(began, comes + PATIENCE + SECOND, Some(comes)).is_some(), "and its pauses begin anew");
+        assert_eq!(clocks.suspects(term, comes, Some(comes)), None);
+        assert!(clocks.suspects(term, comes + PATIENCE, None).is_some());
+        assert!(clocks.suspects(term, comes + PATIENCE + SECOND, Some(comes)).is_some(), "and its pauses begin anew");
     }
 
     #[test]
     fn who_has_waited_long_enough_already_need_not_be_seen_twice() {
         let began = Instant::now();
-        let mut clocks = Watchdog::new(began, LEASE, None);
-        assert!(clocks.suspects(began, began + 3 * SECOND, Some(began + 2 * SECOND)).is_some());
+        let term = term(began);
+        let mut clocks = Watchdog::new(term);
+        assert!(clocks.suspects(term, began + 3 * SECOND, Some(began + 2 * SECOND)).is_some());
     }
 
     #[test]
     fn young_leases_are_not_suspected() {
         let began = Instant::now();
-        let mut clocks = Watchdog::new(began, LEASE, None);
-        assert_eq!(clocks.suspects(began, began, Some(began)), None);
-        assert_eq!(clocks.suspects(began, began + PATIENCE, Some(began)), None);
-        assert_eq!(clocks.next(), began + SECOND);
-        assert!(clocks.suspects(began, began + SECOND, Some(began)).is_some());
+        let term = term(began);
+        let mut clocks = Watchdog::new(term);
+        assert_eq!(clocks.suspects(term, began, Some(began)), None);
+        assert_eq!(clocks.suspects(term, began + PATIENCE, Some(began)), None);
+        assert_eq!(clocks.next(term), began + SECOND);
+        assert!(clocks.suspects(term, began + SECOND, Some(began)).is_some());
     }
 }
