@@ -69,7 +69,7 @@ impl Table {
         let turns = entry.queue.turns();
         let since = turns.since.unwrap_or(lease.began);
         // Tasks of this process have had the lock file for so long that others should be asked.
-        let greedy = turns.count + 1 >= TURNS || since.elapsed() >= TURN_TIME;
+        let greedy = !entry.queue.is_empty() && (turns.count + 1 >= TURNS || since.elapsed() >= TURN_TIME);
         let next = if may_hand_over && !greedy { entry.queue.next() } else { None };
         let mut sidecar = end(lease)?;
         Post::of(lease.target.class()).heart.forget(lease);
@@ -84,7 +84,7 @@ impl Table {
             None => {
                 entry.phase = Phase::Moving;
                 match leaves_file {
-                    true if may_hand_over && greedy && !entry.queue.is_empty() => Moved::Yield(sidecar),
+                    true if may_hand_over && greedy => Moved::Yield(sidecar),
                     true => Moved::Release(sidecar),
                     false => Moved::Gone(sidecar),
                 }
@@ -111,16 +111,19 @@ impl Table {
         PASSING.checked_sub(passing.released.elapsed()).filter(|rest| passing.was_long && !rest.is_zero())
     }
 
-    /// A lock was released, after it was `held` for so long, that another process waited for. How long this one stands
-    /// back for it.
-    fn pass(&mut self, lock_path: &Arc<Path>, held: Duration) -> Duration {
+    /// A lock was released that this process has held since it `began`, and another one waited for. How long this one
+    /// stands back for it.
+    fn pass(&mut self, lock_path: &Arc<Path>, began: Instant) -> Duration {
         let released = Instant::now();
         let since = self.entry(lock_path).and_then(|entry| entry.queue.turns().passing_since).unwrap_or(released);
         if released.duration_since(since) >= PASSING {
             return COURTESY;
         }
         self.passings.retain(|(_, passing)| released.duration_since(passing.released) < COURTESY);
-        self.passings.push((lock_path.clone(), Passing { since, released, was_long: held >= PASSING }));
+        self.passings.push((
+            lock_path.clone(),
+            Passing { since, released, was_long: released.duration_since(began) >= PASSING },
+        ));
         Duration::ZERO
     }
 }
@@ -167,10 +170,9 @@ fn where_it_may_take_time(class: FsClass, job: impl FnOnce() + Send + 'static) {
 
 /// Releases the lock file of a lease that ended, and serves the queue after `pause`.
 fn release(lease: &Arc<Lease>, sidecar: Sidecar, pause: Duration, done: Done) {
-    let held = lease.began.elapsed();
     let released = sidecar.release();
     let wanted = matches!(released, Ok(GivenUp { wanted: true, .. }));
-    let pause = if wanted && pause.is_zero() { table().pass(&lease.target.lock_path, held) } else { pause };
+    let pause = if wanted && pause.is_zero() { table().pass(&lease.target.lock_path, lease.began) } else { pause };
     serve_queue(&lease.target, pause);
     done(match released {
         Ok(GivenUp { standing, .. }) => {

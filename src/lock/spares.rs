@@ -186,7 +186,8 @@ impl Store {
 
 impl Pile {
     fn is_for(&self, target: &Target) -> bool {
-        self.target.directory().as_os_str() == target.directory().as_os_str()
+        // Most often it is the same lock.
+        std::ptr::eq(&*self.target, target) || self.target.directory().as_os_str() == target.directory().as_os_str()
     }
 
     /// Whether the thread is to be woken for it.
