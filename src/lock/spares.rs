@@ -187,7 +187,8 @@ impl Store {
 impl Pile {
     fn is_for(&self, target: &Target) -> bool {
         // Most often it is the same lock.
-        std::ptr::eq(&*self.target, target) || self.target.directory().as_os_str() == target.directory().as_os_str()
+        std::ptr::eq(Arc::as_ptr(&self.target), target)
+            || self.target.directory().as_os_str() == target.directory().as_os_str()
     }
 
     /// Whether the thread is to be woken for it.

@@ -309,6 +309,13 @@ impl Target {
         (directory, target)
     }
 
+    /// The same, as if it lay on a file system of the network.
+    #[cfg(shuttle)]
+    pub(crate) fn far_away(self) -> Self {
+        let class = FsClass::Remote { device: 7 };
+        Self { unusual: Some(Unusual { path: None, class }.into()), ..self }
+    }
+
     /// The names in its directory, in order.
     pub(crate) fn entries(&self) -> Vec<String> {
         let mut names: Vec<_> = std::fs::read_dir(self.directory())

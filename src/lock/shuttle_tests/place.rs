@@ -16,7 +16,6 @@ use super::super::lease::Lease;
 use super::super::record::Claim;
 use super::super::registry::{self, Observer};
 use super::super::sync::scheduled;
-use super::super::sys::FsClass;
 use super::super::terms::{EnvId, Sharing};
 use super::super::{Acquired, Hold, LockError, Loss, Target, Terms, Ticket, acquire};
 
@@ -145,8 +144,7 @@ impl Place {
 
     /// Asks for it as if it lay on a file system of the network.
     pub fn ask_remotely(self: &Arc<Self>, terms: Terms) -> Asked {
-        let mut target = self.target();
-        target.class() = FsClass::Remote { device: 7 };
+        let target = self.target().far_away();
         self.ask_by(terms, |terms, settle| {
             let ticket = Arc::new(Ticket::new(&self.path, terms, settle));
             enter(&Arc::new(target), &ticket).map(|hold| hold.map_or(Acquired::Later(ticket), Acquired::Now))

@@ -1,11 +1,10 @@
 //! Waiting for one's turn.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::terms::Sharing;
 use super::super::{Terms, acquire_blocking};
-use super::place::{alone, explore, join, roll, shared};
+use super::place::{alone, explore, join, roll, shared, sharing};
 
 #[test]
 fn whoever_waits_has_its_turn() {

@@ -5,10 +5,6 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-/// A moment on a clock that stands still while the machine sleeps.
-#[cfg(not(all(test, shuttle)))]
-pub use std::time::Instant;
-
 use super::FsClass;
 
 /// Whether a file that another one was renamed over, or that was unlinked, shows no links through its

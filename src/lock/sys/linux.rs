@@ -30,18 +30,6 @@ pub fn is_first_thread() -> bool {
     u32::try_from(thread) == Ok(std::process::id())
 }
 
-/// The time on a clock that stands still while the machine sleeps.
-#[cfg(not(all(test, shuttle)))]
-#[must_use]
-pub fn passed() -> Duration {
-    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `now` is ours, and all that is written to. (The C library finds this clock's code in the kernel's page as
-    // it does for everybody; rustix has its own reader of that page.)
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
-    // It has run since the machine was started, so it shows nothing negative.
-    Duration::new(now.tv_sec.try_into().unwrap_or_default(), now.tv_nsec.try_into().unwrap_or_default())
-}
-
 /// Creates a file without a name in `directory` (mode 0600): it vanishes with its descriptor
 /// unless `link_unnamed` gives it a name.
 pub fn create_unnamed(directory: &Path) -> io::Result<File> {

@@ -54,9 +54,7 @@ mod portable;
 #[cfg(all(unix, not(target_os = "linux")))]
 pub use portable::process_life;
 
-#[cfg(any(target_os = "linux", windows, all(test, shuttle)))]
 mod moment;
-#[cfg(any(target_os = "linux", windows, all(test, shuttle)))]
 pub use moment::{Appointment, Instant};
 // Threads and time are the scheduler's there.
 #[cfg(all(test, shuttle))]

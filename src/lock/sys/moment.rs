@@ -1,4 +1,4 @@
-//! Moments of a clock that is not std's: one that stands still while the machine sleeps, or one that is made up.
+//! Moments of a clock that stands still while the machine sleeps, or of one that is made up.
 
 use std::num::NonZeroU64;
 use std::ops::Add;

@@ -14,6 +14,23 @@ use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_OMIT};
 
 use super::{FileId, FileKind, Meta, NewDirectories};
 
+/// The time on a clock that stands still while the machine sleeps.
+#[cfg(not(all(test, shuttle)))]
+#[must_use]
+pub fn passed() -> Duration {
+    // Apple's monotonic clock goes on meanwhile.
+    #[cfg(target_vendor = "apple")]
+    const CLOCK: libc::clockid_t = libc::CLOCK_UPTIME_RAW;
+    #[cfg(not(target_vendor = "apple"))]
+    const CLOCK: libc::clockid_t = libc::CLOCK_MONOTONIC;
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `now` is ours, and all that is written to. (The C library finds this clock's code in the kernel's page as
+    // it does for everybody; rustix has its own reader of that page.)
+    unsafe { libc::clock_gettime(CLOCK, &raw mut now) };
+    // It has run since the machine was started, so it shows nothing negative.
+    Duration::new(now.tv_sec.try_into().unwrap_or_default(), now.tv_nsec.try_into().unwrap_or_default())
+}
+
 /// Opens an existing lock file for reading and writing, refusing to follow a symbolic link and
 /// never waiting for the other end of a FIFO.
 pub fn open_lock_file(path: &Path) -> io::Result<File> {
