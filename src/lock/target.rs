@@ -364,7 +364,7 @@ mod tests {
     #[test]
     fn a_lock_file_tells_what_it_protects() {
         let directory = tempfile::tempdir().unwrap();
-        let at = |name: &str| directory.path().canonicalize().unwrap().join(name);
+        let at = |name: &str| sys::real_path(directory.path()).unwrap().join(name);
         for (name, lock_file) in [("file", "file.lock"), (".lock", ".lock.lock"), ("file.lock", "file.lock.lock")] {
             let target = Target::resolve(&at(name)).unwrap();
             assert_eq!((target.path(), &*target.lock_path), (&*at(name), &*at(lock_file)));
