@@ -5,16 +5,26 @@ import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join, parse, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
 const { lstatSync, promises, renameSync, rmSync, unlinkSync } = fs
 let count = 0
 
-/** Moves a file to where nobody looks for it, and removes it there. */
+const ours = fileURLToPath(new URL('../../target', import.meta.url))
+
+/** Moves a file to where nobody looks for it, on its drive, or, if that is another mount, on ours; and removes it there. */
 function vanish(path) {
   const { root } = parse(resolve(String(path)))
-  const away = root === parse(tmpdir()).root ? tmpdir() : join(root, 'tmp') // names stay on their drive
-  const gone = join(away, `gone-${process.pid}-${(count += 1)}`)
-  renameSync(path, gone)
+  const away = root === parse(tmpdir()).root ? tmpdir() : join(root, 'tmp')
+  const name = `gone-${process.pid}-${(count += 1)}`
+  let gone = join(away, name)
+  try {
+    renameSync(path, gone)
+  } catch (error) {
+    if (error.code !== 'EXDEV') throw error
+    gone = join(ours, name)
+    renameSync(path, gone)
+  }
   try {
     unlinkSync(gone)
   } catch {
