@@ -12,7 +12,8 @@ export let lossOf
 /** Releases a handle past the caller's veto: `null`, or a promise where the file system is one that may hang. */
 export let giveBack
 
-// What few handles have is kept beside them, for there may be very many.
+// There may be very many handles. What few of them have is kept beside them, and what is private is static, for each
+// instance has room for the private methods of its class.
 /** What speaks against the release of a handle: it throws. */
 const vetoes = new WeakMap()
 /** The signal of a handle, if it has been asked for. */
@@ -24,8 +25,8 @@ export class FileLockHandle {
 
   static {
     ownerOf = (handle) => handle.#owner
-    lossOf = (handle, cause) => handle.#error(handle.#owner.loss(), cause)
-    giveBack = (handle) => handle.#giveBack()
+    lossOf = (handle, cause) => FileLockHandle.#error(handle, handle.#owner.loss(), cause)
+    giveBack = (handle) => FileLockHandle.#giveBack(handle)
   }
 
   constructor(owner, lockPath, refuse) {
@@ -34,40 +35,41 @@ export class FileLockHandle {
     this.lockPath = lockPath
     // Properties of their own, so that `const { release } = ...` and `{ ...handle }` work. Who keeps nothing else
     // keeps the handle all the same: listeners of its signal are still to be told of a loss.
-    this.release = this.#release.bind(this)
+    this.release = FileLockHandle.#release.bind(this)
   }
 
-  async #release() {
-    this.#releaseOnce()
+  /** Bound to its handle. */
+  static async #release() {
+    FileLockHandle.#releaseOnce(this)
     if (this.#released !== null) await this.#released
   }
 
   releaseSync() {
-    this.#releaseOnce()
+    FileLockHandle.#releaseOnce(this)
   }
 
-  #releaseOnce() {
-    if (this.#released !== undefined) return
-    vetoes.get(this)?.()
+  static #releaseOnce(handle) {
+    if (handle.#released !== undefined) return
+    vetoes.get(handle)?.()
     // Listeners and subscribers are called meanwhile: for them it is released.
-    this.#released = null
+    handle.#released = null
     try {
-      this.#released = this.#giveBack()
+      handle.#released = FileLockHandle.#giveBack(handle)
     } catch (error) {
-      this.#released = undefined
+      handle.#released = undefined
       throw error
     }
   }
 
-  #giveBack() {
-    const owner = this.#owner
+  static #giveBack(handle) {
+    const owner = handle.#owner
     // Described before: afterwards less is known.
-    const message = isHeard('released') && described(this)
+    const message = isHeard('released') && described(handle)
     const answered = environment.release(owner.number)
     if (typeof answered === 'bigint') {
-      this.#owner = new Past(answered, this.lockPath)
+      handle.#owner = new Past(answered, handle.lockPath)
       // One that has a signal stays that signal's.
-      if (!signals.has(this)) owner.retire()
+      if (!signals.has(handle)) owner.retire()
     }
     if (message) publish('released', () => message)
     fetchIfExpected()
@@ -106,7 +108,7 @@ export class FileLockHandle {
     if (fault === null) return
     // A loss that was only just found out is told before it is thrown.
     fetch()
-    throw this.#error(fault)
+    throw FileLockHandle.#error(this, fault)
   }
 
   async appendFile(data) {
@@ -114,19 +116,19 @@ export class FileLockHandle {
       throw invalidArgument('data must be a string or a Uint8Array')
     }
     try {
-      await answer(this.#append(data))
+      await answer(FileLockHandle.#append(this, data))
     } catch (error) {
       throw (error.code === 'file_lock_lost' && lossOf(this)) || error
     }
   }
 
   /** Begins to append. A function of its own: who waits for the answer must not keep what owns the lease now. */
-  #append(data) {
-    return this.#owner.append(data)
+  static #append(handle, data) {
+    return handle.#owner.append(data)
   }
 
-  #error(fault, cause) {
-    return fault ? toError(fault, { acquiredAt: stackOf(this.#owner.origin), ...(cause && { cause }) }) : undefined
+  static #error(handle, fault, cause) {
+    return fault ? toError(fault, { acquiredAt: stackOf(handle.#owner.origin), ...(cause && { cause }) }) : undefined
   }
 }
 
