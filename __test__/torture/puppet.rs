@@ -116,7 +116,7 @@ mod unix {
     enum Thing {
         Hold(Hold),
         Contender(Box<Contender>, Box<Terms>),
-        Sidecar(Box<Sidecar>),
+        Sidecar(Box<Sidecar>, Box<Terms>),
     }
 
     type Things = Arc<Mutex<HashMap<String, Thing>>>;
@@ -182,7 +182,7 @@ mod unix {
                 match contender.look(&terms, None) {
                     Ok(Look::Taken { sidecar, from }) => {
                         let token = sidecar.token().to_string();
-                        keep(name, Thing::Sidecar(Box::new(sidecar)));
+                        keep(name, Thing::Sidecar(Box::new(sidecar), terms));
                         json!({ "held": true, "token": token, "from": from.map(Cause::name) })
                     }
                     Ok(Look::Held { .. }) => {
@@ -206,7 +206,7 @@ mod unix {
                     receiver.recv().expect("a release is answered")?;
                     json!({ "released": true })
                 }
-                Some(Thing::Sidecar(sidecar)) => match sidecar.release() {
+                Some(Thing::Sidecar(sidecar, terms)) => match sidecar.release(&terms.claim) {
                     Ok(standing) => json!({ "released": true, "standing": format!("{standing:?}") }),
                     Err(leftover) => json!({ "message": leftover.error.to_string() }),
                 },

@@ -173,7 +173,7 @@ pub fn release_at_exit() {
             && lease.target.class() == FsClass::Local
             && let Some(sidecar) = lease.end_at_exit()
         {
-            let _ = sidecar.release();
+            let _ = sidecar.release(&lease.claim);
             return false;
         }
         // What another thread is busy with stays in its hands, and so must the entry: it would take that of

@@ -10,6 +10,7 @@ use super::lease::{Lease, leftover_error};
 use super::loss::LossReason;
 use super::post::Post;
 use super::queue::Turns;
+use super::record::Claim;
 use super::registry::{Delivery, Phase, Table, deliver, observers, table, tell};
 use super::sidecar::{GivenUp, Leftover, Sidecar};
 use super::sys::{self, FsClass, Instant};
@@ -75,7 +76,7 @@ impl Table {
         Post::of(lease.target.class()).heart.forget(lease);
         Some(match next {
             Some(ticket) => {
-                sidecar.hand_over(&ticket.terms.claim, ticket.terms.keep_file);
+                sidecar.hand_over(ticket.terms.keep_file);
                 entry.queue.set_turns(Turns { count: turns.count + 1, since: Some(since), ..turns });
                 let (hold, mut locks) = entry.begin(sidecar, &ticket.terms, None);
                 locks.insert(0, (ticket, hold));
@@ -146,7 +147,7 @@ impl Moved {
                     if sidecar.has_foreign_interest() {
                         release(&lease, sidecar, COURTESY, done);
                     } else {
-                        carry_on(&target, sidecar);
+                        carry_on(&lease, sidecar);
                         done(Ok(()));
                     }
                 });
@@ -170,7 +171,7 @@ fn where_it_may_take_time(class: FsClass, job: impl FnOnce() + Send + 'static) {
 
 /// Releases the lock file of a lease that ended, and serves the queue after `pause`.
 fn release(lease: &Arc<Lease>, sidecar: Sidecar, pause: Duration, done: Done) {
-    let released = sidecar.release();
+    let released = sidecar.release(&lease.claim);
     let wanted = matches!(released, Ok(GivenUp { wanted: true, .. }));
     let pause = if wanted && pause.is_zero() { table().pass(&lease.target.lock_path, lease.began) } else { pause };
     serve_queue(&lease.target, pause);
@@ -190,13 +191,14 @@ fn release(lease: &Arc<Lease>, sidecar: Sidecar, pause: Duration, done: Done) {
     });
 }
 
-/// Nobody else waits: the next task of this process has the lock file, as after a fresh acquire.
-fn carry_on(target: &Arc<Target>, mut sidecar: Sidecar) {
+/// Nobody else waits: the next task of this process has the lock file of `lease`, as after a fresh acquire.
+fn carry_on(lease: &Lease, mut sidecar: Sidecar) {
+    let target = &lease.target;
     let mut table = table();
     let next = table.entry_mut(&target.lock_path).and_then(|entry| entry.queue.next());
     match next {
         Some(ticket) => {
-            sidecar.hand_over(&ticket.terms.claim, ticket.terms.keep_file);
+            sidecar.hand_over(ticket.terms.keep_file);
             let (hold, mut locks) = table.settle_in(target, sidecar, &ticket.terms, None);
             drop(table);
             locks.insert(0, (ticket, hold));
@@ -204,14 +206,14 @@ fn carry_on(target: &Arc<Target>, mut sidecar: Sidecar) {
         }
         None => {
             drop(table);
-            discard(target, sidecar);
+            discard(target, &lease.claim, sidecar);
         }
     }
 }
 
 /// Releases a lock file that nobody turned out to want.
-pub(super) fn discard(target: &Arc<Target>, sidecar: Sidecar) {
-    if let Err(leftover) = sidecar.release() {
+pub(super) fn discard(target: &Arc<Target>, claim: &Arc<Claim>, sidecar: Sidecar) {
+    if let Err(leftover) = sidecar.release(claim) {
         leftover.clear_away();
     }
     serve_queue(target, Duration::ZERO);

@@ -187,7 +187,7 @@ impl Lease {
             return Tended::Lose(reason);
         }
         let seen = match &mut *self.state.lock() {
-            State::Held(sidecar) if watchdog.beats(self.term(), now, crowd) => sidecar.beat(),
+            State::Held(sidecar) if watchdog.beats(self.term(), now, crowd) => sidecar.beat(&self.claim),
             State::Held(sidecar) => sidecar.glance(),
             State::Lost(_) | State::Released => return Tended::Over,
         };

@@ -249,7 +249,7 @@ impl Rounds {
         }
         match looked {
             Ok(Look::Taken { sidecar, from }) => {
-                registry::taken(contender.target(), sidecar, from);
+                registry::taken(contender.target(), &terms.claim, sidecar, from);
                 // Who has the lock now may have been put on this very processor, behind us.
                 std::thread::yield_now();
                 contender.forget(watcher);

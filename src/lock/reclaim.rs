@@ -106,8 +106,9 @@ fn reclaim(
             // Somebody is looking at it this moment.
             continue;
         }
-        if let Outcome::Done(Look::Taken { sidecar, .. }) = contender.take(&Terms::default(), cause, os_lock, &meta)? {
-            return match sidecar.release().map(|given_up| given_up.standing) {
+        let terms = Terms::default();
+        if let Outcome::Done(Look::Taken { sidecar, .. }) = contender.take(&terms, cause, os_lock, &meta)? {
+            return match sidecar.release(&terms.claim).map(|given_up| given_up.standing) {
                 Ok(Standing::Ours | Standing::Gone) => Ok(Reclaimed::Removed),
                 Ok(Standing::Replaced) => Ok(Reclaimed::Retained),
                 Err(leftover) => {

@@ -20,6 +20,7 @@ use super::lease::{Hold, Lease};
 use super::loss::Loss;
 use super::post::Post;
 use super::queue::{Queue, Turns};
+use super::record::Claim;
 use super::sidecar::Sidecar;
 use super::sync::{MappedMutexGuard, Mutex, MutexGuard, global};
 use super::sys::Instant;
@@ -221,14 +222,14 @@ pub(super) fn terms_of_next(lock_path: &Path) -> Option<Terms> {
     table.entry(lock_path)?.queue.tickets().next().map(|ticket| ticket.terms.clone())
 }
 
-/// A look on behalf of a queue took the lock.
-pub(super) fn taken(target: &Arc<Target>, sidecar: Sidecar, from: Option<Cause>) {
+/// A look on behalf of a queue took the lock, with a `claim` that is in the record.
+pub(super) fn taken(target: &Arc<Target>, claim: &Arc<Claim>, sidecar: Sidecar, from: Option<Cause>) {
     let mut table = table();
     let next = table.entry_mut(&target.lock_path).and_then(|entry| entry.queue.next());
     let ending = endings::is_ending();
     let Some(ticket) = next.filter(|_| !ending) else {
         drop(table);
-        return if ending { drop(sidecar.release()) } else { discard(target, sidecar) };
+        return if ending { drop(sidecar.release(claim)) } else { discard(target, claim, sidecar) };
     };
     table.take_passing(&target.lock_path);
     let (hold, joined) = table.settle_in(target, sidecar, &ticket.terms, from);

@@ -18,22 +18,27 @@ use super::target::Target;
 /// When a record was renewed that is to be stale for JS peers.
 const LONG_AGO: SystemTime = SystemTime::UNIX_EPOCH;
 
-/// An owned lock file: the open descriptor with its operating-system lock, and what we wrote.
+/// An owned lock file: the open descriptor with its operating-system lock, and what we wrote. What its owner says of it is
+/// told each time, for the lease knows it, too, and ten thousand may be held.
+#[expect(clippy::struct_excessive_bools, reason = "they have nothing to do with each other, and take no room")]
 pub struct Sidecar {
     file: File,
     /// Which file it is; found out when it is first needed, to keep acquiring cheap.
     id: Option<FileId>,
     target: Arc<Target>,
-    record: OwnRecord,
+    token: u64,
+    acquired_at: Stamp,
     /// How long the record is in the file: none is longer than [`MAX_LEN`](super::record::MAX_LEN).
     len: u16,
-    /// How far the token in `record` is ahead of the one that stood in the file when it became ours. Whoever takes it over
+    /// How far `token` is ahead of the one that stood in the file when it became ours. Whoever takes it over
     /// has read that or a larger one.
     turns: u32,
     /// How far it is ahead of the one that stands there now, until the next beat.
     unwritten_turns: u32,
+    held: bool,
+    os_lock: bool,
     keep: bool,
-    /// Whether `record` changed since it was last written.
+    /// Whether the record changed since it was last written.
     unwritten: bool,
     /// When the lock file was last looked at by others, as far as we have seen.
     looked_at: Stamp,
@@ -80,10 +85,13 @@ impl Sidecar {
             file,
             id,
             target,
-            record,
+            token: record.token,
+            acquired_at: record.acquired_at,
             len: u16::try_from(len).unwrap_or(u16::MAX),
             turns: 0,
             unwritten_turns: 0,
+            held: record.held,
+            os_lock: record.os_lock,
             keep,
             unwritten: false,
             looked_at: SystemTime::now().into(),
@@ -93,13 +101,13 @@ impl Sidecar {
 
     /// Writes down that the lock is ours from `now` on. The record of a file that has just got its name is a little older,
     /// and so is its token; whoever had the lock in between had it before now.
-    pub(super) fn begin(&mut self, now: SystemTime) {
-        let drafted = (self.record.token, self.record.acquired_at);
-        self.record.token = clock_token(now).max(self.record.token);
-        self.record.acquired_at = now.into();
-        if self.write(now).is_err() {
+    pub(super) fn begin(&mut self, claim: &Arc<Claim>, now: SystemTime) {
+        let drafted = (self.token, self.acquired_at);
+        self.token = clock_token(now).max(self.token);
+        self.acquired_at = now.into();
+        if self.write(claim, now).is_err() {
             // The token that stands in the file is what counts. The rest follows with the next beat.
-            (self.record.token, self.record.acquired_at) = drafted;
+            (self.token, self.acquired_at) = drafted;
             self.unwritten = true;
         }
     }
@@ -114,9 +122,15 @@ impl Sidecar {
         is_ours
     }
 
+    /// What stands in the file, or is to.
+    fn record(&self, claim: &Arc<Claim>) -> OwnRecord {
+        let Self { token, held, os_lock, acquired_at, .. } = *self;
+        OwnRecord { token, held, os_lock, acquired_at, claim: claim.clone() }
+    }
+
     /// Writes the whole record, renewed `now`, and returns what stands in the file then.
-    fn write(&mut self, now: SystemTime) -> io::Result<Vec<u8>> {
-        let bytes = self.record.render(now, self.len.into());
+    fn write(&mut self, claim: &Arc<Claim>, now: SystemTime) -> io::Result<Vec<u8>> {
+        let bytes = self.record(claim).render(now, self.len.into());
         sys::write_at(&self.file, &bytes, 0)?;
         self.len = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
         self.note_written();
@@ -131,13 +145,13 @@ impl Sidecar {
     /// The token of the owner on disk; hand-overs inside the process count on from it.
     #[must_use]
     pub fn token(&self) -> u64 {
-        self.record.token
+        self.token
     }
 
     /// Whether an operating-system lock backs it.
     #[must_use]
     pub fn has_os_lock(&self) -> bool {
-        self.record.os_lock
+        self.os_lock
     }
 
     /// The lock file belongs to this target.
@@ -148,10 +162,11 @@ impl Sidecar {
 
     /// Passes the file to another task of this process, with the next token. The record follows with
     /// the next beat: an adopter's token exceeds whatever was handed out on the one that stands there.
-    pub fn hand_over(&mut self, claim: &Arc<Claim>, keep: bool) {
+    pub fn hand_over(&mut self, keep: bool) {
         self.turns += 1;
         self.unwritten_turns += 1;
-        self.record = OwnRecord::new(claim, self.token() + 1, self.has_os_lock(), SystemTime::now());
+        self.token += 1;
+        self.acquired_at = SystemTime::now().into();
         self.keep = keep;
         self.unwritten = true;
     }
@@ -162,10 +177,10 @@ impl Sidecar {
     /// # Errors
     ///
     /// The file system's, when it could not tell: that is no loss.
-    pub fn beat(&mut self) -> io::Result<Seen> {
+    pub fn beat(&mut self, claim: &Arc<Claim>) -> io::Result<Seen> {
         let now = SystemTime::now();
         let written = if self.unwritten {
-            self.write(now).map(drop)
+            self.write(claim, now).map(drop)
         } else {
             sys::write_at(&self.file, iso(now).as_bytes(), CREATED_AT as u64)
         };
@@ -253,26 +268,26 @@ impl Sidecar {
     ///
     /// The name could not be removed. The lock is free for native peers all the same, and the
     /// record tells JS peers that it is stale; the [`Leftover`] can be removed later.
-    pub fn release(mut self) -> Result<GivenUp, Box<Leftover>> {
+    pub fn release(mut self, claim: &Arc<Claim>) -> Result<GivenUp, Box<Leftover>> {
         if self.keep {
-            return Ok(self.release_and_keep());
+            return Ok(self.release_and_keep(claim));
         }
         match self.remove() {
             Ok(given_up) => {
                 // Who waits for the lock watches the file: to close it late would only keep two threads busy.
                 if given_up == (GivenUp { standing: Standing::Ours, wanted: false }) {
-                    Post::of(self.target.class()).spares.put_away(&self.target, &self.record.claim, self.file);
+                    Post::of(self.target.class()).spares.put_away(&self.target, claim, self.file);
                 }
                 Ok(given_up)
             }
-            Err(error) => Err(Box::new(Leftover::new(self, error))),
+            Err(error) => Err(Box::new(Leftover::new(self, claim, error))),
         }
     }
 
-    fn release_and_keep(mut self) -> GivenUp {
-        self.record.held = false;
+    fn release_and_keep(mut self, claim: &Arc<Claim>) -> GivenUp {
+        self.held = false;
         // Should this fail, the next native peer sees an owner without a lock, which is as free.
-        let written = self.write(SystemTime::now());
+        let written = self.write(claim, SystemTime::now());
         // Not left to close: a child process between fork and exec has the descriptor too.
         let unlocked = sys::unlock(&self.file);
         // Asked last: who finds the lock taken shows itself, and then looks once more.
@@ -327,18 +342,19 @@ impl Sidecar {
 /// A lock file that was given up and could not be removed yet.
 pub struct Leftover {
     sidecar: Sidecar,
+    claim: Arc<Claim>,
     /// Why it could not be removed.
     pub error: io::Error,
 }
 
 impl Leftover {
-    fn new(mut sidecar: Sidecar, error: io::Error) -> Self {
-        sidecar.record.held = false;
+    fn new(mut sidecar: Sidecar, claim: &Arc<Claim>, error: io::Error) -> Self {
+        sidecar.held = false;
         // As good as it gets: without it JS peers wait until their `stale`.
-        let _ = sidecar.write(LONG_AGO);
+        let _ = sidecar.write(claim, LONG_AGO);
         let _ = sys::unlock(&sidecar.file);
         let _ = sys::unguard(&sidecar.file);
-        Self { sidecar, error }
+        Self { sidecar, claim: claim.clone(), error }
     }
 
     /// Where it stands.
@@ -354,7 +370,7 @@ impl Leftover {
 
     /// Tries to remove it once more, unless somebody else uses it by now. Whether that is done.
     fn retry(&mut self) -> bool {
-        let sidecar = &mut self.sidecar;
+        let Self { sidecar, claim, .. } = self;
         let removed: io::Result<()> = (|| {
             match sys::try_lock(&sidecar.file)? {
                 // Somebody adopted it, or is about to.
@@ -364,7 +380,7 @@ impl Leftover {
             let meta = sys::stat_file(&sidecar.file)?;
             let contents = read_contents(&sidecar.file, &meta)?;
             let untouched =
-                matches!(contents, Contents::Native(record) if *record == sidecar.record.renewed_at(LONG_AGO));
+                matches!(contents, Contents::Native(record) if *record == sidecar.record(claim).renewed_at(LONG_AGO));
             if untouched { sidecar.remove().map(drop) } else { Ok(()) }
         })();
         if removed.is_err() {

@@ -397,7 +397,7 @@ fn after_a_long_lease_another_process_that_waited_is_let_go_first() {
 #[test]
 fn what_each_of_ten_thousand_leases_has_is_small() {
     // In bytes. What only few of them have stands in boxes.
-    assert!(size_of::<super::lease::Lease>() <= 232);
+    assert!(size_of::<super::lease::Lease>() <= 216);
     assert!(size_of::<super::registry::Entry>() <= 16);
     assert!(size_of::<super::Target>() <= 24);
 }

@@ -27,7 +27,7 @@ impl Contender {
         match published {
             Ok(published) => {
                 let mut sidecar = Sidecar::new(self.target.clone(), None, published, terms.keep_file);
-                sidecar.begin(SystemTime::now());
+                sidecar.begin(&terms.claim, SystemTime::now());
                 // Who supersedes it has watched it for longer than this, and read what stands there now in between: unless
                 // we were frozen since it got its name.
                 let is_certain = begun.elapsed() < LEASE_MIN / 2 || sidecar.is_still_ours();
