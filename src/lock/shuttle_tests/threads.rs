@@ -23,7 +23,7 @@ fn elsewhere(place: &Place) -> Sidecar {
 }
 
 fn give_back(theirs: Sidecar) {
-    theirs.release().map_err(|leftover| leftover.error).unwrap();
+    theirs.release(&Terms::default().claim).map_err(|leftover| leftover.error).unwrap();
 }
 
 #[test]
