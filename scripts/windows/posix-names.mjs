@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 const { lstatSync, promises, renameSync, rmSync, unlinkSync } = fs
 let count = 0
 
+/** On the mount that the tests are on. */
 const ours = fileURLToPath(new URL('../../target', import.meta.url))
 
 /** Moves a file to where nobody looks for it, on its drive, or, if that is another mount, on ours; and removes it there. */

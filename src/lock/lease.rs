@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
-use smallvec::SmallVec;
-
 use super::endings;
 use super::error::LockError;
+use super::holders::Holders;
 use super::identity::Identity;
 use super::inspect::{Owner, Place};
 use super::loss::{Loss, LossReason};
@@ -47,48 +46,6 @@ pub struct Lease {
     pub(super) due: Appointment,
     /// Who holds it. Grows and shrinks under the registry's lock only.
     holders: Mutex<Holders>,
-}
-
-/// What a lease knows of one of its handles.
-struct Holder {
-    hold: HoldId,
-    env: EnvId,
-    /// In a box, for most handles have none, and ten thousand leases may be held.
-    bounds: Option<Box<Bounds>>,
-}
-
-/// What bounds the work of a handle.
-#[derive(Default)]
-struct Bounds {
-    /// The handles of the work inside which it was acquired.
-    within: Vec<HoldId>,
-    /// When it has to be over, and why it is no good after that.
-    limit: Option<(Instant, LossReason)>,
-}
-
-/// The handles of a lease, in the order of their numbers. Nearly always there is one.
-#[derive(Default)]
-struct Holders(SmallVec<[Holder; 1]>);
-
-impl Holders {
-    fn place_of(&self, hold: HoldId) -> Result<usize, usize> {
-        self.0.binary_search_by_key(&hold, |holder| holder.hold)
-    }
-
-    fn get_mut(&mut self, hold: HoldId) -> Option<&mut Holder> {
-        let at = self.place_of(hold).ok()?;
-        Some(&mut self.0[at])
-    }
-
-    fn limit_of(&self, hold: HoldId) -> Option<(Instant, LossReason)> {
-        let at = self.place_of(hold).ok()?;
-        self.0[at].bounds.as_ref()?.limit
-    }
-
-    fn insert(&mut self, holder: Holder) {
-        let (Ok(at) | Err(at)) = self.place_of(holder.hold);
-        self.0.insert(at, holder);
-    }
 }
 
 enum State {
@@ -155,27 +112,13 @@ impl Lease {
 
     /// Gives the work of one handle until `limit`.
     pub(super) fn limit(&self, hold: HoldId, limit: Instant, reason: LossReason) {
-        if let Some(holder) = self.holders.lock().get_mut(hold) {
-            let bounds = holder.bounds.get_or_insert_default();
-            if bounds.limit.is_none_or(|(earlier, _)| limit < earlier) {
-                bounds.limit = Some((limit, reason));
-            }
-        }
+        self.holders.lock().limit(hold, limit, reason);
     }
 
     /// When the time of the last of its handles is over, if they all have a limit. Work inside other work has
     /// no more time than that.
     pub(super) fn work_limit(&self) -> Option<(Instant, LossReason)> {
-        let holders = self.holders.lock();
-        let earlier = |a: (Instant, LossReason), b: (Instant, LossReason)| if b.0 < a.0 { b } else { a };
-        let mut last = None::<(Instant, LossReason)>;
-        for Holder { bounds, .. } in &holders.0 {
-            let Bounds { within, limit } = &**bounds.as_ref()?;
-            let limits = within.iter().filter_map(|hold| holders.limit_of(*hold)).chain(*limit);
-            let limit = limits.reduce(earlier)?;
-            last = Some(last.filter(|last| last.0 >= limit.0).unwrap_or(limit));
-        }
-        last
+        self.holders.lock().work_limit()
     }
 
     /// A beat, when one is due, or a glance. `wanted` says since when somebody in this
@@ -296,47 +239,31 @@ impl Lease {
     /// How many handles share it.
     #[must_use]
     pub fn handles(&self) -> usize {
-        self.holders.lock().0.len()
+        self.holders.lock().count()
     }
 
     /// The environments that have handles on it.
     #[must_use]
     pub fn envs(&self) -> Vec<EnvId> {
-        let mut envs = Vec::new();
-        for holder in &self.holders.lock().0 {
-            // There are few, mostly one.
-            if !envs.contains(&holder.env) {
-                envs.push(holder.env);
-            }
-        }
-        envs
+        self.holders.lock().envs()
     }
 
     /// One more handle, for whoever asked with `terms`.
     pub(super) fn share(self: &Arc<Self>, terms: &Terms) -> Hold {
         let id = registry::unique_id();
-        let within: Vec<_> = terms.chain.iter().map(|scope| scope.hold).collect();
-        let bounds = if within.is_empty() { None } else { Some(Bounds { within, limit: None }.into()) };
-        self.holders.lock().insert(Holder { hold: id, env: terms.env, bounds });
+        self.holders.lock().add(id, terms.env, &terms.chain);
         Hold { id, lease: self.clone(), open: AtomicBool::new(true), left: AtomicBool::new(false) }
     }
 
     /// One handle less. Whether it was the last of all; its environment is then still known as the
     /// one to be told whatever there is to tell.
     pub(super) fn unshare(&self, hold: HoldId) -> bool {
-        let mut holders = self.holders.lock();
-        let is_last = holders.0.iter().all(|holder| holder.hold == hold);
-        if !is_last {
-            holders.0.retain(|holder| holder.hold != hold);
-        }
-        is_last
+        self.holders.lock().remove(hold)
     }
 
     /// No handles any more in `env`. Whether there are none at all.
     pub(super) fn desert(&self, env: EnvId) -> bool {
-        let mut holders = self.holders.lock();
-        holders.0.retain(|holder| holder.env != env);
-        holders.0.is_empty()
+        self.holders.lock().desert(env)
     }
 
     /// Its owner, as others would describe it.

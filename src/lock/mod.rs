@@ -17,7 +17,7 @@
 //! * [`reclaim`] removes what is abandoned without wanting it.
 //! * [`acquire`](mod@acquire) turns a request into a lease, a [`ticket`] in a queue or an error;
 //!   [`registry`] is the process-wide table of leases and queues; [`lease`] the ownership itself,
-//!   with its [`watchdog`] and, when it is taken away, its [`loss`].
+//!   with its `holders`, its [`watchdog`] and, when it is taken away, its [`loss`].
 //! * [`endings`] are the ways a lease ends; `handover` is what becomes of its lock file then.
 //! * [`heart`], [`lookout`] and [`hands`] are the background threads; [`post`] says which ones serve
 //!   which file system. All threads meet through `sync`, so that tests can schedule them.
@@ -31,6 +31,7 @@ mod guard;
 mod handover;
 pub mod hands;
 pub mod heart;
+mod holders;
 pub mod identity;
 pub mod inspect;
 mod kept;

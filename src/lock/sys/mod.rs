@@ -77,8 +77,7 @@ type FileIndex = u64;
 type FileIndex = u128;
 
 impl FileId {
-    /// Should a file system have an inode zero, which Linux' own tools take for none, it is told from others by its greatest
-    /// number.
+    /// Should a file system number a file zero, its greatest number stands for that.
     fn new(device: u64, index: FileIndex) -> Self {
         Self { device, index: NonZero::new(index).unwrap_or(NonZero::<FileIndex>::MAX) }
     }
