@@ -290,7 +290,7 @@ fn protected_by(lock_path: &Path) -> &Path {
 }
 
 fn remember(directory: PathBuf, real: &Path) {
-    // Byte by byte: on Windows paths are equal whose drives are spelt differently.
+    // Byte by byte: on Windows paths are equal whose drives are spelt differently, and the lock file has the real one.
     let plain = if directory.as_os_str() == real.as_os_str() { Plain::Yes } else { Plain::No };
     let mut local = LOCAL.lock();
     let local = local.get_or_insert_default();

@@ -393,6 +393,26 @@ fn after_a_long_lease_another_process_that_waited_is_let_go_first() {
     assert!(stood_back);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_waiter_that_a_beat_has_seen_is_still_known_at_the_release() {
+    use super::Target;
+    use super::contender::{Contender, Look};
+
+    let place = place();
+    let target = Target::resolve(&place.path).unwrap();
+    let terms = patient();
+    let Look::Taken { mut sidecar, .. } = Contender::new(target.into()).look(&terms, None).unwrap() else {
+        panic!("nobody has it")
+    };
+    assert_eq!(sidecar.glance().unwrap().interest, None);
+    sys::mark(&sys::open_lock_file(&place.lock_path).unwrap()).unwrap();
+    assert!(sidecar.glance().unwrap().interest.is_some());
+    assert_eq!(sidecar.glance().unwrap().interest, None, "it is told once");
+    let Ok(given_up) = sidecar.release(&terms.claim) else { panic!("its name stays") };
+    assert!(given_up.wanted);
+}
+
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 #[test]
 fn what_each_of_ten_thousand_leases_has_is_small() {
