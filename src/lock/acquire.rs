@@ -24,11 +24,11 @@ global! {
     static RESOLVING: Mutex<Option<HashMap<PathBuf, Vec<Arc<Ticket>>>>> = Mutex::new(None);
 }
 
-/// Asks for the lock of `path`. Never waits: a lock that is not free now is delivered to `settle`.
+/// Asks for the lock of `path`. Never waits: if the lock is not free now, `settle` gets the outcome.
 ///
 /// # Errors
 ///
-/// [`LockError`] when the request fails at once; `settle` is not called then.
+/// [`LockError`] when the request fails immediately; `settle` is then not called.
 ///
 /// # Examples
 ///
@@ -46,10 +46,10 @@ pub fn acquire(path: &Path, terms: Terms, settle: Settle) -> Result<Acquired, Lo
     if let Some(target) = Target::recent(path) {
         return enter_now(&target, Ticket::new(path, terms, settle));
     }
-    // Now: the working directory may be another one by the time the path is resolved.
+    // Split now: the working directory may have changed by the time the path is resolved.
     let (parent, name) = &Target::split(path)?;
     let ticket = Ticket::new(&parent.join(name), terms, settle);
-    // A directory that is being resolved keeps its requests in order.
+    // While a directory is being resolved, requests for it stay in order.
     let mut resolving = RESOLVING.lock();
     if let Some(waiting) = resolving.as_mut().and_then(|resolving| resolving.get_mut(parent)) {
         let ticket = Arc::new(ticket);
@@ -76,7 +76,7 @@ fn enter_now(target: &Arc<Target>, ticket: Ticket) -> Result<Acquired, LockError
     })
 }
 
-/// Asks for the lock of `path` and blocks this thread until it is had or the terms' time is over.
+/// Asks for the lock of `path` and blocks this thread until it has the lock or the terms' timeout is over.
 ///
 /// # Errors
 ///
@@ -93,7 +93,7 @@ pub fn acquire_blocking(path: &Path, terms: Terms) -> Result<Hold, LockError> {
     }
 }
 
-/// What a blocked thread waits for. (A channel of std's can do much more, and is as large as all of this module.)
+/// What a blocked thread waits for. (A std channel does far more, and is as large as this whole module.)
 #[derive(Default)]
 struct Reply {
     outcome: Mutex<Outcome>,
@@ -107,7 +107,7 @@ struct Outcome {
 }
 
 impl Reply {
-    /// The answer; nothing where nobody can give one any more.
+    /// Waits for the answer; `None` once nobody can give one any more.
     fn wait(&self) -> Option<Result<Hold, LockError>> {
         let mut outcome = self.outcome.lock();
         while !outcome.is_final {
@@ -117,7 +117,7 @@ impl Reply {
     }
 }
 
-/// Ends the waiting for a reply when it goes, kept or not.
+/// Ends the wait for a reply when dropped, whether it was kept or not.
 struct Promise(Arc<Reply>);
 
 impl Drop for Promise {
@@ -127,8 +127,8 @@ impl Drop for Promise {
     }
 }
 
-/// Resolves the first request for a directory on a thread of its own: only touching a directory
-/// tells whether touching it hangs.
+/// Resolves the first request for a directory on a thread of its own: touching a directory is the only
+/// way to learn whether that hangs.
 fn resolve_elsewhere(parent: &Path, ticket: &Arc<Ticket>) -> Result<(), LockError> {
     {
         let mut resolving = RESOLVING.lock();
@@ -149,7 +149,7 @@ fn resolve_elsewhere(parent: &Path, ticket: &Arc<Ticket>) -> Result<(), LockErro
     Err(failure(&ticket.path))
 }
 
-/// Serves the requests for `directory`, one after the other, until there are no more.
+/// Serves the requests for `directory` one by one until none are left.
 fn resolve_all(directory: &Path) {
     let mut next = 0;
     loop {
@@ -177,10 +177,10 @@ fn resolve_all(directory: &Path) {
     }
 }
 
-/// Enters a request for a resolved target: joins, takes, queues or refuses.
+/// Enters a request for a resolved target: it joins a lease, takes the lock, queues or is refused.
 pub(super) fn enter(target: &Arc<Target>, ticket: &Arc<Ticket>) -> Result<Option<Hold>, LockError> {
     let terms = &ticket.terms;
-    // A ticket is entered once, so this cannot be refused.
+    // A ticket is entered only once, so this cannot fail.
     let _ = ticket.target.set(target.clone());
     let at_once = terms.timeout == Some(Duration::ZERO);
     {
@@ -211,7 +211,7 @@ pub(super) fn enter(target: &Arc<Target>, ticket: &Arc<Ticket>) -> Result<Option
                     drop(table);
                     return Err(timeout(target, terms, owner_on_disk(target)));
                 } else if at_once {
-                    // Somebody has just given it up or stopped waiting for it: one look will tell.
+                    // Somebody has just released it or stopped waiting for it: one look will tell.
                     entry.queue.insert(ticket);
                     ticket.expect_resolution();
                     drop(table);
@@ -234,7 +234,7 @@ pub(super) fn enter(target: &Arc<Target>, ticket: &Arc<Ticket>) -> Result<Option
     first_look(contender, ticket)
 }
 
-/// The look that may find the lock free at once, on the asking thread.
+/// The first look, made on the asking thread, which may find the lock free at once.
 fn first_look(mut contender: Contender, ticket: &Arc<Ticket>) -> Result<Option<Hold>, LockError> {
     let target = contender.target().clone();
     let terms = &ticket.terms;

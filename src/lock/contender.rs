@@ -23,23 +23,23 @@ use super::target::Target;
 use super::terms::Terms;
 use super::verdict::{Cause, Sighting, Verdict, evidence, verdict};
 
-/// How long a waiter that is woken by events sleeps at most.
+/// The longest sleep of a waiter that is woken by events.
 const BACKSTOP: Duration = Duration::from_millis(500);
-/// How long it sleeps while a JS peer has the lock, whose death raises no event.
+/// How long it sleeps while the lock is held by a JS peer, whose death raises no event.
 const JS_POLL: Duration = Duration::from_millis(100);
-/// How long it sleeps where there are no events to be had.
+/// How long it sleeps where events are not available.
 const POLL: Duration = Duration::from_millis(25);
 /// How long it sleeps on file systems where a look is expensive.
 const REMOTE_POLL: Duration = Duration::from_millis(100);
-/// The longest gap between two looks that counts as having watched: a longer one means that this
+/// How much of a gap between two looks counts as watched at most: a longer gap means that this
 /// process itself was stopped or asleep, and perhaps the holder with it.
 const WATCHED_GAP: Duration = Duration::from_secs(1);
-/// An event may come just before what it announces: look again after this long, then after twice as long,
+/// An event may arrive just before what it announces: look again after this long, then after twice as long,
 /// and so on.
 const SOON: Duration = Duration::from_micros(100);
-/// This often.
+/// How many such looks there are.
 const BURST: u32 = 10;
-/// How often the file may change under a single look before the look is put off.
+/// How many times the file may change during a single look before the look is postponed.
 const ROUNDS: usize = 16;
 
 /// One process's attempt to get one lock file.
@@ -47,14 +47,14 @@ pub struct Contender {
     target: Arc<Target>,
     draft: Option<Draft>,
     seen: Option<Seen>,
-    /// The file seen before, which has lost the name. Closing it takes as long as taking a lock: that comes first.
+    /// The file seen before, which has lost the name. Closing it takes as long as taking a lock, and comes after that.
     moved: Option<Seen>,
     last_token: u64,
     burst: u32,
     rivals: Rivals,
 }
 
-/// The lock file as it was last looked at. It stays open between looks: opening it each time would
+/// The lock file as of the last look. It stays open between looks: reopening it each time would
 /// wake every other waiter each time.
 struct Seen {
     file: File,
@@ -68,25 +68,25 @@ struct Seen {
 
 /// What a look found.
 pub enum Look {
-    /// The lock is ours. `from` says why an unreleased one could be taken.
+    /// The lock is ours. `from` says why it could be taken although nobody had released it.
     Taken {
         /// The lock file.
         sidecar: Sidecar,
-        /// See above; `None` when nobody had it.
+        /// See above; `None` when nobody held it.
         from: Option<Cause>,
     },
-    /// Somebody has it; look again after this long, or at an event.
+    /// Somebody has it; look again after `again`, or at an event.
     Held {
         /// See above.
         again: Duration,
     },
 }
 
-/// What came of judging an existing lock file.
+/// The result of judging an existing lock file.
 pub(super) enum Outcome {
-    /// Taken, or not now.
+    /// Taken, or not available now.
     Done(Look),
-    /// The name leads elsewhere by now: start over.
+    /// The file has changed, or the name leads elsewhere by now: start over.
     Moved,
 }
 
@@ -109,27 +109,27 @@ impl Contender {
         self.seen.as_ref().and_then(|seen| seen.watch)
     }
 
-    /// Something happened to the lock file: the next looks follow each other quickly. Says after how long to begin:
-    /// who has lost fewer races than others may have goes after them.
+    /// Reacts to an event on the lock file: the next looks follow each other quickly. Returns how long to wait before
+    /// the first: the fewer races a waiter has lost, the longer it lets others go first.
     pub fn stir(&mut self) -> Duration {
         self.burst = BURST;
         self.rivals.stir(self.seen.as_ref().map_or(Duration::ZERO, Seen::unmoved_for))
     }
 
-    /// Whether other processes are known to wait, too.
+    /// Whether other processes are known to be waiting, too.
     #[must_use]
     pub const fn has_rivals(&self) -> bool {
         self.rivals.are_known()
     }
 
-    /// Who had the lock when it was last looked at.
+    /// Who had the lock at the last look.
     #[must_use]
     pub fn owner(&self) -> Owner {
         let nothing = Contents::Unreadable;
         Owner::of(self.seen.as_ref().map_or(&nothing, |seen| &seen.contents), SystemTime::now())
     }
 
-    /// Looks once, and takes the lock if it can be had. Does not wait.
+    /// Looks once, and takes the lock if it is available. Does not wait.
     ///
     /// # Errors
     ///
@@ -139,11 +139,11 @@ impl Contender {
         match &looked {
             Ok(Look::Taken { .. }) => {}
             Ok(Look::Held { .. }) => close(self.moved.take(), watcher),
-            // An error leaves nothing of ours on the file: neither descriptor nor lock.
+            // After an error we keep neither a descriptor of the file nor a lock on it.
             Err(_) => self.forget(watcher),
         }
         match looked {
-            // Somebody uses the file in a way that keeps even a look out: that is a lock as good as any.
+            // Somebody uses the file in a way that prevents even a look: treat it as held.
             Err(LockError::Io { source, .. }) if sys::is_transient(&source) => Ok(self.again(None)),
             looked => looked,
         }
@@ -155,7 +155,7 @@ impl Contender {
                 if let Some(sidecar) = self.retake(terms) {
                     return Ok(Look::Taken { sidecar, from: None });
                 }
-                // The file usually stands already: making a new one first would be for nothing.
+                // The file usually exists already: making a new one first would be wasted work.
                 self.open()?;
             }
             if self.seen.is_none() {
@@ -169,7 +169,7 @@ impl Contender {
                     self.burst = 0;
                     return Ok(Look::Held { again });
                 }
-                // A full disk is no hindrance where the file stands already.
+                // A full disk does not matter if the file exists already.
                 let failure = published.err();
                 if failure.as_ref().is_none_or(LockError::is_full) {
                     self.open()?;
@@ -188,18 +188,18 @@ impl Contender {
         Ok(Look::Held { again: Duration::from_millis(1) })
     }
 
-    /// Gives up what was prepared for the moment the lock is free, to save its descriptor.
+    /// Drops the draft prepared for the moment the lock is free, to save its descriptor.
     pub fn slim_down(&mut self) {
         self.draft = None;
     }
 
-    /// Stops looking at the file last seen, and at the one before.
+    /// Closes the file last seen and the one before it, and stops watching them.
     pub fn forget(&mut self, watcher: Option<&Watcher>) {
         close(self.seen.take(), watcher);
         close(self.moved.take(), watcher);
     }
 
-    /// Opens the lock file that stands at the path; `false` when there is none.
+    /// Opens the lock file at the path; `false` when there is none.
     pub(super) fn open(&mut self) -> Result<bool, LockError> {
         self.seen = self.try_open()?;
         Ok(self.seen.is_some())
@@ -233,14 +233,14 @@ impl Contender {
         }))
     }
 
-    /// Looks at the file that is open in `seen`, asking for its operating-system lock. `None` when the
-    /// path leads elsewhere by now.
+    /// Looks at the file that is open in `seen` and tries to get its operating-system lock. `None` when
+    /// the path leads elsewhere by now.
     pub(super) fn examine(&mut self, watcher: Option<&Watcher>) -> Result<Option<(Sighting<'_>, Meta)>, LockError> {
         let target = self.target.clone();
         let io = |action, error| LockError::io(action, &target.lock_path, error);
         let Some(seen) = self.seen.as_mut() else { return Ok(None) };
         if seen.watch.is_none() {
-            // Before looking, so that nothing happens unseen between the look and the watch.
+            // Watch before looking, so that nothing goes unseen between the two.
             seen.watch = watcher.and_then(|watcher| watcher.watch(&seen.file));
         }
         let os_lock = sys::try_lock(&seen.file).map_err(|error| io("lock", error))?;
@@ -255,7 +255,7 @@ impl Contender {
         Ok(Some((seen.sighting(os_lock), meta)))
     }
 
-    /// Looks at the file that is open in `seen`, and acts on the verdict.
+    /// Looks at the file that is open in `seen` and acts on the verdict.
     fn judge(&mut self, terms: &Terms, watcher: Option<&Watcher>) -> Result<Outcome, LockError> {
         let target = self.target.clone();
         let io = |action, error| LockError::io(action, &target.lock_path, error);
@@ -288,17 +288,17 @@ impl Contender {
                 if os_lock == OsLock::Acquired {
                     sys::unlock(&seen.file).map_err(|error| io("unlock", error))?;
                 } else if meta.accessed <= meta.modified {
-                    // Show the holder that somebody waits. A hint only, so its failure is none.
+                    // Show the holder that somebody waits. It is only a hint, so it may fail.
                     let _ = sys::mark(&seen.file);
                     self.rivals.mark(seen.id);
-                    // It may have been released before anybody could see that, and kept open, which wakes nobody.
+                    // It may have been released before the mark could be seen, and kept open, which wakes nobody.
                     if sys::try_lock(&seen.file).map_err(|error| io("lock", error))? == OsLock::Acquired {
                         return self.judge(terms, watcher);
                     }
                 } else {
                     self.rivals.see_mark(seen.id);
                 }
-                // Another owner, in the same file.
+                // The same file has a new owner.
                 if before > 0 && self.last_token > before {
                     self.rivals.lose();
                 }
@@ -341,12 +341,12 @@ impl Seen {
         Sighting { os_lock, contents, modified: *modified, unmoved: *unmoved, now: SystemTime::now(), us }
     }
 
-    /// For how long it has not moved, as far as was seen.
+    /// How long the file has not moved, as far as we have seen.
     fn unmoved_for(&self) -> Duration {
         self.unmoved + self.looked.elapsed()
     }
 
-    /// Notes what a look at the open file shows, and for how long it has not moved.
+    /// Records what a look at the open file shows, and how long the file has not moved.
     fn look(&mut self, meta: &Meta) -> std::io::Result<()> {
         let now = Instant::now();
         if meta.modified == self.modified {

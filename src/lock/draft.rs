@@ -1,12 +1,12 @@
-//! A lock file in the making: locked and filled before it has its name (rule 2).
+//! A new lock file: locked and filled before it gets its name (rule 2).
 //!
-//! The first way that the file system offers is used:
+//! It is made in the first of these ways that the file system supports:
 //!
 //! 1. an unnamed file, given its name with `linkat`;
 //! 2. a private temporary name, moved to the public one without replacing anything;
-//! 3. the same, linked to the public name, unlinked from the private one, and locked again by the public one;
-//! 4. where hard links are refused too, `O_EXCL` on the public name, filled at once. This is the
-//!    only way with a moment in which a kill leaves an empty lock file behind; rule 3 bounds it.
+//! 3. the same, but linked to the public name, unlinked from the private one, and locked again through the public one;
+//! 4. where hard links are refused too, `O_EXCL` on the public name, filled at once. Only here can a
+//!    kill leave an empty lock file behind; rule 3 bounds how long that one counts as held.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -29,12 +29,12 @@ pub struct Draft {
     file: File,
     name: Name,
     record: OwnRecord,
-    /// When that was written.
+    /// When `record` was written.
     written: Instant,
     len: usize,
 }
 
-/// As old may a record be that gets its name: its dates are written once more at once.
+/// How old the record of a draft may be when it gets its name: its dates are rewritten right afterwards.
 const FRESH: Duration = Duration::from_secs(1);
 
 enum Name {
@@ -44,18 +44,18 @@ enum Name {
     Temporary(TemporaryName),
 }
 
-/// A private name that is removed when it is dropped.
+/// A private name, removed on drop.
 struct TemporaryName {
-    /// Empty once it was removed.
+    /// Empty once the name has been removed.
     path: PathBuf,
     class: FsClass,
 }
 
 impl TemporaryName {
-    /// Removes it, now or as soon as that is possible. Whether it is gone.
+    /// Removes it, now or as soon as possible. Returns whether it is gone.
     fn remove(&mut self) -> bool {
         let path = std::mem::take(&mut self.path);
-        // A rename may have been before us.
+        // A rename may have removed it before us.
         let is_gone = |path: &Path| match sys::unlink(path) {
             Ok(()) => true,
             Err(error) => error.kind() == ErrorKind::NotFound,
@@ -63,7 +63,7 @@ impl TemporaryName {
         if path.as_os_str().is_empty() || is_gone(&path) {
             return true;
         }
-        // Should this process end before, a later `sweep` removes it.
+        // If this process ends first, a later `sweep` removes it.
         Post::of(self.class).heart.keep_trying(move || is_gone(&path));
         false
     }
@@ -75,21 +75,21 @@ impl Drop for TemporaryName {
     }
 }
 
-/// A lock file that has its name, with what is known about it.
+/// A lock file that has its public name, with what is known about it.
 pub struct Published {
     /// The open, locked file.
     pub file: File,
-    /// What stands in it.
+    /// What it contains.
     pub record: OwnRecord,
-    /// How many bytes it has.
+    /// Its length in bytes.
     pub len: usize,
     /// Whether its private name could not be removed yet.
     pub has_other_name: bool,
 }
 
 impl Draft {
-    /// Prepares a lock file for `target` that says `claim` and the token that `token` makes of the time
-    /// when it is written.
+    /// Prepares a lock file for `target` whose record holds `claim` and the token that `token` derives
+    /// from the time of writing.
     pub fn new(target: &Target, claim: &Arc<Claim>, token: impl Fn(SystemTime) -> u64) -> io::Result<Self> {
         match Self::unnamed(target, claim, &token) {
             Err(error) if sys::is_unsupported(&error) => Self::named(target, claim, token),
@@ -102,7 +102,7 @@ impl Draft {
         Self::fill(sys::create_unnamed(target.directory())?, Name::Unnamed, claim, token)
     }
 
-    /// Prepares one under a private name, for `replace` or where unnamed files are unknown.
+    /// Prepares one under a private name, for `replace` or where unnamed files are not supported.
     pub fn named(target: &Target, claim: &Arc<Claim>, token: impl Fn(SystemTime) -> u64) -> io::Result<Self> {
         sweep(target);
         let temporary = temporary_name(target);
@@ -127,8 +127,8 @@ impl Draft {
         Ok(())
     }
 
-    /// Makes a draft that was made before say what holds now, but for its dates and its token where they will do until
-    /// the lock is had: they are written once more then. (No more than that: who reads meanwhile may see half of it.)
+    /// Brings a draft made earlier up to date, but leaves dates and a token that are good enough: they are rewritten
+    /// once we have the lock. (Only they may be: the file is public by then, and a reader may see half of that write.)
     pub fn renew(&mut self, claim: &Arc<Claim>, last_token: u64) -> io::Result<()> {
         if self.written.elapsed() < FRESH && self.record.token > last_token && self.record.claim == *claim {
             return Ok(());
@@ -139,12 +139,12 @@ impl Draft {
         self.write()
     }
 
-    /// Whether it may be kept while waiting: it leaves nothing behind if we are killed.
+    /// Whether it may be kept while waiting, because it leaves nothing behind if we are killed.
     pub fn is_traceless(&self) -> bool {
         matches!(self.name, Name::Unnamed)
     }
 
-    /// Gives the draft its public name. When the name is taken, `Err` holds the draft.
+    /// Gives the draft its public name. If the name is taken, the inner `Err` returns the draft.
     pub fn publish(self, target: &Target, claim: &Arc<Claim>) -> io::Result<Result<Published, Self>> {
         let linked = match &self.name {
             Name::Unnamed => sys::link_unnamed(&self.file, &target.lock_path),
@@ -165,8 +165,8 @@ impl Draft {
 
     /// Links the draft to its public name.
     ///
-    /// A file system that goes by names (FUSE) may hold the two names for two files, each with a lock of
-    /// its own. So the record says that no lock backs it, until the one of the public name is had.
+    /// A file system that goes by names (FUSE) may take the two names for two files, each with a lock of
+    /// its own. So the record says that no lock backs it until we have the lock of the public name.
     fn publish_linked(mut self, target: &Target, claim: &Arc<Claim>) -> io::Result<Result<Published, Self>> {
         let Name::Temporary(temporary) = &self.name else { return Ok(Err(self)) };
         let temporary = temporary.path.clone();
@@ -201,7 +201,7 @@ impl Draft {
         }
     }
 
-    /// Gives the draft its public name in place of whatever has it. Only for drafts made by `named`.
+    /// Gives the draft its public name, replacing whatever has it. Only for drafts made by `named`.
     pub fn replace(self, target: &Target) -> io::Result<Published> {
         if let Name::Temporary(temporary) = &self.name {
             sys::rename(&temporary.path, &target.lock_path)?;
@@ -219,10 +219,10 @@ impl Draft {
 }
 
 impl Published {
-    /// Exchanges the lock of the private name for that of the public one, and says so in the record. Where
-    /// that fails, somebody looks at the file this moment, and it stays without a lock.
+    /// Exchanges the lock of the private name for that of the public one, and says so in the record. If that
+    /// fails, usually because somebody is looking at the file just now, it stays without a lock.
     fn lock_public_name(&mut self, target: &Target) {
-        // On most file systems it is the same lock, which our other descriptor must not have then.
+        // On most file systems both names have the same lock, so our other descriptor must give it up first.
         let _ = sys::unlock(&self.file);
         let _ = self.try_lock_public_name(target);
     }
@@ -232,7 +232,7 @@ impl Published {
         if sys::try_lock(&file)? != OsLock::Acquired {
             return Ok(());
         }
-        // We may have been frozen since: then it may be somebody else's by now.
+        // We may have been frozen meanwhile, and the file may be somebody else's by now.
         let contents = read_contents(&file, &sys::stat_file(&file)?)?;
         let written_at = self.record.acquired_at();
         if !matches!(contents, Contents::Native(record) if *record == self.record.renewed_at(written_at)) {
@@ -256,7 +256,7 @@ fn temporary_name(target: &Target) -> PathBuf {
     target.directory().join(format!("{}{}-{unique:x}-{count}.tmp", temporary_prefix(target), std::process::id()))
 }
 
-/// How the private names of a lock file begin. Cut short where the whole would be too long a name.
+/// How the private names of a lock file begin, cut short where a full name would be too long.
 fn temporary_prefix(target: &Target) -> String {
     const ROOM: usize = 255 - ".4294967295-0123456789abcdef0-4294967295.tmp".len();
     let name = target.lock_path.file_name().unwrap_or_default().to_string_lossy();
@@ -264,7 +264,7 @@ fn temporary_prefix(target: &Target) -> String {
 }
 
 /// Removes private names that killed processes left beside `target`'s lock file, once per lock and
-/// process. The maker of a private name holds its operating-system lock for as long as it lives.
+/// process. The maker of a private name holds the file's operating-system lock until it dies.
 fn sweep(target: &Target) {
     static SWEPT: Mutex<Option<HashSet<PathBuf>>> = Mutex::new(None);
     {
@@ -283,7 +283,7 @@ fn sweep(target: &Target) {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         let Some(rest) = name.strip_prefix(&prefix).and_then(|rest| rest.strip_suffix(".tmp")) else { continue };
-        // A living maker may not have come to locking it yet.
+        // A living maker may not have locked it yet.
         let maker = rest.split('-').next().and_then(|pid| pid.parse().ok());
         let lives = maker.is_some_and(|pid| sys::process_life(pid) != Life::Dead);
         if lives && !is_old(&entry.path()) {
@@ -292,13 +292,13 @@ fn sweep(target: &Target) {
         if let Ok(file) = sys::open_lock_file(&entry.path())
             && let Ok(OsLock::Acquired) = sys::try_lock(&file)
         {
-            // Should this fail, the leftover harms nobody and the next process tries again.
+            // If this fails, the leftover harms nobody and the next process tries again.
             let _ = sys::unlink(&entry.path());
         }
     }
 }
 
-/// Nobody takes a minute from creating a private name to locking it.
+/// Whether `path` is older than a minute: nobody takes that long between creating and locking it.
 fn is_old(path: &Path) -> bool {
     let age = |meta: sys::Meta| sys::age(SystemTime::now(), meta.modified);
     sys::stat_path(path).is_ok_and(|meta| age(meta) > Duration::from_mins(1))

@@ -1,4 +1,4 @@
-//! The ways a lease ends: it is given up, taken away, past its limit, or its environment or process is.
+//! The ways a lease ends: it is given up, taken away or past its limit, or its environment or process ends.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,22 +14,22 @@ use super::sys::{FsClass, Instant, age};
 use super::terms::{Api, EnvId, HoldId, LeaseId};
 
 global! {
-    /// Set when the process is past the point where a new lease would be released again.
+    /// Set once a new lease would no longer be released before the process is gone.
     static ENDING: AtomicBool = AtomicBool::new(false);
 }
 global! {
-    /// How many session leases were held too long since the last `check_overdue`. Locked while one is taken away,
-    /// and before the table.
+    /// How many session leases were taken away for being held too long since the last `check_overdue`. Locked while
+    /// one is being taken away, and before the table.
     static OVERDUE: Mutex<usize> = Mutex::new(0);
 }
 
-/// Releases one handle of a lease; the last one ends it. Whether others go on holding it.
+/// Releases one handle of a lease; the last one ends the lease. Returns whether others still hold it.
 pub(super) fn give_up(lease: &Arc<Lease>, hold: HoldId, done: Done) -> bool {
     let mut table = table();
     if !lease.unshare(hold) {
         let goes_on = !lease.is_over();
         drop(table);
-        // Those who are left may all be past their time.
+        // The handles that are left may all be past their limits.
         hurry_to_limit(lease);
         done(Ok(()));
         return goes_on;
@@ -43,7 +43,7 @@ pub(super) fn give_up(lease: &Arc<Lease>, hold: HoldId, done: Done) -> bool {
     false
 }
 
-/// Takes a lease away from its holder and tells it.
+/// Takes a lease away from its holder and tells the holder.
 pub(super) fn lose(lease: &Arc<Lease>, reason: LossReason) {
     let is_counted = reason == LossReason::MaxHold && lease.api == Api::Session;
     let mut overdue = is_counted.then(|| OVERDUE.lock());
@@ -66,8 +66,8 @@ pub(super) fn lose(lease: &Arc<Lease>, reason: LossReason) {
     }
 }
 
-/// Gives the work that holds `lease` by `hold` no longer than `grace`: then the lease is taken away, unless
-/// others share it whose time is not over.
+/// Gives the work that holds `lease` through `hold` at most `grace` more: then the lease is taken away,
+/// unless another handle on it still has time.
 pub fn limit(lease: LeaseId, hold: HoldId, grace: Duration, reason: LossReason) {
     if let Some(lease) = find(lease)
         && let Some(at) = Instant::now().checked_add(grace)
@@ -83,7 +83,7 @@ fn hurry_to_limit(lease: &Arc<Lease>) {
     }
 }
 
-/// Ends an environment: its leases are released, its requests dropped.
+/// Ends an environment: releases its leases and drops its requests.
 pub fn close(env: EnvId) {
     let waiting: Vec<_> = {
         let mut table = table();
@@ -95,15 +95,15 @@ pub fn close(env: EnvId) {
         ticket.cancel();
     }
     for lease in held() {
-        // What others share stays theirs.
+        // Leases that other environments share stay theirs.
         if lease.envs().contains(&env) && lease.desert(env) {
             lose(&lease, LossReason::Forced);
         }
     }
 }
 
-/// Takes away every lease of `env` (`None`: of all), and says how many there were. Their holders
-/// are told as of any other loss.
+/// Takes away every lease of `env` (`None`: of all) and returns how many there were. Their holders
+/// are told, as for any other loss.
 #[expect(clippy::must_use_candidate, reason = "it is called for what it does")]
 pub fn release_all(env: Option<EnvId>) -> usize {
     let leases: Vec<_> = held().into_iter().filter(|lease| env.is_none_or(|env| lease.envs().contains(&env))).collect();
@@ -113,8 +113,8 @@ pub fn release_all(env: Option<EnvId>) -> usize {
     leases.len()
 }
 
-/// Takes away every lease of `env` (`None`: of all) that functions of this kind acquired, and tells whoever waits
-/// for such a lock that its time is over. For test suites, which must not see the locks of the last one.
+/// Takes away every lease of `env` (`None`: of all) that was acquired through `api`, and times out whoever waits
+/// for such a lock. For test suites: no test must see the locks of the previous one.
 pub fn reset(env: Option<EnvId>, api: Api) {
     let waiting: Vec<_> = {
         let table = table();
@@ -137,8 +137,8 @@ pub fn reset(env: Option<EnvId>, api: Api) {
     }
 }
 
-/// Takes away the session leases that are held for longer than they may be by `now`. How many the watchdog has taken
-/// away since the last call, those included.
+/// Takes away the session leases that have been held too long at `now`. Returns how many were taken away for that
+/// since the last call, by the watchdog or here.
 #[must_use]
 pub fn check_overdue(now: SystemTime) -> usize {
     for lease in held() {
@@ -155,20 +155,20 @@ pub(super) fn is_ending() -> bool {
     ENDING.load(Ordering::Acquire)
 }
 
-/// As `release_at_exit`, when nothing can be acquired any more.
+/// As `release_at_exit`, at the point after which nothing can be acquired any more.
 pub fn release_at_end() {
     ENDING.store(true, Ordering::Release);
     release_at_exit();
 }
 
-/// What an ending process does: removes the lock files of all leases that can be reached
+/// What an ending process does: removes the lock files of all leases that it can reach
 /// without waiting for a thread that may never run again.
 pub fn release_at_exit() {
     let Some(mut table) = table_within(Duration::from_millis(200)) else { return };
     table.locks.retain(|_, entry| {
         // Nobody is served any more.
         entry.queue.clear();
-        // Remote file systems may hang, and nothing may hang an exit: the kernel frees those.
+        // Remote file systems may hang, and nothing may hang an exit: the kernel frees their locks.
         if let Phase::Held(lease) = &entry.phase
             && lease.target.class() == FsClass::Local
             && let Some(sidecar) = lease.end_at_exit()
@@ -176,8 +176,8 @@ pub fn release_at_exit() {
             let _ = sidecar.release(&lease.claim);
             return false;
         }
-        // What another thread is busy with stays in its hands, and so must the entry: it would take that of
-        // whoever came next for its own.
+        // A lock file that another thread is busy with stays with that thread. So must the entry, or
+        // the thread would take a newcomer's entry for its own.
         true
     });
 }

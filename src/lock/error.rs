@@ -11,7 +11,7 @@ use super::sys::FileKind;
 use super::terms::Api;
 use super::verdict::Cause;
 
-/// Why a lock could not be had, kept or given back.
+/// Why a lock could not be acquired, kept or released.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LockError {
@@ -27,15 +27,15 @@ pub enum LockError {
     /// Somebody held the lock for as long as the caller would wait.
     #[error("{}", timeout_text(*.api, target, lock_path, *.timeout, owner))]
     Timeout {
-        /// Which function was called; it decides the first words.
+        /// Which function was called; it decides how the message begins.
         api: Api,
         /// The protected file.
         target: PathBuf,
         /// Its lock file.
         lock_path: Arc<Path>,
-        /// How long the caller was ready to wait.
+        /// How long the caller was willing to wait.
         timeout: Duration,
-        /// Who held it at the end.
+        /// Who held it when the time was up.
         owner: Box<Owner>,
     },
 
@@ -53,9 +53,9 @@ pub enum LockError {
         lock_path: Arc<Path>,
         /// Why it counts as stale.
         cause: Cause,
-        /// What proves that, in OpenClaw's words; empty when it is no proof.
+        /// The evidence for that, in OpenClaw's words; empty when there is no proof.
         evidence: Box<str>,
-        /// Whose it is.
+        /// Whose lock it is.
         owner: Box<Owner>,
     },
 
@@ -71,7 +71,7 @@ pub enum LockError {
         problem: &'static str,
     },
 
-    /// Something that is no lock file stands at the lock path.
+    /// Something other than a lock file stands at the lock path.
     #[error(
         "cannot use {} as a lock file: it is {found}; somebody put it there, and it was left as it is: remove it",
         lock_path.display()
@@ -79,7 +79,7 @@ pub enum LockError {
     NotALockFile {
         /// The lock path.
         lock_path: Arc<Path>,
-        /// What stands there.
+        /// What is there.
         found: FileKind,
     },
 
@@ -94,18 +94,18 @@ pub enum LockError {
         source: io::Error,
     },
 
-    /// The lock was taken away before.
+    /// The lock was taken away earlier.
     #[error(transparent)]
     Lost(#[from] Arc<Loss>),
 
-    /// The handle was released before.
+    /// The handle was released earlier.
     #[error("lock already released: {}; this handle guards nothing any more", lock_path.display())]
     Released {
         /// The lock file.
         lock_path: Arc<Path>,
     },
 
-    /// The lock was given up, but its file is still there.
+    /// The lock was released, but its file is still there.
     #[error(
         "cannot remove {}: {source}; the lock itself is free, and the removal is tried again in the background",
         lock_path.display()
@@ -126,7 +126,7 @@ pub enum LockError {
 }
 
 impl LockError {
-    /// An [`LockError::Io`].
+    /// A [`LockError::Io`].
     pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
         Self::Io { action, path: path.to_owned(), source }
     }
@@ -138,7 +138,7 @@ impl LockError {
         matches!(self, Self::Io { source, .. } if matches!(source.kind(), StorageFull | QuotaExceeded))
     }
 
-    /// The stable code of this kind of error; `None` for an [`LockError::Io`], whose code is the
+    /// The stable code of this kind of error; `None` for a [`LockError::Io`], whose code is the
     /// system's own (`EACCES` and so on).
     #[must_use]
     pub fn code(&self) -> Option<&'static str> {

@@ -1,7 +1,7 @@
-//! The guard: changes of what a lock file's name means exclude each other with it.
+//! The guard: it makes changes to what a lock file's name means exclude each other.
 //!
-//! On local file systems it is a byte lock on the lock file, which goes with the descriptor. Where there
-//! are none, or where they may be the very lock that the holder has (NFS), it is a file of its own,
+//! On local file systems it is a byte lock on the lock file, which goes with the descriptor. Where byte
+//! locks do not exist, or may be the very lock that the holder has (NFS), it is a file of its own,
 //! created exclusively for the moment of a takeover. A process killed in that moment leaves it behind;
 //! it counts for a few seconds.
 
@@ -13,16 +13,16 @@ use std::time::{Duration, SystemTime};
 use super::sys::{self, FsClass, OsLock};
 use super::target::Target;
 
-/// OpenClaw 2026.9 is done with a reclaim, callbacks included, long before this. What is older was left
-/// behind by a kill; its own processes wait for ever then.
+/// OpenClaw 2026.9 finishes a reclaim, callbacks included, long before this. An older file was left
+/// behind by a kill; OpenClaw's own processes then wait for ever.
 const RECLAIM_LIFE: Duration = Duration::from_secs(10);
 /// No takeover takes longer than this.
 const CLAIM_LIFE: Duration = Duration::from_secs(5);
 
-/// Whether OpenClaw's JavaScript is removing the lock file of `target` as stale this moment: 2026.9 makes
-/// `<lock file>.reclaim` before it looks once more, removes the name and takes the lock. Whoever
-/// took the file over meanwhile would lose it. `unmoved` is for how long the caller has watched the lock file not
-/// change, which tells where dates lie.
+/// Whether OpenClaw's JavaScript is removing the lock file of `target` as stale just now: 2026.9 creates
+/// `<lock file>.reclaim` before it looks once more, removes the name and takes the lock. A process that
+/// took the file over meanwhile would lose it. `unmoved` is how long the caller has seen the lock file
+/// unchanged; it limits the wait where dates are wrong.
 pub fn is_reclaimed_by_javascript(target: &Target, unmoved: Duration) -> bool {
     let mut path = target.lock_path.as_os_str().to_owned();
     path.push(".reclaim");
@@ -30,12 +30,12 @@ pub fn is_reclaimed_by_javascript(target: &Target, unmoved: Duration) -> bool {
         && sys::stat_path(path.as_ref()).is_ok_and(|meta| sys::age(SystemTime::now(), meta.modified) < RECLAIM_LIFE)
 }
 
-/// Proof that nobody else takes this lock file over at the moment.
+/// Proof that nobody else is taking this lock file over just now.
 #[must_use]
 pub enum Guard {
-    /// The byte lock on the lock file. Given up with its descriptor, or by `release`.
+    /// The byte lock on the lock file. Released with its descriptor, or by `release`.
     Byte,
-    /// A file that says so. Removed when this is dropped.
+    /// A file of its own, removed when this is dropped.
     Claim(#[expect(dead_code, reason = "it is there to be dropped")] Claim),
 }
 
@@ -44,13 +44,13 @@ pub struct Claim(PathBuf);
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        // If it cannot be removed it is ignored after `CLAIM_LIFE`.
+        // If this fails, a look after `CLAIM_LIFE` tries again.
         let _ = sys::unlink(&self.0);
     }
 }
 
 impl Guard {
-    /// Takes the guard of `target`, whose lock file is open as `file`. `None` when somebody has it.
+    /// Takes the guard of `target`, whose lock file is open as `file`. `None` when somebody else has it.
     pub fn take(target: &Target, file: &File) -> io::Result<Option<Self>> {
         if target.class() == FsClass::Local {
             match sys::try_guard(file)? {
@@ -64,7 +64,7 @@ impl Guard {
         Ok(claim(path.into())?.map(Self::Claim))
     }
 
-    /// Gives the guard up before the descriptor is closed.
+    /// Releases the guard before the descriptor is closed.
     pub fn release(self, file: &File) -> io::Result<()> {
         match self {
             Self::Byte => sys::unguard(file),
@@ -80,7 +80,7 @@ fn claim(path: PathBuf) -> io::Result<Option<Claim>> {
             let abandoned =
                 sys::stat_path(&path).is_ok_and(|meta| sys::age(SystemTime::now(), meta.modified) > CLAIM_LIFE);
             if abandoned {
-                // The next look creates it anew.
+                // The next look creates a new one.
                 drop(Claim(path));
             }
             Ok(None)

@@ -1,4 +1,4 @@
-//! What becomes of a lock file when its lease ends: the next task of this process has it, or it is released.
+//! What happens to a lock file when its lease ends: the next task of this process gets it, or it is released.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,38 +16,38 @@ use super::sidecar::{GivenUp, Leftover, Sidecar};
 use super::sys::{self, FsClass, Instant};
 use super::target::Target;
 
-/// How many tasks of this process may follow each other before another process that waits gets a
+/// How many tasks of this process may have the lock in a row before another process that waits gets a
 /// chance.
 const TURNS: u64 = 64;
-/// For how long they may.
+/// How long they may have it in a row.
 const TURN_TIME: Duration = Duration::from_millis(100);
-/// How long this process stands back for another one that waits: until that one has looked again.
+/// How long this process stands back for another that waits: long enough for that one to look again.
 const COURTESY: Duration = Duration::from_millis(if sys::EVENTS { 2 } else { 30 });
-/// For how long this process may take a lock again that it released while another one waited, before it stands back.
+/// How long this process may keep retaking a lock that it releases while another waits, before it stands back.
 const PASSING: Duration = Duration::from_millis(1);
 
-/// A lock that was released while another process waited for it. Who asks again at once is faster than whoever has
-/// to be woken first.
+/// A lock that was released while another process waited for it. A process that asks again at once is faster than
+/// one that must first be woken.
 pub(super) struct Passing {
-    /// Since when this process may have passed the other one over.
+    /// Since when this process may have been passing the other one over.
     since: Instant,
     released: Instant,
-    /// Whether it had the lock for so long that the other one has waited for enough.
+    /// Whether it had the lock so long that the other one has waited enough.
     was_long: bool,
 }
 
-/// What to do when the lock file is released, or somebody else's.
+/// What to do once the lock file is released, or somebody else's.
 pub(super) type Done = Box<dyn FnOnce(Result<(), LockError>) + Send>;
 
 /// What is left to do after a lease ended, outside the table's lock.
 pub(super) enum Moved {
-    /// The next task of this process has it.
+    /// The next task of this process has the lock file.
     HandedOver(Vec<Delivery>),
-    /// The lock file is to be released, then the queue served.
+    /// The lock file must be released, then the queue served.
     Release(Sidecar),
-    /// This process has had it for long: the next task may only have it if no other process waits.
+    /// This process has had the lock file for long: its next task may have it only if no other process waits.
     Yield(Sidecar),
-    /// The lock file is not ours any more: only the queue is to be served.
+    /// The lock file is not ours any more: only the queue must be served.
     Gone(Sidecar),
 }
 
@@ -69,7 +69,7 @@ impl Table {
         let may_hand_over = leaves_file && lease.has_tokens_left();
         let turns = entry.queue.turns();
         let since = turns.since.unwrap_or(lease.began);
-        // Tasks of this process have had the lock file for so long that others should be asked.
+        // Whether tasks of this process have had the lock file so long that other processes must be considered.
         let greedy = !entry.queue.is_empty() && (turns.count + 1 >= TURNS || since.elapsed() >= TURN_TIME);
         let next = if may_hand_over && !greedy { entry.queue.next() } else { None };
         let mut sidecar = end(lease)?;
@@ -93,27 +93,27 @@ impl Table {
         })
     }
 
-    /// Since when this process has passed over another one, if it just took `lock_path` again.
+    /// Since when this process has been passing another over, if it released `lock_path` just before taking it again.
     pub(super) fn passing_since(&mut self, lock_path: &Path) -> Option<Instant> {
         let Passing { since, released, .. } = self.take_passing(lock_path)?;
         (released.elapsed() < COURTESY).then_some(since)
     }
 
-    /// The passing of a lock that is had again.
+    /// Takes out the passing of a lock that is held again.
     pub(super) fn take_passing(&mut self, lock_path: &Path) -> Option<Passing> {
         let at = self.passings.iter().position(|(path, _)| path.as_os_str() == lock_path.as_os_str())?;
         Some(self.passings.swap_remove(at).1)
     }
 
-    /// For how long a new request stands back for another process that waits for `lock_path`, and has waited for all of a
-    /// long lease of ours: as long as it may take until it has woken.
+    /// How long a new request stands back for another process that has waited for `lock_path` throughout a long
+    /// lease of ours: as long as that process may take to wake up.
     pub(super) fn courtesy(&self, lock_path: &Path) -> Option<Duration> {
         let (_, passing) = self.passings.iter().find(|(path, _)| path.as_os_str() == lock_path.as_os_str())?;
         PASSING.checked_sub(passing.released.elapsed()).filter(|rest| passing.was_long && !rest.is_zero())
     }
 
-    /// A lock was released that this process has held since it `began`, and another one waited for. How long this one
-    /// stands back for it.
+    /// Notes the release of a lock that this process has held since `began` while another waited for it. Returns how
+    /// long this process stands back.
     fn pass(&mut self, lock_path: &Arc<Path>, began: Instant) -> Duration {
         let released = Instant::now();
         let since = self.entry(lock_path).and_then(|entry| entry.queue.turns().passing_since).unwrap_or(released);
@@ -161,7 +161,7 @@ impl Moved {
     }
 }
 
-/// Does something here and now, or on a thread of its own where the file system may hang.
+/// Runs `job` here and now, or on the hands where the file system may hang.
 fn where_it_may_take_time(class: FsClass, job: impl FnOnce() + Send + 'static) {
     match class {
         FsClass::Local => job(),
@@ -182,7 +182,7 @@ fn release(lease: &Arc<Lease>, sidecar: Sidecar, pause: Duration, done: Done) {
             }
             Ok(())
         }
-        // Somebody takes it over this very moment: it is theirs, or will be removed a little later.
+        // Somebody is taking it over just now: it becomes theirs, or is removed a little later.
         Err(leftover) if leftover.error.kind() == std::io::ErrorKind::ResourceBusy => {
             leftover.clear_away();
             Ok(())
@@ -191,7 +191,7 @@ fn release(lease: &Arc<Lease>, sidecar: Sidecar, pause: Duration, done: Done) {
     });
 }
 
-/// Nobody else waits: the next task of this process has the lock file of `lease`, as after a fresh acquire.
+/// No other process waits: the next task of this one gets the lock file of `lease`, as after a fresh acquire.
 fn carry_on(lease: &Lease, mut sidecar: Sidecar) {
     let target = &lease.target;
     let mut table = table();
@@ -211,7 +211,7 @@ fn carry_on(lease: &Lease, mut sidecar: Sidecar) {
     }
 }
 
-/// Releases a lock file that nobody turned out to want.
+/// Releases a lock file that nobody wants after all.
 pub(super) fn discard(target: &Arc<Target>, claim: &Arc<Claim>, sidecar: Sidecar) {
     if let Err(leftover) = sidecar.release(claim) {
         leftover.clear_away();
@@ -219,7 +219,7 @@ pub(super) fn discard(target: &Arc<Target>, claim: &Arc<Claim>, sidecar: Sidecar
     serve_queue(target, Duration::ZERO);
 }
 
-/// A lock file that could not be removed: tells, and keeps trying.
+/// Reports a lock file that could not be removed, and keeps trying.
 fn report(lease: &Lease, leftover: Box<Leftover>) -> LockError {
     let error = leftover_error(&leftover);
     if let Some(observer) = observers(lease).first() {
@@ -229,7 +229,7 @@ fn report(lease: &Lease, leftover: Box<Leftover>) -> LockError {
     error
 }
 
-/// After the lock file was released: looks for those who queued up meanwhile, and do so during the `pause`.
+/// After a release: has the lookout contend for requests that queued up meanwhile or do so during the `pause`.
 fn serve_queue(target: &Arc<Target>, pause: Duration) {
     if !pause.is_zero() || !table().leave_if_deserted(&target.lock_path) {
         Post::of(target.class()).lookout.contend(Contender::new(target.clone()), pause);

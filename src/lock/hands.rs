@@ -1,4 +1,4 @@
-//! Work that must not be done where it is asked for: one thread, one job after the other.
+//! Work that must not run on the thread that asks for it: one thread, one job after the other.
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
@@ -17,13 +17,13 @@ pub struct Hands {
 }
 
 impl Hands {
-    /// Does `job` soon, after all jobs given before.
+    /// Runs `job` soon, after all jobs given before it.
     pub fn run(&'static self, job: impl FnOnce() + Send + 'static) {
         self.jobs.lock().push_back(Box::new(job));
         if self.started.swap(true, Ordering::AcqRel) {
             self.more.notify_one();
         } else if sys::spawn("leasehold-hands", || self.work()).is_err() {
-            // The jobs stay in the list for the thread that the next call may be able to start.
+            // The jobs stay queued for the thread that a later call may be able to start.
             self.started.store(false, Ordering::Release);
         }
     }

@@ -20,20 +20,20 @@ const RETRY_MIN: Duration = Duration::from_millis(100);
 /// The longest such pause.
 const RETRY_MAX: Duration = Duration::from_secs(30);
 
-/// How long the thread stays ready for new leases when the last one has ended. Shorter than it takes until a
-/// new lease has to be looked after.
+/// How long the thread stays ready for new leases after the last one has ended. Shorter than a new lease usually
+/// goes without being looked after, so that adding one need not wake the thread.
 const DOZE: Duration = Duration::from_millis(500);
 
-/// How long the thread rests at least where there are more than `CROWD` leases: waking for each of them takes a third
-/// of its time. So much later may a lease of a crowd be looked after.
+/// The shortest rest of the thread while there are more than `CROWD` leases: waking for each of them takes a third
+/// of its time. A lease in a crowd may be looked after this much later.
 const REST: Duration = Duration::from_millis(50);
 /// See above.
 const CROWD: usize = 1000;
 
-/// As many leases are looked after before the agenda is read again: a list of ten thousand would leave its room behind.
+/// How many leases are tended per reading of the agenda: the allocator would keep the memory of a list of ten thousand.
 const BATCH: usize = 128;
 
-/// Something to be tried until it succeeds: says whether it did.
+/// Something to try until it succeeds; returns whether it did.
 type Chore = Box<dyn FnMut() -> bool + Send>;
 
 /// The heart of one file-system class.
@@ -46,14 +46,14 @@ pub struct Heart {
 
 #[derive(Default)]
 struct Agenda {
-    /// In the order in which they are due.
+    /// In the order they are due.
     leases: BTreeSet<Due>,
     chores: Vec<(Instant, Duration, Chore)>,
     /// Until when the thread sleeps; `None` while it works or sleeps until called.
     asleep_until: Option<Instant>,
 }
 
-/// A lease that knows when it is due, which does not change while it is in the agenda.
+/// A lease, ordered by when it is due, which does not change while it is in the agenda.
 struct Due(Arc<Lease>);
 
 impl Ord for Due {
@@ -78,7 +78,7 @@ impl PartialEq for Due {
 impl Eq for Due {}
 
 impl Heart {
-    /// Starts looking after a lease. Costs no system call while the thread is awake anyway.
+    /// Starts looking after a lease. Costs no system call if the thread is awake or will wake in time anyway.
     pub(super) fn watch(&'static self, lease: Arc<Lease>) {
         let due = lease.first_due();
         self.change(due, |agenda| agenda.insert(due, lease));
@@ -99,7 +99,7 @@ impl Heart {
         };
         if is_later {
             self.change(at, |agenda| {
-                // Not one that is being looked after just now.
+                // Skip a lease that is being looked after just now.
                 if agenda.take_out(lease) {
                     agenda.insert(at, lease.clone());
                 }
@@ -107,7 +107,7 @@ impl Heart {
         }
     }
 
-    /// Tries `chore` again and again until it succeeds.
+    /// Retries `chore` until it succeeds.
     pub(super) fn keep_trying(&'static self, chore: impl FnMut() -> bool + Send + 'static) {
         let due = Instant::now() + RETRY_MIN;
         self.change(due, |agenda| agenda.chores.push((due, RETRY_MIN, Box::new(chore))));
@@ -123,11 +123,11 @@ impl Heart {
         }
     }
 
-    /// Starts the thread, unless it was started before. Whoever waits for a lock will need it, and then has no time.
+    /// Starts the thread, unless it was started before. Waiters do so early: once they have the lock, time is short.
     pub(super) fn start(&'static self) -> bool {
         let is_first = !self.started.swap(true, Ordering::AcqRel);
-        // Without a thread there would be no beats, so this is no moment to go on quietly; but
-        // a process that cannot start one more thread is beyond our help: leases expire.
+        // Without the thread there are no beats, so this should not pass quietly; but a process
+        // that cannot start one more thread is beyond our help: its leases expire.
         if is_first && sys::spawn("leasehold-heart", || self.beat_for_ever()).is_err() {
             self.started.store(false, Ordering::Release);
         }
@@ -163,10 +163,10 @@ impl Heart {
     }
 
     fn put_back(&self, lease: Arc<Lease>, due: Instant) {
-        // From now on it is watched for: waiters and meddlers are noticed without waiting for a beat.
+        // From now on its file is watched: waiters and meddlers are noticed without waiting for a beat.
         Post::of(lease.target.class()).lookout.attend(&lease);
         let mut agenda = self.agenda.lock();
-        // Unless it was given up while it was tended. Its clocks are read under the agenda's lock,
+        // Not if it was given up while it was tended. Its clocks are read under the agenda's lock,
         // so that a limit set meanwhile is either seen here or finds the lease in the agenda.
         let is_ours = lease.due.get() == Some(due);
         if is_ours {
@@ -196,8 +196,8 @@ impl Heart {
             let next_chore = agenda.chores.iter().map(|(due, ..)| *due).min();
             let rest = if agenda.leases.len() > CROWD { REST } else { Duration::ZERO };
             let next = next_lease.into_iter().chain(next_chore).min().map(|next| next.max(now + rest));
-            // With nothing to do it dozes before it sleeps: a program that locks and unlocks all the time
-            // would have to wake it each time.
+            // With nothing to do it dozes before it sleeps: otherwise a program that locks and unlocks all
+            // the time would have to wake it each time.
             agenda.asleep_until = next.or((!dozed).then(|| now + DOZE));
             dozed = match agenda.asleep_until {
                 Some(until) => self.changed.wait_for(&mut agenda, until.saturating_duration_since(now)).timed_out(),
@@ -217,7 +217,7 @@ impl Agenda {
         self.leases.insert(Due(lease));
     }
 
-    /// Whether it was there: one that is being looked after is not.
+    /// Returns whether it was there: one that is being looked after is not.
     fn take_out(&mut self, lease: &Arc<Lease>) -> bool {
         self.leases.remove(&Due(lease.clone()))
     }

@@ -6,29 +6,29 @@ use super::loss::LossReason;
 use super::sys::Instant;
 use super::terms::{EnvId, HoldId, Scope};
 
-/// The handles of a lease, in the order of their numbers. Nearly always there is one.
+/// The handles of a lease, ordered by number. Nearly always there is only one.
 #[derive(Default)]
 pub(super) struct Holders(SmallVec<[Holder; 1]>);
 
-/// What a lease knows of one of its handles.
+/// What a lease knows about one of its handles.
 struct Holder {
     hold: HoldId,
     env: EnvId,
-    /// In a box, for most handles have none, and ten thousand leases may be held.
+    /// Boxed, because most handles have none and ten thousand leases may be held.
     bounds: Option<Box<Bounds>>,
 }
 
 /// What bounds the work of a handle.
 #[derive(Default)]
 struct Bounds {
-    /// The handles of the work inside which it was acquired.
+    /// The handles of the work inside which this one was acquired.
     within: Vec<HoldId>,
-    /// When it has to be over, and why it is no good after that.
+    /// When the work must be over, and the reason for the loss if it is not.
     limit: Option<(Instant, LossReason)>,
 }
 
 impl Holders {
-    /// One more, whose lock was asked for inside the work of `chain`.
+    /// Adds a handle whose lock was requested inside the work of `chain`.
     pub(super) fn add(&mut self, hold: HoldId, env: EnvId, chain: &[Scope]) {
         let within: Vec<_> = chain.iter().map(|scope| scope.hold).collect();
         let bounds = if within.is_empty() { None } else { Some(Bounds { within, limit: None }.into()) };
@@ -36,7 +36,7 @@ impl Holders {
         self.0.insert(at, Holder { hold, env, bounds });
     }
 
-    /// One less, unless it is the last: that is still known as the one to be told whatever there is to tell. Whether it is.
+    /// Removes a handle, except the last one: it stays as the one to report to. Returns whether it was the last.
     pub(super) fn remove(&mut self, hold: HoldId) -> bool {
         let is_last = self.0.iter().all(|holder| holder.hold == hold);
         if !is_last {
@@ -45,7 +45,7 @@ impl Holders {
         is_last
     }
 
-    /// None any more in `env`. Whether there are none at all.
+    /// Removes all handles of `env`. Returns whether none are left.
     pub(super) fn desert(&mut self, env: EnvId) -> bool {
         self.0.retain(|holder| holder.env != env);
         self.0.is_empty()
@@ -67,7 +67,7 @@ impl Holders {
         envs
     }
 
-    /// Gives the work of one handle until `limit`.
+    /// Gives the work of one handle until `limit`, unless it has less time already.
     pub(super) fn limit(&mut self, hold: HoldId, limit: Instant, reason: LossReason) {
         if let Ok(at) = self.place_of(hold) {
             let bounds = self.0[at].bounds.get_or_insert_default();
@@ -77,8 +77,8 @@ impl Holders {
         }
     }
 
-    /// When the time of the last of the handles is over, if they all have a limit. Work inside other work has no more time
-    /// than that.
+    /// When the last of the handles runs out of time, if they all have a limit. Work inside other work has no more time
+    /// than the outer work.
     pub(super) fn work_limit(&self) -> Option<(Instant, LossReason)> {
         let earlier = |a: (Instant, LossReason), b: (Instant, LossReason)| if b.0 < a.0 { b } else { a };
         let mut last = None::<(Instant, LossReason)>;

@@ -1,6 +1,6 @@
-//! Whatever stands in a lock file, whatever a path looks like: parsed into something sensible, judged with care, and
-//! never a panic. `corpus/` holds lock files as somebody may leave them; what made a generated test fail once is kept
-//! in `proptest-regressions/`.
+//! Whatever a lock file contains and whatever a path looks like, it is parsed into something sensible, judged with
+//! care, and never causes a panic. `corpus/` holds lock files as somebody may leave them; inputs that once made a
+//! generated test fail are kept in `proptest-regressions/`.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};

@@ -1,4 +1,4 @@
-//! Who we are: process, boot, machine. Rule 9 compares these before it believes a pid.
+//! Who we are: process, boot, machine. They are compared before a pid is believed (invariant 10 in ARCHITECTURE.md).
 
 use std::sync::{Arc, OnceLock};
 
@@ -23,7 +23,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The identity of this process, found out once.
+    /// The identity of this process, determined once.
     #[must_use]
     pub fn of_this_process() -> &'static Self {
         static US: OnceLock<Identity> = OnceLock::new();

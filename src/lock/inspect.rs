@@ -11,7 +11,7 @@ use super::record::{Contents, MAX_LEN, parse_iso};
 use super::sys::{self, FileKind, FsClass, Life, Meta, age};
 use super::target::Target;
 
-/// Whom a lock belongs to, as far as its record tells.
+/// Who owns a lock, as far as its record tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
     /// The recorded process; `None` when the record does not say or cannot be read.
@@ -22,11 +22,11 @@ pub struct Owner {
     pub place: Place,
     /// When it took the lock.
     pub since: Option<SystemTime>,
-    /// For how long it had it when this was found out.
+    /// How long it had held the lock when its record was read.
     pub age: Option<Duration>,
     /// Whether it is a native peer.
     pub native: bool,
-    /// What it named its work.
+    /// The name it gave its work.
     pub label: Option<String>,
     /// Its host name, where it recorded one.
     pub host: Option<String>,
@@ -50,7 +50,7 @@ pub enum Place {
 }
 
 impl Place {
-    /// The name of it in reports.
+    /// Its name in reports.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -166,7 +166,7 @@ impl fmt::Display for Owner {
 pub struct Inspection {
     /// The resolved target.
     pub target: std::sync::Arc<Target>,
-    /// The owner, when there is a lock file with anything to read.
+    /// The owner; `None` when there is no lock file, or a released one.
     pub owner: Option<Owner>,
     /// What was read.
     pub contents: Option<Contents>,
@@ -174,7 +174,7 @@ pub struct Inspection {
     pub modified: Option<SystemTime>,
 }
 
-/// Looks at the lock of `path` without asking for it, creating or changing anything.
+/// Looks at the lock of `path` without asking for it, and without creating or changing anything.
 ///
 /// # Errors
 ///
@@ -195,7 +195,7 @@ pub fn inspect(path: &Path) -> Result<Inspection, LockError> {
     let contents = match sys::open_read(&target.lock_path).and_then(|file| read_contents(&file, &meta)) {
         Ok(contents) => contents,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(nothing),
-        // Somebody keeps others from reading it: that is as good as unreadable.
+        // Somebody keeps others from reading it, which is as good as unreadable.
         Err(error) if sys::is_transient(&error) => Contents::Unreadable,
         Err(error) => return Err(read(error)),
     };
@@ -212,12 +212,12 @@ impl Inspection {
     }
 }
 
-/// Reads and understands a lock file, whatever its size.
+/// Reads and parses a lock file, whatever its size.
 pub(crate) fn read_contents(file: &File, meta: &Meta) -> std::io::Result<Contents> {
     if meta.len > MAX_LEN as u64 {
         return Ok(Contents::Unreadable);
     }
-    // Nearly all are short, and to clear the room for a long one takes longer than to read it.
+    // Nearly all are short, and zeroing a buffer for a long one takes longer than reading it.
     let mut short = [0; 2048];
     if meta.len < short.len() as u64 {
         let count = sys::read_start(file, &mut short, meta.len)?;

@@ -1,8 +1,8 @@
-//! Lock files that stay when they are released (`keepLockFile`), left open for whoever in this process wants the lock
-//! again at once: to open and to close one takes as long as all the rest.
+//! Lock files that stay when they are released (`keepLockFile`), left open for a task of this process that wants the
+//! lock again at once: opening and closing a file takes as long as all the rest.
 //!
-//! They are unlocked, so no other process has to wait for that. But it is the closing that wakes those who wait, so a
-//! file is closed at once if somebody was seen to wait for it, and each of them after a tenth of a second anyway.
+//! They are unlocked, so they keep no other process waiting. But it is the close that wakes waiters, so a file that
+//! somebody was seen to wait for is closed at once, and every other one after at most a tenth of a second.
 
 use std::fs::File;
 use std::path::Path;
@@ -12,14 +12,14 @@ use super::post::Post;
 use super::sync::{Mutex, global};
 use super::sys::{self, FileId, FsClass};
 
-/// As many are left open at most.
+/// At most this many are left open.
 const ROOM: usize = 16;
 
 /// A released lock file.
 pub(super) struct Kept {
     pub(super) file: File,
     pub(super) id: FileId,
-    /// What was left in it, and the token there.
+    /// What was left in it, and the token in that.
     pub(super) bytes: Vec<u8>,
     pub(super) token: u64,
 }
@@ -27,7 +27,7 @@ pub(super) struct Kept {
 #[derive(Default)]
 struct Store {
     files: Vec<(Arc<Path>, Kept)>,
-    /// Whether they are going to be closed.
+    /// Whether the heart is going to close them.
     is_attended: bool,
 }
 
@@ -35,7 +35,7 @@ global! {
     static KEPT: Mutex<Option<Store>> = Mutex::new(None);
 }
 
-/// The file at `lock_path`, if this process released it just now.
+/// Takes out the file at `lock_path`, if this process has just released it.
 pub(super) fn take(lock_path: &Path) -> Option<Kept> {
     let mut store = KEPT.lock();
     let files = &mut store.as_mut()?.files;
@@ -43,9 +43,9 @@ pub(super) fn take(lock_path: &Path) -> Option<Kept> {
     Some(files.swap_remove(at).1)
 }
 
-/// Leaves a released file of a local file system open for a while, or closes it where there is no room.
+/// Leaves a released file of a local file system open for a while, or closes it if there is no room.
 pub(super) fn put(lock_path: &Arc<Path>, released: Kept) {
-    // Not while another thread is there: the process may be ending, and that thread never run again.
+    // Not waited for: the process may be ending, and the thread that has the store may never run again.
     let Some(mut store) = KEPT.try_lock() else { return };
     let store = store.get_or_insert_default();
     if sys::OPEN_FILES_HINDER || store.files.len() == ROOM {
@@ -58,7 +58,7 @@ pub(super) fn put(lock_path: &Arc<Path>, released: Kept) {
 }
 
 fn close_all() -> bool {
-    // Closed when nobody has to wait for that.
+    // Closed outside the store's lock, so that nobody has to wait for it.
     let all = KEPT.lock().take();
     drop(all);
     true

@@ -54,12 +54,12 @@ enum State {
     Released,
 }
 
-/// What a look after a lease showed.
+/// What looking after a lease showed.
 pub(super) enum Tended {
     /// All is well.
     Well,
     /// Somebody waits, and its environment should find out whether anybody can still release it, unless it has done
-    /// so in as short a time.
+    /// so within this time.
     Suspect(Duration),
     /// It is to be taken away.
     Lose(LossReason),
@@ -68,7 +68,7 @@ pub(super) enum Tended {
 }
 
 impl Lease {
-    /// A lease on `sidecar` under the terms of whoever asked for it.
+    /// A lease on `sidecar`, under the `terms` of the request for it.
     pub(super) fn new(id: LeaseId, sidecar: Sidecar, terms: &Terms, taken_from: Option<Cause>) -> Self {
         let began = Instant::now();
         let Claim { lease, max_hold, .. } = *terms.claim;
@@ -99,7 +99,7 @@ impl Lease {
         Term { began: self.began, lease: self.claim.lease, max_hold: self.claim.max_hold }
     }
 
-    /// When the heart has to look after it first.
+    /// When the heart has to look after it for the first time.
     pub(super) fn first_due(&self) -> Instant {
         self.watchdog.lock().first(self.term())
     }
@@ -110,18 +110,18 @@ impl Lease {
         self.work_limit().map_or(due, |(limit, _)| limit.min(due))
     }
 
-    /// Gives the work of one handle until `limit`.
+    /// Gives the work of one handle time until `limit`.
     pub(super) fn limit(&self, hold: HoldId, limit: Instant, reason: LossReason) {
         self.holders.lock().limit(hold, limit, reason);
     }
 
-    /// When the time of the last of its handles is over, if they all have a limit. Work inside other work has
-    /// no more time than that.
+    /// When the last of its handles runs out of time, if they all have a limit. Nested work has no more time than
+    /// the work around it.
     pub(super) fn work_limit(&self) -> Option<(Instant, LossReason)> {
         self.holders.lock().work_limit()
     }
 
-    /// A beat, when one is due, or a glance. `wanted` says since when somebody in this
+    /// Does a beat when one is due, and a glance otherwise. `wanted` says since when somebody in this
     /// process has waited, `crowd` how many leases are looked after.
     pub(super) fn tend(&self, now: Instant, wanted: Option<Instant>, crowd: usize) -> Tended {
         let overdue = self.work_limit().filter(|(limit, _)| *limit <= now).map(|(_, reason)| reason);
@@ -139,14 +139,14 @@ impl Lease {
                 Some(reason) => return Tended::Lose(reason),
                 None => seen.interest,
             },
-            // A file system that cannot tell right now is no loss: ask again with the next beat.
+            // It is no loss that the file system cannot tell right now: ask again with the next beat.
             Err(_) => None,
         };
         let foreign = interest.and_then(|ago| now.checked_sub(ago));
         watchdog.suspects(self.term(), now, wanted.or(foreign)).map_or(Tended::Well, Tended::Suspect)
     }
 
-    /// Whether this is the first time that its lock file is to be watched.
+    /// Marks its lock file as one to be watched; `true` the first time.
     pub(super) fn becomes_attended(&self) -> bool {
         !self.attended.swap(true, Ordering::AcqRel)
     }
@@ -171,12 +171,12 @@ impl Lease {
         }
     }
 
-    /// The lock file, out of a lease that ends. `None` when it ended before.
+    /// Ends the lease and takes its lock file out. `None` when it had ended before.
     pub(super) fn end(&self) -> Option<Sidecar> {
         self.leave(State::Released)
     }
 
-    /// As `end`, but gives up when another thread is busy with the lease: it may never run again.
+    /// As `end`, but gives up when another thread is busy with the lease: that thread may never run again.
     pub(super) fn end_at_exit(&self) -> Option<Sidecar> {
         let mut state = self.state.try_lock_for(Duration::from_millis(50))?;
         match std::mem::replace(&mut *state, State::Released) {
@@ -185,14 +185,14 @@ impl Lease {
         }
     }
 
-    /// The lock file, out of a lease that is taken away, and what to tell about it.
+    /// Takes the lease away. Returns its lock file and what to tell about the loss; `None` when it had ended before.
     pub(super) fn lose(&self, reason: LossReason) -> Option<(Sidecar, Arc<Loss>)> {
         let loss = self.loss(reason);
         self.leave(State::Lost(loss.clone())).map(|sidecar| (sidecar, loss))
     }
 
-    /// Notes that a lease had been lost before it was released: nobody had noticed until then. What to tell about it,
-    /// unless it was taken away, which is told already.
+    /// Notes that the lease had been lost, unnoticed, before it was released. What to tell about that, unless it was
+    /// taken away, which has been told already.
     pub(super) fn lost_before(&self, reason: LossReason) -> Option<Arc<Loss>> {
         let loss = self.loss(reason);
         let mut state = self.state.lock();
@@ -225,7 +225,7 @@ impl Lease {
         }
     }
 
-    /// Whether another hand-over inside the process needs no write.
+    /// Whether a token is left for another hand-over inside the process.
     pub(super) fn has_tokens_left(&self) -> bool {
         matches!(&*self.state.lock(), State::Held(sidecar) if sidecar.has_tokens_left())
     }
@@ -248,20 +248,20 @@ impl Lease {
         self.holders.lock().envs()
     }
 
-    /// One more handle, for whoever asked with `terms`.
+    /// Adds a handle, for the request with `terms`.
     pub(super) fn share(self: &Arc<Self>, terms: &Terms) -> Hold {
         let id = registry::unique_id();
         self.holders.lock().add(id, terms.env, &terms.chain);
         Hold { id, lease: self.clone(), open: AtomicBool::new(true), left: AtomicBool::new(false) }
     }
 
-    /// One handle less. Whether it was the last of all; its environment is then still known as the
-    /// one to be told whatever there is to tell.
+    /// Removes a handle. Whether it was the last one; its environment then stays known as the one to be
+    /// told whatever there is to tell.
     pub(super) fn unshare(&self, hold: HoldId) -> bool {
         self.holders.lock().remove(hold)
     }
 
-    /// No handles any more in `env`. Whether there are none at all.
+    /// Removes all handles of `env`. Whether none are left.
     pub(super) fn desert(&self, env: EnvId) -> bool {
         self.holders.lock().desert(env)
     }
@@ -291,7 +291,7 @@ pub struct Hold {
     pub id: HoldId,
     lease: Arc<Lease>,
     open: AtomicBool,
-    /// Whether it was released while others went on: what becomes of the lease after that is no concern of it.
+    /// Whether it was released while others went on: what becomes of the lease after that is no concern of its.
     left: AtomicBool,
 }
 
@@ -302,11 +302,11 @@ impl Hold {
         &self.lease
     }
 
-    /// Gives this handle up; the last one of a lease gives the lock up. The first call counts, on
-    /// however many threads it is made.
+    /// Gives this handle up; the last one of a lease gives the lock up. Only the first call counts,
+    /// however many threads make one.
     ///
-    /// `done` is called when the lock file is dealt with, before this returns on local file
-    /// systems. Its error is a lock file that could not be removed: the lock is free all the same,
+    /// `done` is called when the lock file is dealt with; on local file systems that is before this
+    /// returns. Its error means that the lock file could not be removed: the lock is free all the same,
     /// and the removal is tried again in the background.
     pub fn release(&self, done: impl FnOnce(Result<(), LockError>) + Send + 'static) {
         if self.open.swap(false, Ordering::AcqRel) {
@@ -317,8 +317,8 @@ impl Hold {
         }
     }
 
-    /// Whether this handle was not released and its lease not lost, as far as is known without
-    /// asking the file system.
+    /// Whether this handle is unreleased and its lease not lost, as far as is known without asking the
+    /// file system.
     #[must_use]
     pub fn is_held(&self) -> bool {
         self.open.load(Ordering::Acquire) && matches!(&*self.lease.state.lock(), State::Held(_))
@@ -354,7 +354,7 @@ impl Hold {
     ///
     /// # Errors
     ///
-    /// [`LockError::Lost`] when it is not, which is also told as any other loss;
+    /// [`LockError::Lost`] when it is not, which is also reported like any other loss;
     /// [`LockError::Io`] when the file system could not tell.
     pub fn check(&self) -> Result<(), LockError> {
         let standing = {

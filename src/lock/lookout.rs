@@ -34,7 +34,7 @@ enum Message {
 
 /// What a watched file is to us.
 enum Watched {
-    /// Somebody else's lock, that we wait for.
+    /// Somebody else's lock, which we wait for.
     Wanted(Arc<Path>),
     /// Our own.
     Held(Weak<Lease>),
@@ -52,18 +52,18 @@ struct Rounds {
     contenders: HashMap<Arc<Path>, (Box<Contender>, Instant)>,
     due: BTreeSet<(Instant, Arc<Path>)>,
     watched: HashMap<WatchId, Watched>,
-    /// Whether other processes, too, wait for the lock last looked at.
+    /// Whether other processes also wait for the lock last looked at.
     has_rivals: bool,
 }
 
 impl Lookout {
-    /// Looks after `contender` from now on, first after `pause`.
+    /// Looks on behalf of `contender` from now on, first after `pause`.
     pub(super) fn contend(&'static self, contender: Contender, pause: Duration) {
         Post::of(contender.target().class()).heart.start();
         self.send(Message::Contend(Box::new(contender), Instant::now() + pause));
     }
 
-    /// Has a look at `lock_path` soon: somebody stopped waiting for it.
+    /// Looks at `lock_path` soon, if we wait for it: its queue has changed.
     pub(super) fn revisit(&'static self, lock_path: &Arc<Path>) {
         self.send(Message::Revisit(lock_path.clone()));
     }
@@ -83,7 +83,7 @@ impl Lookout {
             deadlines.count += 1;
             let key = (deadline, deadlines.count);
             deadlines.by_time.insert(key, Arc::downgrade(ticket));
-            // Tickets that were settled early are weeded out when they outnumber the rest.
+            // Tickets that were settled early are weeded out now and then.
             if deadlines.count.is_power_of_two() || deadlines.count.is_multiple_of(1024) {
                 deadlines.by_time.retain(|_, ticket| ticket.strong_count() > 0);
             }
@@ -102,8 +102,8 @@ impl Lookout {
     fn wake(&'static self) {
         let watcher = self.watcher.get_or_init(|| {
             let watcher = Watcher::new().ok();
-            // Without a thread nobody is woken; every waiter then ends with its process, as when
-            // the system has no memory left for anything else.
+            // Without the thread nobody is woken: waiters wait until their process ends, as they would
+            // where the system has run out of memory.
             let _ = sys::spawn("leasehold-lookout", || self.look_for_ever());
             watcher
         });
@@ -114,7 +114,7 @@ impl Lookout {
 
     fn look_for_ever(&'static self) {
         let mut rounds = Rounds::default();
-        // Between a release and the next owner there is nothing but this thread. Where many wait it is one of them.
+        // Only this thread stands between a release and the next owner; where many wait it is just one of them.
         let mut slice = sys::Slice::of_this_thread();
         // The initialiser that started this thread is about to return.
         let watcher = self.watcher.wait().as_ref();
@@ -130,13 +130,13 @@ impl Lookout {
             let timeout = next.map(|next| next.saturating_duration_since(Instant::now()));
             match watcher {
                 Some(watcher) => watcher.wait(timeout, |watch| rounds.stir(watch)),
-                // No descriptor was to be had for a watcher: poll.
+                // No watcher could be made, for want of a descriptor: poll.
                 None => std::thread::sleep(timeout.unwrap_or(POLL).min(POLL)),
             }
         }
     }
 
-    /// Settles the tickets whose time is over; says when the next one's is.
+    /// Expires the tickets whose time is over; returns the next deadline.
     fn expire_due(&self) -> Option<Instant> {
         loop {
             let mut deadlines = self.deadlines.lock();
@@ -156,15 +156,15 @@ impl Lookout {
 /// How often a lookout without a watcher wakes up.
 const POLL: Duration = Duration::from_millis(25);
 
-/// As many of our own lock files are watched at most; the others are looked after at their beats.
+/// Our own lock files are watched while fewer files than this are; the others are looked after at their beats.
 const ATTENDED: usize = 1024;
-/// Several events on one lock file within this time are one.
+/// Events on a lock file of our own within this time count as one.
 const COALESCE: Duration = Duration::from_millis(10);
-/// As many contenders keep a lock file ready for the moment the lock is free. It makes hand-overs
-/// faster, and costs a descriptor each.
+/// While no more locks than this are waited for, each contender keeps a draft ready for the moment its lock is
+/// free. That makes hand-overs faster, but costs a descriptor each.
 const PREPARED: usize = 64;
 
-/// How much longer, for each lock that is waited for, nobody looks at one that no event tells of: a thousand of
+/// The least pause between looks at a lock that raises no events, for each lock that is waited for: a thousand of
 /// them must not keep a core busy.
 const SPARED: Duration = Duration::from_micros(200);
 
@@ -188,7 +188,7 @@ impl Rounds {
         self.contenders.insert(path, (contender, due));
     }
 
-    /// An event on a watched file.
+    /// Responds to an event on a watched file.
     fn stir(&mut self, watch: WatchId) {
         match self.watched.get(&watch) {
             Some(Watched::Wanted(path)) => {
@@ -201,7 +201,7 @@ impl Rounds {
                     let soon = Instant::now() + COALESCE;
                     Post::of(lease.target.class()).heart.hurry(&lease, soon);
                 }
-                // The watch went with the file, or goes with the next event on it.
+                // The lease is over; the system drops the watch along with the file.
                 None => drop(self.watched.remove(&watch)),
             },
             None => {}
@@ -250,7 +250,7 @@ impl Rounds {
         match looked {
             Ok(Look::Taken { sidecar, from }) => {
                 registry::taken(contender.target(), &terms.claim, sidecar, from);
-                // Who has the lock now may have been put on this very processor, behind us.
+                // The thread that has the lock now may have been queued on this very processor, behind us.
                 std::thread::yield_now();
                 contender.forget(watcher);
                 if let Some(after) = after {

@@ -30,8 +30,8 @@ pub struct Loss {
 pub enum LossReason {
     /// It was held longer than `maxHoldMs`.
     MaxHold,
-    /// Somebody put another lock file in its place: a native peer because it did not beat, or a JS
-    /// peer because it thought it stale.
+    /// Somebody put another lock file in its place: a native peer because the lease did not
+    /// beat, or a JS peer because it thought the lock stale.
     Replaced,
     /// Somebody removed its lock file.
     Removed,
@@ -44,7 +44,7 @@ pub enum LossReason {
 }
 
 impl LossReason {
-    /// The loss that a look at the lock file shows, if it shows one.
+    /// The loss that a look at the lock file shows, if any.
     pub(super) fn seen(standing: Standing) -> Option<Self> {
         match standing {
             Standing::Ours => None,
@@ -53,7 +53,7 @@ impl LossReason {
         }
     }
 
-    /// The stable name of it.
+    /// Its stable name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

@@ -7,20 +7,20 @@
 //!              └──> heart     beats for every lease, enforces maxHold
 //! ```
 //!
-//! * [`target`] turns a path into a lock path, [`record`] is what stands in the lock file,
+//! * [`target`] turns a path into a lock path, [`record`] is the content of the lock file,
 //!   [`identity`] says which process, boot and machine we are.
-//! * `draft` is a lock file in the making, complete and locked before it has a name; `spares` are drafts made ahead.
+//! * `draft` is a new lock file, complete and locked before it has a name; `spares` are drafts made ahead of time.
 //! * [`verdict`] decides, from facts alone, whether a lock file is free, stale or held.
 //! * [`contender`] tries to get a lock file; [`sidecar`] is a lock file that is ours. With `draft`,
 //!   `guard` and [`sys`] they are the only modules that change lock files.
-//! * `kept` are released lock files that stay, open for a moment for whoever wants the lock again.
-//! * [`reclaim`] removes what is abandoned without wanting it.
+//! * `kept` are released lock files that stay on disk, held open for a moment in case we want the lock again.
+//! * [`reclaim`] removes abandoned lock files for callers that do not want the lock.
 //! * [`acquire`](mod@acquire) turns a request into a lease, a [`ticket`] in a queue or an error;
 //!   [`registry`] is the process-wide table of leases and queues; [`lease`] the ownership itself,
 //!   with its `holders`, its [`watchdog`] and, when it is taken away, its [`loss`].
-//! * [`endings`] are the ways a lease ends; `handover` is what becomes of its lock file then.
+//! * [`endings`] are the ways a lease ends; `handover` is what then happens to its lock file.
 //! * [`heart`], [`lookout`] and [`hands`] are the background threads; [`post`] says which ones serve
-//!   which file system. All threads meet through `sync`, so that tests can schedule them.
+//!   which file system. All threads synchronise through `sync`, so that tests can schedule them.
 
 pub mod acquire;
 pub mod contender;

@@ -1,7 +1,7 @@
 //! Which background threads serve which file system.
 //!
-//! All local file systems share one heart, one lookout and one pair of hands. Every remote one has
-//! its own, so a server that hangs holds up nobody but its own users.
+//! All local file systems share one set of threads. Every remote one has its own, so a server that hangs
+//! holds up nobody but its own users.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::Path;
@@ -20,19 +20,19 @@ pub struct Post {
     pub heart: Heart,
     /// Waits for other processes.
     pub lookout: Lookout,
-    /// Does what must not be done on a caller's thread, and may take long.
+    /// Does what may take long and must not be done on a caller's thread.
     pub hands: Hands,
     /// Makes lock files ahead of time.
     pub(super) spares: Spares,
     writers: [Hands; WRITERS],
 }
 
-/// How many files of one file system can be on their way to the disk at a time.
+/// How many files of one post can be on their way to the disk at a time.
 const WRITERS: usize = 4;
 
 impl Post {
-    /// Hands that write `path` and wait for the disk, which would keep all others waiting: always the same
-    /// ones, so that the writes of one file are done in order.
+    /// The hands that write `path`. They wait for the disk, so other jobs have hands of their own. A path
+    /// always has the same ones, so that the writes of one file are done in order.
     #[must_use]
     pub fn writer(&'static self, path: &Path) -> &'static Hands {
         let mut hasher = DefaultHasher::new();

@@ -1,4 +1,4 @@
-//! Who waits for one lock, in the order of asking, and how it is passed on.
+//! Who waits for one lock, in the order in which they get it, and how it is passed on.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,13 +6,13 @@ use std::sync::Arc;
 use super::sys::Instant;
 use super::ticket::Ticket;
 
-/// In a box, for most locks are waited for by nobody, and ten thousand may be held.
+/// Boxed because nobody waits for most locks, and ten thousand may be held.
 #[derive(Default)]
 pub(super) struct Queue(Option<Box<Waiting>>);
 
 #[derive(Default)]
 struct Waiting {
-    /// By their place.
+    /// By their place in the queue.
     tickets: BTreeMap<u64, Arc<Ticket>>,
     turns: Turns,
 }
@@ -22,9 +22,9 @@ struct Waiting {
 pub(super) struct Turns {
     /// How many leases followed the first one on the same lock file.
     pub(super) count: u64,
-    /// When that one began, if others followed it.
+    /// When that first one began, if others followed it.
     pub(super) since: Option<Instant>,
-    /// Since when this process has taken the lock again and again while another one waited, if it has.
+    /// Since when this process has kept taking the lock again while another one waited, if it has.
     pub(super) passing_since: Option<Instant>,
 }
 
@@ -77,7 +77,7 @@ impl Queue {
         chosen(first.get()).then(|| first.remove())
     }
 
-    /// Takes out all for whom `chosen` is true.
+    /// Takes out all for which `chosen` is true.
     pub(super) fn extract(&mut self, chosen: impl Fn(&Ticket) -> bool) -> Vec<Arc<Ticket>> {
         let extracted =
             self.0.iter_mut().flat_map(|waiting| waiting.tickets.extract_if(.., |_, ticket| chosen(ticket)));

@@ -19,7 +19,7 @@ use super::registry;
 use super::terms::{EnvId, Sharing};
 use super::{Acquired, Hold, LockError, Terms, Ticket, acquire, acquire_blocking};
 
-/// A directory that is known to be local, so that requests are served where they are made.
+/// A directory that is known to be local, so that requests are served on the thread that makes them.
 fn place() -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().canonicalize().unwrap().join("file");
@@ -37,7 +37,7 @@ fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
 
 #[derive(Clone, Copy, Debug)]
 enum Act {
-    /// An environment asks, for a lease that it shares or not.
+    /// An environment asks for a lease that it shares or not.
     Ask {
         env: usize,
         shares: bool,
@@ -69,7 +69,7 @@ struct Request {
     shares: bool,
 }
 
-/// What the registry has to do, as a list.
+/// What the registry has to do, done with lists.
 #[derive(Default)]
 struct Reference {
     holders: Vec<Request>,
@@ -116,7 +116,7 @@ impl Reference {
     }
 }
 
-/// The outcomes that requests had, in the order they had them.
+/// The outcomes of requests, in the order in which they came.
 type Outcomes = Arc<Mutex<Vec<(usize, Result<Hold, LockError>)>>>;
 
 struct World {
@@ -177,7 +177,7 @@ impl World {
             }
             Act::Close { env } => {
                 endings::close(self.envs[env]);
-                // The numbers of environments are not used again.
+                // The numbers of environments are never reused.
                 self.envs[env] = registry::unique_id();
                 self.reference.close(env);
             }
@@ -185,7 +185,7 @@ impl World {
         }
     }
 
-    /// The lock that a request got, out of the list.
+    /// Takes the lock that a request got out of the list.
     fn take(&self, id: usize) -> Hold {
         let mut outcomes = self.outcomes.lock();
         let at = outcomes.iter().position(|(other, _)| *other == id).expect("it has the lock");
@@ -251,7 +251,7 @@ proptest! {
     }
 }
 
-/// A small generator of numbers: the schedule is the operating system's anyway.
+/// A small generator of random numbers: the schedule is up to the operating system anyway.
 struct Dice(u64);
 
 impl Dice {
@@ -314,7 +314,7 @@ fn ask_and_use(path: &std::path::Path, env: EnvId, inside: &AtomicU64, dice: &mu
             inside.store(hold.lease().id, Ordering::SeqCst);
             std::thread::yield_now();
             let last_in = inside.load(Ordering::SeqCst);
-            // Others may take the lease away at any time, but then it is not held any more.
+            // Others may take the lease away at any time, but then it is no longer held.
             assert!(last_in == hold.lease().id || !hold.is_held(), "somebody else came in");
         }
     }

@@ -23,7 +23,7 @@ use super::verdict::{Cause, Sighting, UNREADABLE_GRACE, Verdict, owner_is_gone, 
 
 /// How often a lock file that is busy or changing is looked at before it is left alone.
 const TRIES: u32 = 16;
-/// How long somebody who looks at a lock file or takes it over needs.
+/// How long a look at a lock file, or a takeover, takes.
 const MOMENT: Duration = Duration::from_millis(2);
 
 /// What became of a lock file.
@@ -33,7 +33,7 @@ pub enum Reclaimed {
     Missing,
     /// It is gone.
     Removed,
-    /// It stands: somebody has the lock, or may have it.
+    /// It stays: somebody has the lock, or may have it.
     Retained,
 }
 
@@ -71,7 +71,7 @@ pub fn reclaim_definitely_stale(lock_path: &Path) -> Result<Reclaimed, LockError
     let terms = Terms { recovery: Recovery::RemoveIfDefinitelyStale, ..Terms::default() };
     let reclaimed = reclaim(&Arc::new(Target::of_lock_file(lock_path)?), |seen| {
         match verdict(seen, &terms, sys::process_life) {
-            // A released one is nobody's, but kept on purpose.
+            // A released lock file is nobody's, but was kept on purpose.
             Verdict::Adopt(cause) if cause != Cause::Released => Some(cause),
             _ => None,
         }
@@ -82,7 +82,7 @@ pub fn reclaim_definitely_stale(lock_path: &Path) -> Result<Reclaimed, LockError
     }
 }
 
-/// Removes a lock file that `judge` calls abandoned. `judge` is asked anew when the file changes.
+/// Removes a lock file that `judge` calls abandoned. `judge` is asked again on each try.
 fn reclaim(
     target: &Arc<Target>,
     mut judge: impl FnMut(&Sighting<'_>) -> Option<Cause>,
@@ -103,7 +103,7 @@ fn reclaim(
             if is_native {
                 return Ok(Reclaimed::Retained);
             }
-            // Somebody is looking at it this moment.
+            // Somebody is looking at it at this moment.
             continue;
         }
         let terms = Terms::default();
@@ -135,7 +135,7 @@ pub struct SweepTerms {
     pub claimed: Option<Vec<String>>,
 }
 
-/// A lock file that was looked at in a sweep, by the rules of JS peers.
+/// A lock file as a sweep found it, by the rules of JS peers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Swept {
     /// Its name.
@@ -154,14 +154,14 @@ pub struct Swept {
     pub removed: bool,
 }
 
-/// Looks at every file `*.jsonl.lock` in `directory`, and removes those that are stale, in no particular order.
+/// Looks at every `*.jsonl.lock` in `directory`, in no particular order, and removes stale ones if `terms` say so.
 ///
-/// A native peer's live lease is never stale. A JS peer's lock is by its own rules, but one that says too
-/// little may be in the making, and is kept for a while.
+/// A native peer's live lease is never stale. A JS peer's own rules decide about its lock, but one that says
+/// too little may be in the making, and is kept for a while.
 ///
 /// # Errors
 ///
-/// [`LockError::Io`] when the directory is there and cannot be read.
+/// [`LockError::Io`] when the directory exists but cannot be read.
 pub fn sweep(directory: &Path, terms: &SweepTerms) -> Result<Vec<Swept>, LockError> {
     let io = |action, error| LockError::io(action, directory, error);
     let entries = match std::fs::read_dir(directory) {
@@ -199,7 +199,7 @@ fn sweep_one(target: &Arc<Target>, name: OsString, terms: &SweepTerms) -> Option
             Some(Swept { name, removed: matches!(reclaimed, Ok(Reclaimed::Removed)), ..report })
         }
         (None, Ok(_)) => None,
-        // Something that cannot be read, or is no file: it is told, and left as it is.
+        // Something that cannot be read, or is no file: it is reported, and left as it is.
         (None, Err(_)) => Some(Swept { name, ..reported(&JsRecord::default(), terms, &|_| Life::Dead) }),
     }
 }
@@ -267,8 +267,8 @@ fn judge_js(
         report.reasons.iter().all(|reason| [Cause::MissingPid.name(), Cause::InvalidCreatedAt.name()].contains(reason));
     let grace = terms.stale_ms.min(UNREADABLE_GRACE.as_secs_f64() * 1000.0);
     let is_young = terms.now_ms - epoch_ms(seen.modified) <= grace;
-    // Which reason is written down for the moment that we have the lock does not matter.
     let is_kept = report.reasons.is_empty() || (says_too_little && is_young);
+    // Any cause but `Released` will do: we have the lock for a moment only.
     let removable = (!is_kept).then_some(Cause::TooOld);
     Found { report, removable }
 }

@@ -26,20 +26,20 @@ pub const CREATED_AT: usize = b"{\n  \"createdAt\": \"".len();
 /// Where the digits of the token stand in every native record.
 pub const TOKEN: usize = CREATED_AT + ISO_LEN + b"\",\n  \"leasehold\": {\n    \"token\": \"".len();
 
-/// As long is a date, in the years 0 to 9999.
+/// The length of a date, in the years 0 to 9999.
 const ISO_LEN: usize = b"2026-11-23T03:47:32.365Z".len();
 
 /// Lock files longer than this are nobody's record, and are replaced rather than padded.
 pub const MAX_LEN: usize = 16 * 1024;
 
-/// Hardly a record is longer, unless it has a label.
+/// Few records are longer, unless they have a label.
 const USUAL_LEN: usize = 640;
 
 /// The version of the protocol that native records speak.
 const PROTOCOL: u32 = 1;
 
-/// How much a token grows at least from the one in a record to that of the next owner on disk. The
-/// tokens in between are the owning process's: it may hand them out without writing them down first.
+/// How much the token grows at least when a lock that nobody released is taken over. The tokens in between
+/// belong to the old owner's process, which may hand them out without writing them down first.
 ///
 /// A millisecond's worth: so little that a token never runs ahead of the clock for longer than it takes
 /// to notice that an owner died.
@@ -68,21 +68,21 @@ pub struct NativeRecord {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NativePart {
-    /// The fencing token of the owner on disk, in decimal: JavaScript numbers are too short for it.
+    /// The fencing token of the owner on disk, in decimal: no JavaScript number can hold it exactly.
     #[serde(with = "decimal")]
     pub token: u64,
     /// The protocol version.
     pub protocol: u32,
     /// Whether anybody holds the lock: `false` after a release that kept the file.
     pub held: bool,
-    /// Whether the owner holds an operating-system lock, or the file system has none.
+    /// Whether the owner holds an operating-system lock; `false` where it could not get one.
     pub os_lock: bool,
     /// When the lock was really acquired.
     pub acquired_at: String,
     /// How long the lease lasts without a beat, in milliseconds.
     pub lease_ms: u64,
     /// How long the owner means to hold at most, in milliseconds; absent for "no limit". Not at the
-    /// top level: there some OpenClaw versions refuse to wait for an owner that exceeded it.
+    /// top level, where some OpenClaw versions find it and refuse to wait for an owner that exceeded it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_hold_ms: Option<u64>,
     /// The time between beats, in milliseconds.
@@ -95,7 +95,7 @@ pub struct NativePart {
     /// The owner's boot of the kernel.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub boot_id: Option<Arc<str>>,
-    /// The namespace the pid counts in.
+    /// The namespace in which the pid counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pid_namespace: Option<u64>,
     /// What the caller named the work.
@@ -116,28 +116,28 @@ mod decimal {
     }
 }
 
-/// What the owner says about its lease. As a rule many leases share it.
+/// What the owner says about its lease. Many leases usually share one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
-    /// The lease without a beat.
+    /// How long the lease lasts without a beat.
     pub lease: Duration,
-    /// The limit of one hold; `None` for none.
+    /// How long it may be held at most; `None` for no limit.
     pub max_hold: Option<Duration>,
     /// What the caller named the work.
     pub label: Option<String>,
-    /// With whom the lease may be shared. Of all this only that is not in the record: it is for this process.
+    /// With whom the lease may be shared. This alone is not in the record: it matters to this process only.
     pub sharing: Sharing,
 }
 
-/// A lease of the length that is usual, without a limit.
+/// A lease of the default length, without a limit.
 impl Default for Claim {
     fn default() -> Self {
         Self { lease: LEASE_DEFAULT, max_hold: None, label: None, sharing: Sharing::default() }
     }
 }
 
-/// The record of a lock of ours. Whatever is the same in all of them, or easily found out, is added when it is written:
-/// ten thousand locks may be held.
+/// The record of a lock of ours. What is the same in all of them, or easily derived, is only added when the record is
+/// written: ten thousand locks may be held.
 #[derive(Clone, Debug)]
 pub struct OwnRecord {
     /// The fencing token of the owner on disk.
@@ -227,7 +227,7 @@ impl NativeRecord {
         bytes
     }
 
-    /// The lease the owner asked for, within the bounds any owner can ask for.
+    /// The lease the owner asked for, clamped to what an owner may ask for.
     #[must_use]
     pub fn lease(&self) -> Duration {
         Duration::from_millis(self.leasehold.lease_ms).clamp(LEASE_MIN, LEASE_MAX)
@@ -240,20 +240,20 @@ impl NativeRecord {
     }
 }
 
-/// The time between two beats of a lease: the design's two seconds, or a third of a shorter lease.
+/// The time between two beats of a lease: two seconds, or a third of the lease if that is shorter.
 #[must_use]
 pub fn beat_interval(lease: Duration) -> Duration {
     (lease / 3).min(Duration::from_secs(2))
 }
 
-/// A record that is not ours: everything in it is optional, and believed only after a look.
+/// A record that is not native: everything in it is optional, and believed only after a check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JsRecord {
     /// The owning process; `None` when missing or not a positive integer.
     pub pid: Option<u32>,
     /// When the owner says it created the lock; `None` when missing or not a date.
     pub created_at: Option<SystemTime>,
-    /// The same in the owner's words, date or not; `None` when missing or no text.
+    /// The same in the owner's words, date or not; `None` when missing or not a string.
     pub created_text: Option<String>,
     /// When that process started, in clock ticks since boot.
     pub start: Option<u64>,
@@ -266,17 +266,17 @@ pub enum Contents {
     Native(Box<NativeRecord>),
     /// A JS peer wrote it.
     Js(JsRecord),
-    /// Nothing, or nothing that can be understood: a peer between creating and writing, a crashed
-    /// one, or a file that is no lock at all.
+    /// Nothing, or nothing that can be parsed: left by a peer between creating and writing, by a
+    /// crashed one, or in a file that is no lock at all.
     Unreadable,
 }
 
 impl Contents {
-    /// Understands the bytes of a lock file.
+    /// Parses the bytes of a lock file.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Self {
         let is_native = |record: &NativeRecord| record.leasehold.token <= TOKEN_MAX;
-        // An array could be taken for a record, too.
+        // serde would take an array for a record, too.
         let first = bytes.iter().find(|byte| !b" \t\r\n".contains(byte));
         if first != Some(&b'{') {
             return Self::Unreadable;
@@ -306,8 +306,8 @@ pub fn next_token(previous: u64, now: SystemTime) -> u64 {
     clock_token(now).max(previous.saturating_add(TOKEN_STRIDE))
 }
 
-/// A token for an owner that saw one with `previous` release the lock: the wall clock, unless it was
-/// set back since.
+/// A token for an owner that follows one which released the lock with `previous`: the wall clock, unless
+/// that was set back since.
 #[must_use]
 pub fn token_after_release(previous: u64, now: SystemTime) -> u64 {
     let clock = clock_token(now);

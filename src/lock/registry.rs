@@ -1,8 +1,8 @@
 //! The process-wide table: who holds what, who waits for it, and who gets it next.
 //!
 //! Each lock is in one of two phases. `Held`: a lease of this process has it. `Moving`: one thread
-//! is busy with the lock file (looking, waiting for another process, releasing), and whoever that
-//! is serves the queue when it is done. The table's lock is never held during disk work, and is
+//! is busy with the lock file (looking, waiting for another process, releasing), and that thread
+//! serves the queue when it is done. The table's lock is never held during disk work, and is
 //! always taken before a lease's own.
 
 use std::collections::HashMap;
@@ -39,12 +39,12 @@ pub(super) fn deliver(locks: Vec<Delivery>) {
     }
 }
 
-/// What happens to leases of an environment that nobody asked for.
+/// Is told what happens to the leases of an environment without its asking.
 pub trait Observer: Send + Sync {
     /// A lease was taken away.
     fn lost(&self, loss: &Arc<Loss>);
-    /// Somebody waits for a lease that has been held for a while: high time to find out whether
-    /// anything can still release it. One call is for all leases: it comes twice a second at most.
+    /// Somebody waits for a lease that has been held for a while: time to find out whether anything
+    /// can still release it. One call is for all leases, and comes twice a second at most.
     fn suspected(&self);
     /// A lock file could not be removed and is tried again.
     fn not_removed(&self, error: &LockError);
@@ -62,7 +62,7 @@ pub(super) struct Table {
 /// An environment, as the engine knows it.
 pub(super) struct Observed {
     observer: Arc<dyn Observer>,
-    /// When it was last told that it may have lost the owner of a lease.
+    /// When it was last told that a lease may have lost its owner.
     suspected: Option<Instant>,
 }
 
@@ -83,7 +83,7 @@ pub(super) fn table() -> MappedMutexGuard<'static, Table> {
     MutexGuard::map(TABLE.lock(), |table| table.get_or_insert_default())
 }
 
-/// The table, unless somebody else has it for so long.
+/// The table, unless others keep it locked for all of `time`.
 pub(super) fn table_within(time: Duration) -> Option<MappedMutexGuard<'static, Table>> {
     let table = TABLE.try_lock_for(time)?;
     Some(MutexGuard::map(table, |table| table.get_or_insert_default()))
@@ -187,8 +187,8 @@ pub(super) fn wanted_since(lease: &Lease) -> Option<Instant> {
     queue.tickets().filter(|ticket| ticket.is_waiting()).map(|ticket| ticket.requested).min()
 }
 
-/// Tells the environments of a lease that somebody waits for it, unless they were told of any lease `lately`: what they
-/// do then is done for all of them, and takes long.
+/// Tells the environments of a lease that somebody waits for it, unless they were told so of any lease within `lately`:
+/// what they do about it serves all their leases, and takes long.
 pub(super) fn suspect(lease: &Lease, lately: Duration) {
     let now = Instant::now();
     let envs = lease.envs();
@@ -202,7 +202,7 @@ pub(super) fn suspect(lease: &Lease, lately: Duration) {
 }
 
 impl Observed {
-    /// Notes that a lease is suspected. Whom to tell, if that was not done `lately`.
+    /// Notes that a lease is suspected. Whom to tell, unless that was done within `lately`.
     fn suspect(&mut self, now: Instant, lately: Duration) -> Option<Arc<dyn Observer>> {
         let is_due = self.suspected.is_none_or(|last| now.duration_since(last) >= lately);
         is_due.then(|| {
@@ -213,7 +213,7 @@ impl Observed {
 }
 
 /// The terms of the first in the queue of `lock_path`, for a look on its behalf. `None` when nobody
-/// waits any more: the lock is forgotten then.
+/// waits any more: the table then forgets the lock.
 pub(super) fn terms_of_next(lock_path: &Path) -> Option<Terms> {
     let mut table = table();
     if table.leave_if_deserted(lock_path) {
@@ -222,7 +222,7 @@ pub(super) fn terms_of_next(lock_path: &Path) -> Option<Terms> {
     table.entry(lock_path)?.queue.tickets().next().map(|ticket| ticket.terms.clone())
 }
 
-/// A look on behalf of a queue took the lock, with a `claim` that is in the record.
+/// A look on behalf of a queue took the lock; its record says `claim`.
 pub(super) fn taken(target: &Arc<Target>, claim: &Arc<Claim>, sidecar: Sidecar, from: Option<Cause>) {
     let mut table = table();
     let next = table.entry_mut(&target.lock_path).and_then(|entry| entry.queue.next());
@@ -238,7 +238,7 @@ pub(super) fn taken(target: &Arc<Target>, claim: &Arc<Claim>, sidecar: Sidecar, 
     deliver(joined);
 }
 
-/// A look on behalf of a queue found the lock held: who would not wait at all has to know.
+/// A look on behalf of a queue found the lock held: fails its first request if that would not wait at all.
 pub(super) fn still_held(target: &Arc<Target>, owner: impl FnOnce() -> Owner) {
     let impatient = {
         let mut table = table();
@@ -251,7 +251,7 @@ pub(super) fn still_held(target: &Arc<Target>, owner: impl FnOnce() -> Owner) {
     }
 }
 
-/// A look on behalf of a queue failed: its first request fails with it, and the next one tries.
+/// A look on behalf of a queue failed: its first request fails with that error, and the next one tries.
 pub(super) fn failed(target: &Arc<Target>, error: LockError) {
     let next = table().entry_mut(&target.lock_path).and_then(|entry| entry.queue.next());
     if let Some(ticket) = next {

@@ -15,34 +15,34 @@ use super::stamp::Stamp;
 use super::sys::{self, FileId, FsClass, Meta, OsLock, WatchId, Watcher};
 use super::target::Target;
 
-/// When a record was renewed that is to be stale for JS peers.
+/// The renewal date of a record that JS peers are to see as stale.
 const LONG_AGO: SystemTime = SystemTime::UNIX_EPOCH;
 
-/// An owned lock file: the open descriptor with its operating-system lock, and what we wrote. What its owner says of it is
-/// told each time, for the lease knows it, too, and ten thousand may be held.
+/// An owned lock file: the open descriptor with its operating-system lock, and what we wrote. The claim is passed in on
+/// each call instead of being stored: the lease already has it, and ten thousand may be held.
 #[expect(clippy::struct_excessive_bools, reason = "they have nothing to do with each other, and take no room")]
 pub struct Sidecar {
     file: File,
-    /// Which file it is; found out when it is first needed, to keep acquiring cheap.
+    /// Which file it is; looked up when first needed, to keep acquiring cheap.
     id: Option<FileId>,
     target: Arc<Target>,
     token: u64,
     acquired_at: Stamp,
-    /// How long the record is in the file: none is longer than [`MAX_LEN`](super::record::MAX_LEN).
+    /// The length of the record in the file: none is longer than [`MAX_LEN`](super::record::MAX_LEN).
     len: u16,
-    /// How far `token` is ahead of the one that stood in the file when it became ours. Whoever takes it over
-    /// has read that or a larger one.
+    /// How far `token` is ahead of the one that stood in the file when it became ours. Whoever takes the
+    /// file over has read that or a larger one.
     turns: u32,
-    /// How far it is ahead of the one that stands there now, until the next beat.
+    /// How far `token` is ahead of the one in the file now, until the next beat.
     unwritten_turns: u32,
     held: bool,
     os_lock: bool,
     keep: bool,
-    /// Whether the record changed since it was last written.
+    /// Whether the record has changed since it was last written.
     unwritten: bool,
-    /// When the lock file was last looked at by others, as far as we have seen.
+    /// When others last looked at the lock file, as far as we have seen.
     looked_at: Stamp,
-    /// Whether that was after it became ours.
+    /// Whether others have looked at it since it became ours.
     was_looked_at: bool,
 }
 
@@ -51,7 +51,7 @@ pub struct Sidecar {
 pub struct Seen {
     /// Whether the path still leads to our lock file.
     pub standing: Standing,
-    /// How long ago somebody outside this process showed interest, if that was since the last time.
+    /// How long ago somebody outside this process showed interest, if anybody did since the last time.
     pub interest: Option<Duration>,
 }
 
@@ -71,7 +71,7 @@ pub enum Standing {
 pub struct GivenUp {
     /// Whether the lock was still ours to give up.
     pub standing: Standing,
-    /// Whether somebody outside this process waited for it, as far as that was to be seen in passing.
+    /// Whether somebody outside this process waited for it, as far as could be seen in passing.
     pub wanted: bool,
 }
 
@@ -79,7 +79,7 @@ impl Sidecar {
     /// Takes over what was just published or adopted.
     pub(super) fn new(target: Arc<Target>, id: Option<FileId>, published: Published, keep: bool) -> Self {
         let Published { file, record, len, has_other_name } = published;
-        // One that has its private name, too, may lose the public one without our noticing it by the number.
+        // While it still has its private name, the link count does not show that the public one was lost.
         let id = id.or_else(|| has_other_name.then(|| sys::stat_file(&file).ok().map(|meta| meta.id)).flatten());
         Self {
             file,
@@ -99,8 +99,8 @@ impl Sidecar {
         }
     }
 
-    /// Writes down that the lock is ours from `now` on. The record of a file that has just got its name is a little older,
-    /// and so is its token; whoever had the lock in between had it before now.
+    /// Writes down that the lock is ours from `now` on. The record and its token are a little older than the name of
+    /// the file; whoever had the lock in between had it before now.
     pub(super) fn begin(&mut self, claim: &Arc<Claim>, now: SystemTime) {
         let drafted = (self.token, self.acquired_at);
         self.token = clock_token(now).max(self.token);
@@ -112,23 +112,23 @@ impl Sidecar {
         }
     }
 
-    /// Whether the lock was not taken away since the file got its name, and will not be by anybody who has not read the
-    /// record as it stands there now: who does that has the guard meanwhile.
+    /// Whether the lock has stayed ours since the file got its name. If so, only somebody who has read the record as it
+    /// is now can take it away later: a takeover needs the guard, which we hold while we look.
     pub(super) fn is_still_ours(&mut self) -> bool {
         let Ok(Some(guard)) = Guard::take(&self.target, &self.file) else { return false };
         let is_ours = !matches!(self.standing(), Ok(Standing::Gone | Standing::Replaced));
-        // Should this fail, only closing the file gives the guard back: our own release does not mind.
+        // If this fails, only closing the file gives the guard back, which does not hinder our own release.
         let _ = guard.release(&self.file);
         is_ours
     }
 
-    /// What stands in the file, or is to.
+    /// The record that is in the file, or is to be.
     fn record(&self, claim: &Arc<Claim>) -> OwnRecord {
         let Self { token, held, os_lock, acquired_at, .. } = *self;
         OwnRecord { token, held, os_lock, acquired_at, claim: claim.clone() }
     }
 
-    /// Writes the whole record, renewed `now`, and returns what stands in the file then.
+    /// Writes the whole record, renewed `now`, and returns its bytes.
     fn write(&mut self, claim: &Arc<Claim>, now: SystemTime) -> io::Result<Vec<u8>> {
         let bytes = self.record(claim).render(now, self.len.into());
         sys::write_at(&self.file, &bytes, 0)?;
@@ -154,14 +154,14 @@ impl Sidecar {
         self.os_lock
     }
 
-    /// The lock file belongs to this target.
+    /// The target the lock file belongs to.
     #[must_use]
     pub fn target(&self) -> &Arc<Target> {
         &self.target
     }
 
     /// Passes the file to another task of this process, with the next token. The record follows with
-    /// the next beat: an adopter's token exceeds whatever was handed out on the one that stands there.
+    /// the next beat: an adopter's token exceeds all that were handed out since the one in the record.
     pub fn hand_over(&mut self, keep: bool) {
         self.turns += 1;
         self.unwritten_turns += 1;
@@ -171,8 +171,8 @@ impl Sidecar {
         self.unwritten = true;
     }
 
-    /// Shows JS peers and native waiters that the owner lives, and looks whether it still owns and
-    /// whether somebody waits.
+    /// Shows JS peers and native waiters that the owner lives, and checks whether it still owns the lock
+    /// and whether somebody waits.
     ///
     /// # Errors
     ///
@@ -190,8 +190,8 @@ impl Sidecar {
         self.glance()
     }
 
-    /// Looks whether it is still ours and whether somebody waits, and changes nothing: a waiter shows
-    /// itself anew whenever the file was changed.
+    /// Checks whether it is still ours and whether somebody waits, and changes nothing: a waiter shows
+    /// itself again each time the file was changed.
     ///
     /// # Errors
     ///
@@ -235,7 +235,7 @@ impl Sidecar {
             return Ok((if same_file { Standing::Ours } else { Standing::Replaced }, Some(by_path)));
         }
         // Elsewhere inode numbers drift (VirtioFS) and locks may not be shared (NFS): the token
-        // that stands in the file decides.
+        // in the file decides.
         let there = match sys::open_read(&self.target.lock_path) {
             Ok(file) => read_contents(&file, &by_path)?,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok((Standing::Gone, None)),
@@ -244,19 +244,19 @@ impl Sidecar {
         };
         let ours = there.token() == self.token() - u64::from(self.unwritten_turns)
             && matches!(&there, Contents::Native(record) if record.pid == std::process::id());
-        // A record torn by our own beat reads as nothing: the same file is still ours.
+        // A record torn by our own beat reads as nothing: if it is the same file, it is still ours.
         let torn = same_file && there == Contents::Unreadable;
         Ok((if ours || torn { Standing::Ours } else { Standing::Replaced }, Some(by_path)))
     }
 
-    /// Whether the lock file may be handed over once more: what is written later counts for nothing, because we may
-    /// have been superseded by then.
+    /// Whether the lock file may be handed over once more. The tokens are counted from the one that it was taken with,
+    /// whatever was written later: a superseder may have read that one.
     #[must_use]
     pub fn has_tokens_left(&self) -> bool {
         u64::from(self.turns) < TOKEN_STRIDE - 1
     }
 
-    /// Whether somebody outside this process has looked at the lock file since the last beat.
+    /// Whether somebody outside this process has looked at the lock file since we last wrote to it.
     #[must_use]
     pub fn has_foreign_interest(&self) -> bool {
         sys::stat_file(&self.file).is_ok_and(|meta| meta.accessed > meta.modified)
@@ -274,7 +274,7 @@ impl Sidecar {
         }
         match self.remove() {
             Ok(given_up) => {
-                // Who waits for the lock watches the file: to close it late would only keep two threads busy.
+                // Waiters watch the file: closing it late would only keep two threads busy.
                 if given_up == (GivenUp { standing: Standing::Ours, wanted: false }) {
                     Post::of(self.target.class()).spares.put_away(&self.target, claim, self.file);
                 }
@@ -286,11 +286,11 @@ impl Sidecar {
 
     fn release_and_keep(mut self, claim: &Arc<Claim>) -> GivenUp {
         self.held = false;
-        // Should this fail, the next native peer sees an owner without a lock, which is as free.
+        // If this fails, the next native peer sees an owner without a lock, which is just as free.
         let written = self.write(claim, SystemTime::now());
-        // Not left to close: a child process between fork and exec has the descriptor too.
+        // Not left to close: a child process between fork and exec has the descriptor, too.
         let unlocked = sys::unlock(&self.file);
-        // Asked last: who finds the lock taken shows itself, and then looks once more.
+        // Asked last: a waiter that finds the lock taken shows itself first, and then asks for the lock once more.
         let seen = sys::stat_file(&self.file);
         let wanted = self.is_wanted(seen.as_ref().ok());
         if let (Ok(bytes), Ok(()), Ok(Meta { id, .. })) = (written, unlocked, seen)
@@ -303,7 +303,7 @@ impl Sidecar {
         GivenUp { standing: Standing::Ours, wanted }
     }
 
-    /// Whether others have looked at it since it became ours, as far as is to be seen now.
+    /// Whether others have looked at it since it became ours, as far as can be seen now.
     fn is_wanted(&self, seen: Option<&Meta>) -> bool {
         self.was_looked_at || seen.is_some_and(|meta| Stamp::from(meta.accessed) > self.looked_at)
     }
@@ -328,7 +328,7 @@ impl Sidecar {
 }
 
 impl Sidecar {
-    /// As `look`, but one system call where no beat has needed the identity yet: a lock file
+    /// As `look`, but with one system call where no beat has needed the identity yet: a lock file
     /// this young was replaced if and only if it has lost its name.
     fn look_at_release(&mut self) -> io::Result<(Standing, Option<Meta>)> {
         if self.id.is_some() || self.target.class() != FsClass::Local || !self.has_os_lock() || !sys::LINKS_TELL {
@@ -350,7 +350,7 @@ pub struct Leftover {
 impl Leftover {
     fn new(mut sidecar: Sidecar, claim: &Arc<Claim>, error: io::Error) -> Self {
         sidecar.held = false;
-        // As good as it gets: without it JS peers wait until their `stale`.
+        // The best that can be done: if it fails, JS peers wait until their `stale`.
         let _ = sidecar.write(claim, LONG_AGO);
         let _ = sys::unlock(&sidecar.file);
         let _ = sys::unguard(&sidecar.file);
@@ -368,7 +368,7 @@ impl Leftover {
         Post::of(self.target().class()).heart.keep_trying(move || self.retry());
     }
 
-    /// Tries to remove it once more, unless somebody else uses it by now. Whether that is done.
+    /// Tries to remove it once more, unless somebody else uses it by now. Whether that settles it.
     fn retry(&mut self) -> bool {
         let Self { sidecar, claim, .. } = self;
         let removed: io::Result<()> = (|| {

@@ -1,12 +1,12 @@
 //! Lock files made ahead of time, and closed afterwards, where locks come and go.
 //!
-//! To make a file and to free it is more than half of what an uncontended lock costs, and neither has to happen on the
-//! thread that asks for the lock, which as a rule is an event loop. So a thread keeps a few drafts ready for each
+//! Making a file and freeing it is more than half of what an uncontended lock costs, and neither has to happen on the
+//! thread that asks for the lock, which is usually an event loop. So a thread keeps a few drafts ready for each
 //! directory in which locks are taken one after the other, and closes the files that have lost their names. Nothing
-//! depends on it: who finds no draft makes one, and what the thread has no room for is closed at once.
+//! depends on it: a request that finds no draft makes one, and a file for which there is no room is closed at once.
 //!
-//! A draft has no name, and neither has a released file any more: a kill leaves nothing of them. When nothing was asked
-//! for in a while everything is closed, so that a file system can be unmounted soon after its last lock.
+//! A draft has no name, and neither has a released file any more: a kill leaves nothing of them. After a while without
+//! requests everything is closed, so that a file system can be unmounted soon after its last lock.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -20,19 +20,19 @@ use super::sys::{self, FsClass, Instant};
 use super::target::Target;
 use super::terms::Terms;
 
-/// As many drafts are kept ready for a directory. Few: file systems reuse what was freed just now.
+/// This many drafts are kept ready for a directory. Few: file systems reuse what was just freed.
 const READY: usize = 8;
-/// The thread is woken when so few are left: not for each of them.
+/// The thread is woken when this few are left, not for each of them.
 const FEW: usize = 3;
-/// As many files wait to be closed at most.
+/// At most this many files wait to be closed.
 const USED: usize = 8;
-/// The thread is woken when so many do.
+/// The thread is woken when this many do.
 const MANY: usize = 6;
-/// A directory gets drafts when as many locks have come and gone in it, each soon after the last one.
+/// A directory gets drafts once this many locks have come and gone in it, each soon after the last one.
 const OFTEN: u32 = 8;
-/// So soon, and for so long the thread waits for more before it closes everything.
+/// What counts as soon. The thread also waits this long for more requests before it closes everything.
 const SOON: Duration = Duration::from_millis(500);
-/// As many directories have drafts at a time.
+/// At most this many directories have drafts at a time.
 const PILES: usize = 4;
 
 /// The spare lock files of local file systems.
@@ -54,18 +54,18 @@ struct Store {
 
 /// What is ready for one directory.
 struct Pile {
-    /// Any lock in it.
+    /// Any lock in the directory.
     target: Arc<Target>,
-    /// What the last one said about its lease: the next one is likely to say the same.
+    /// What the last lock there said about its lease: the next one is likely to say the same.
     claim: Arc<Claim>,
     drafts: Vec<Draft>,
-    /// How many locks came and went, one soon after the other.
+    /// How many locks have come and gone, each soon after the last one.
     gone: u32,
     last: Instant,
 }
 
 impl Spares {
-    /// A draft for `target`, if there is one. What stands in it means nothing yet.
+    /// A draft for `target`, if there is one. Its record has to be renewed before it gets its name.
     pub(super) fn take(&'static self, target: &Target) -> Option<Draft> {
         if !self.started.load(Ordering::Acquire) {
             return None;
@@ -79,25 +79,25 @@ impl Spares {
         draft
     }
 
-    /// What was made for `target` is no good: its directory is another one by now.
+    /// Forgets the drafts for the directory of `target`: one was no good, so perhaps the directory was replaced.
     pub(super) fn forget(&self, target: &Target) {
         self.store.lock().piles.retain(|pile| !pile.is_for(target));
     }
 
-    /// The lock of `target` has come and gone, and nobody waited for it. Closes its file, which has lost its name: soon,
-    /// or at once where there is no room.
+    /// Closes the file of a lock of `target` that has come and gone, and that nobody waited for: soon, or at once if
+    /// there is no room. The file has lost its name.
     pub(super) fn put_away(&'static self, target: &Arc<Target>, claim: &Arc<Claim>, file: File) {
         if target.class() != FsClass::Local || !sys::UNNAMED_FILES {
             return;
         }
-        // Not while another thread is there: the process may be ending, and that thread never run again.
+        // Not waited for: the process may be ending, and the thread that has the store may never run again.
         let Some(mut store) = self.store.try_lock() else { return };
         let pile = store.pile_for(target);
         if pile.claim != *claim {
             pile.claim = claim.clone();
         }
         let (is_busy, is_short) = (pile.is_busy(), pile.is_short());
-        // Elsewhere the thread may sleep for ever, and the file with it.
+        // Where locks are rare the thread may sleep for ever, and the file would stay open.
         if is_busy && store.used.len() < USED {
             store.used.push(file);
         }
@@ -118,7 +118,7 @@ impl Spares {
     }
 
     fn provide(&self) {
-        // Whoever wakes this thread has a lock to take or to use, and loses nothing if this is done later.
+        // Whoever wakes this thread has a lock to take or to use, and loses nothing if this work is done later.
         sys::give_way();
         let mut store = self.store.lock();
         loop {
@@ -127,8 +127,8 @@ impl Spares {
             let used = store.used.pop();
             if wanted.is_some() || used.is_some() {
                 drop(store);
-                // In turns, so that few files are free at any time: ext4 without a journal lets those rest for minutes, and
-                // looks at each of them whenever it makes one.
+                // In turns, so that few inodes are free at any time: ext4 without a journal does not reuse those for
+                // minutes, and looks at each of them whenever it makes a file.
                 drop(used);
                 let made = wanted.map(|(target, claim)| (Draft::unnamed(&target, &claim, clock_token), target));
                 store = self.store.lock();
@@ -174,7 +174,7 @@ impl Store {
         pile
     }
 
-    /// Puts a draft on the pile it was made for. Where none is to be had, nobody tries again for a while.
+    /// Puts a draft on the pile it was made for. If none could be made, nobody tries again for a while.
     fn add(&mut self, target: &Target, draft: Option<Draft>) {
         let Some(pile) = self.piles.iter_mut().find(|pile| pile.is_for(target)) else { return };
         match draft {

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-/// A moment of the wall clock, as [`SystemTime`] in half the memory: each lease knows some of them.
+/// A moment of the wall clock: a [`SystemTime`] in half the memory, for each lease has some of them.
 ///
-/// Nanoseconds since the epoch. What lies before the year 1678 or after 2262 is the beginning or the end of time.
+/// Nanoseconds since the epoch. What lies before the year 1678 or after 2262 becomes the earliest or the latest stamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stamp(i64);
 
@@ -21,7 +21,7 @@ impl From<SystemTime> for Stamp {
 impl From<Stamp> for SystemTime {
     fn from(Stamp(nanoseconds): Stamp) -> Self {
         let distance = Duration::from_nanos(nanoseconds.unsigned_abs());
-        // The clocks of all platforms go further than that in both directions, but for Windows' before 1601.
+        // The clocks of all platforms go further than that in both directions: even Windows' begins in 1601.
         let moved = if nanoseconds < 0 {
             Self::UNIX_EPOCH.checked_sub(distance)
         } else {

@@ -1,7 +1,7 @@
-//! What the engine's threads meet each other with: locks, conditions, cells, flags, statics.
+//! What the engine's threads synchronise with: locks, conditions, cells, flags, statics.
 //!
-//! They are `parking_lot`'s and std's. Under `--cfg shuttle` the tests get others of the same shape, whose every use
-//! is a point at which the scheduler of [shuttle](https://docs.rs/shuttle) may let another thread run.
+//! They are `parking_lot`'s and std's. Under `--cfg shuttle` the tests get others of the same shape: at each use of
+//! one, the scheduler of [shuttle](https://docs.rs/shuttle) may let another thread run.
 
 #[cfg(all(test, shuttle))]
 pub mod scheduled;

@@ -12,25 +12,25 @@ use super::error::LockError;
 use super::sync::{Mutex, global};
 use super::sys::{self, FsClass, NewDirectories};
 
-/// A protected file and where its lock file stands.
+/// A protected file and where its lock file is.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Target {
     /// The lock file. This is also the name under which the process knows the lock.
     pub lock_path: Arc<Path>,
-    /// In a box, for it is rare, and there are as many of these as locks.
+    /// Boxed because it is rare, and there are as many targets as locks.
     unusual: Option<Box<Unusual>>,
 }
 
 /// What is unusual about a target.
 #[derive(Debug, PartialEq, Eq)]
 struct Unusual {
-    /// The protected file, where the name of the lock file does not tell it.
+    /// The protected file, where the lock file's name does not tell it.
     path: Option<PathBuf>,
     class: FsClass,
 }
 
-/// A target as the key of a table: its lock file tells it from others. Compared byte by byte, for lock files stand in real
-/// paths, and to take those apart takes longer than a system call.
+/// A target as the key of a table: its lock file tells it from others. Compared byte by byte, because lock files have
+/// real paths, and taking paths apart takes longer than a system call.
 #[derive(Clone, Debug)]
 pub(super) struct ByLockFile(pub(super) Arc<Target>);
 
@@ -58,35 +58,35 @@ global! {
     /// What is known to be local.
     ///
     /// The first request for a directory is resolved on a thread of its own, because only touching it
-    /// tells whether touching it hangs; later ones are then served where they are made.
+    /// tells whether touching it hangs; later ones are served on the thread that makes them.
     static LOCAL: Mutex<Option<Local>> = Mutex::new(None);
 }
 
 #[derive(Default)]
 struct Local {
-    /// Directories, with whether their path holds no symbolic link.
+    /// Directories, with whether their path is free of symbolic links.
     directories: HashMap<OsString, Plain>,
-    /// Targets in plain ones, by the absolute path that was given for them.
+    /// Targets in plain directories, by the absolute path that was given for them.
     targets: HashMap<OsString, Arc<Target>>,
 }
 
-/// More directories than this are not remembered: the table starts anew.
+/// No more directories than this are remembered: after that the table starts anew.
 const REMEMBERED: usize = 4096;
-/// The same for targets. To make one takes as long as a system call.
+/// The same for targets. Making one takes as long as a system call.
 const REMEMBERED_TARGETS: usize = 256;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Plain {
-    /// The path is its own real path. Should a link be planted in it later, it still leads where
-    /// every other process is led to.
+    /// The path is its own real path. If a link is planted in it later, it still leads where it
+    /// leads every other process.
     Yes,
-    /// It must be resolved each time: its links may be pointed elsewhere.
+    /// It must be resolved each time: its links may come to point elsewhere.
     No,
 }
 
 impl Target {
     /// The absolute directory and the name of `path`, as Node's `path.resolve` sees them now: relative
-    /// to the working directory of this moment, and with `..` taken off the text before any link is
+    /// to the current working directory, and with `..` resolved in the text before any link is
     /// followed.
     ///
     /// # Errors
@@ -115,7 +115,7 @@ impl Target {
         let name = lexical
             .file_name()
             .ok_or_else(|| {
-                // On Windows the names of some devices are roots when they are made absolute.
+                // On Windows the names of some devices become roots when they are made absolute.
                 invalid(path.file_name().and_then(sys::refusal).unwrap_or("it names a root, not a file"))
             })?
             .to_owned();
@@ -123,28 +123,28 @@ impl Target {
             return Err(invalid(problem));
         }
         lexical.pop();
-        // On Windows two separators begin a share, and with no more than that it is none.
+        // On Windows two separators begin the name of a share, but a server alone is none.
         if !lexical.is_absolute() {
             return Err(invalid("it names a server, not a file"));
         }
         Ok((lexical, name))
     }
 
-    /// The target of `path` if it was asked for lately, as it is given now.
+    /// The target of `path`, if it was asked for lately under the very same path.
     #[must_use]
     pub fn recent(path: &Path) -> Option<Arc<Self>> {
         LOCAL.lock().as_ref()?.targets.get(path.as_os_str()).cloned()
     }
 
-    /// What is known about the file `name` in `directory`, which `path` leads to, without any system call that could
-    /// hang: `None` when its directory is not known to be local yet, and [`Target::resolve`] has to be called where
-    /// waiting is allowed.
+    /// The target of the file `name` in `directory`, which `path` leads to, without any system call that could hang.
+    /// `None` when the directory is not known to be local yet: then [`Target::resolve`] has to be called where waiting
+    /// is allowed.
     #[must_use]
     pub fn known(path: &Path, directory: &Path, name: &OsStr) -> Option<Arc<Self>> {
         let mut known = LOCAL.lock();
         let local = known.as_mut()?;
         if *local.directories.get(directory.as_os_str())? == Plain::No {
-            // Not kept while the disk is asked: other threads need it.
+            // Not kept locked while the disk is asked: other threads need it.
             drop(known);
             return Some(Arc::new(Self::at(&sys::real_path(directory).ok()?, name, FsClass::Local)));
         }
@@ -158,7 +158,7 @@ impl Target {
         Some(target)
     }
 
-    /// Resolves `path`, creating its directory where it is missing.
+    /// Resolves `path`, creating its directory if it is missing.
     ///
     /// # Errors
     ///
@@ -197,7 +197,7 @@ impl Target {
         Ok(Self::at(&real, &name, class))
     }
 
-    /// Resolves `path` without creating anything, for looking at a lock only.
+    /// Resolves `path` without creating anything, for merely looking at a lock.
     ///
     /// # Errors
     ///
@@ -245,7 +245,7 @@ impl Target {
         other.unwrap_or_else(|| protected_by(&self.lock_path))
     }
 
-    /// What may be done where.
+    /// The class of its file system: what may be done on which thread.
     #[must_use]
     pub fn class(&self) -> FsClass {
         self.unusual.as_ref().map_or(FsClass::Local, |unusual| unusual.class)
@@ -254,11 +254,11 @@ impl Target {
     /// The directory of both files.
     #[must_use]
     pub fn directory(&self) -> &Path {
-        // What names a file stands in a directory.
+        // A path that names a file has a parent.
         self.path().parent().unwrap_or(self.path())
     }
 
-    /// Forgets that the directory is known: it vanished under us.
+    /// Forgets what is known about the directory, which vanished under us.
     pub fn forget(&self) {
         if let Some(local) = LOCAL.lock().as_mut() {
             local.directories.retain(|directory, _| directory != self.directory().as_os_str());
@@ -281,16 +281,16 @@ impl Target {
     }
 }
 
-/// What a lock file protects as a rule: what is called as it is, without `.lock`.
+/// What a lock file usually protects: the file of the same name without `.lock`.
 fn protected_by(lock_path: &Path) -> &Path {
     let name = lock_path.as_os_str().as_encoded_bytes();
     let stem = name.strip_suffix(b".lock").unwrap_or(name);
-    // SAFETY: it is the name of a path as std encodes it, cut off before `.lock`, which is UTF-8, if at all.
+    // SAFETY: these are the bytes of a path as std encodes it, whole or cut right before `.lock`, which is UTF-8.
     Path::new(unsafe { OsStr::from_encoded_bytes_unchecked(stem) })
 }
 
 fn remember(directory: PathBuf, real: &Path) {
-    // Byte by byte: on Windows paths are equal whose drives are spelt differently, and the lock file has the real one.
+    // Byte by byte: Windows paths are equal even if their drives are spelt differently; the lock file has the real one.
     let plain = if directory.as_os_str() == real.as_os_str() { Plain::Yes } else { Plain::No };
     let mut local = LOCAL.lock();
     let local = local.get_or_insert_default();
@@ -302,14 +302,14 @@ fn remember(directory: PathBuf, real: &Path) {
 
 #[cfg(test)]
 impl Target {
-    /// The file `name` in a directory of its own, which is removed with the first of the two.
+    /// The file `name` in a directory of its own, which is removed when the first of the two is dropped.
     pub(crate) fn scratch(name: &str) -> (tempfile::TempDir, Self) {
         let directory = tempfile::tempdir().unwrap();
         let target = Self::resolve(&directory.path().join(name)).unwrap();
         (directory, target)
     }
 
-    /// The same, as if it lay on a file system of the network.
+    /// The same, as if it were on a network file system.
     #[cfg(shuttle)]
     pub(crate) fn far_away(self) -> Self {
         let class = FsClass::Remote { device: 7 };

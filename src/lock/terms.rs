@@ -10,9 +10,9 @@ use super::sys::NewDirectories;
 pub const LEASE_MIN: Duration = Duration::from_millis(200);
 /// The longest lease a holder may ask for.
 pub const LEASE_MAX: Duration = Duration::from_hours(1);
-/// The lease of a caller that does not say.
+/// The lease if the caller does not say.
 pub const LEASE_DEFAULT: Duration = Duration::from_secs(30);
-/// The longest hold of a caller that does not say.
+/// The longest hold if the caller does not say.
 pub const MAX_HOLD_DEFAULT: Duration = Duration::from_mins(5);
 
 /// An environment: one JavaScript main thread or worker.
@@ -22,7 +22,7 @@ pub type LeaseId = u64;
 /// One handle on it.
 pub type HoldId = u64;
 
-/// One level of an async call chain: work that holds a lease, and by which handle.
+/// One level of an async call chain: the lease that its work holds, and by which handle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scope {
     /// What the work holds.
@@ -55,7 +55,7 @@ pub enum Recovery {
 /// With whom a lease may be shared instead of queueing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Sharing {
-    /// With nobody but its own async call chain. The others include that chain, too, but for `Nobody`.
+    /// With its own async call chain only. All others but `Nobody` include that chain, too.
     #[default]
     Chain,
     /// With every caller in this process that names the same owner.
@@ -91,7 +91,7 @@ pub struct Terms {
     pub keep_file: bool,
     /// Who may use directories that are created for the lock.
     pub new_directories: NewDirectories,
-    /// What it says about the lease that it wants.
+    /// What the caller says about the lease that it wants.
     pub claim: Arc<Claim>,
 }
 
@@ -105,7 +105,7 @@ pub enum OwnPid {
 }
 
 impl Terms {
-    /// Whether they are asked inside work that holds `lease`.
+    /// Whether the request comes from inside work that holds `lease`.
     #[must_use]
     pub fn is_within(&self, lease: LeaseId) -> bool {
         self.chain.iter().any(|scope| scope.lease == lease)

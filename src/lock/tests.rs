@@ -277,7 +277,7 @@ fn a_loss_that_nobody_noticed_is_found_at_the_release() {
         let place = place();
         let hold = acquire_blocking(&place.path, patient()).unwrap();
         if aside {
-            // A beat would have noted which file is ours; here the holder asked itself.
+            // A beat would have noted which file is ours; here the holder's own check does.
             hold.check().unwrap();
             fs::rename(&place.lock_path, place.path.with_extension("aside")).unwrap();
         } else {
@@ -345,11 +345,11 @@ fn a_cancelled_request_leaves_the_queue_to_the_others() {
     assert_eq!(entries(&place), 0);
 }
 
-/// Takes the lock, shows as another process would that it is waited for, and releases it.
+/// Takes the lock, marks it as another process would that waits for it, and releases it.
 fn pass_over_somebody(place: &Place) {
     let hold = acquire_blocking(&place.path, patient()).unwrap();
     sys::mark(&sys::open_lock_file(&place.lock_path).unwrap()).unwrap();
-    // Longer than anybody is passed over.
+    // Longer than another process may be passed over.
     std::thread::sleep(Duration::from_millis(2));
     drop(hold);
 }
@@ -357,7 +357,7 @@ fn pass_over_somebody(place: &Place) {
 #[test]
 fn a_process_that_waits_is_not_passed_over_again_and_again() {
     let place = place();
-    // Whoever does not ask again at once passes nobody over, and a busy machine keeps us from that.
+    // Only a process that asks again at once passes others over, and a busy machine may keep us from that.
     let stood_back = (0..100).find_map(|_| {
         pass_over_somebody(&place);
         pass_over_somebody(&place);
@@ -373,7 +373,7 @@ fn a_process_that_waits_is_not_passed_over_again_and_again() {
 #[cfg(unix)]
 #[test]
 fn after_a_long_lease_another_process_that_waited_is_let_go_first() {
-    // Whoever is kept from running between the two for so long need not stand back any more.
+    // If we are kept from running between release and request for too long, we need not stand back any more.
     let stood_back = (0..200).any(|_| {
         let place = place();
         let hold = acquire_blocking(&place.path, patient()).unwrap();
@@ -416,7 +416,7 @@ fn a_waiter_that_a_beat_has_seen_is_still_known_at_the_release() {
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 #[test]
 fn what_each_of_ten_thousand_leases_has_is_small() {
-    // In bytes. What only few of them have stands in boxes.
+    // In bytes. What only a few of them have is boxed.
     assert!(size_of::<super::lease::Lease>() <= 216);
     assert!(size_of::<super::registry::Entry>() <= 16);
     assert!(size_of::<super::Target>() <= 24);

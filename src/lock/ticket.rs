@@ -74,8 +74,8 @@ impl Ticket {
         }
     }
 
-    /// Delivers the outcome, unless somebody else did. An outcome that came too late is dropped,
-    /// and a lock in it is released by that.
+    /// Delivers the outcome, unless somebody else has. An outcome that comes too late is dropped,
+    /// which releases a lock in it.
     pub(super) fn settle(&self, outcome: Result<Hold, LockError>) {
         let settle = self.settle.lock().take();
         if let Some(settle) = settle {
@@ -111,7 +111,7 @@ impl Ticket {
         settle(Err(error));
     }
 
-    /// Leaves the queue; says which lease of this process it waited for, if it was one.
+    /// Leaves the queue; returns the owner of the lock it waited for, if that is a lease of this process.
     fn withdraw(&self) -> Option<Owner> {
         let target = self.target.get()?;
         let mut table = table();
@@ -121,7 +121,7 @@ impl Ticket {
             return Some(lease.owner());
         }
         drop(table);
-        // Whoever is busy with the lock file learns that there may be nobody left to do it for.
+        // If the lookout is busy with the lock file, it learns that perhaps nobody waits any more.
         Post::of(target.class()).lookout.revisit(&target.lock_path);
         None
     }

@@ -10,7 +10,7 @@ use super::record::{Contents, JsRecord, NativeRecord};
 use super::sys::{Life, OsLock, age};
 use super::terms::{LEASE_DEFAULT, OwnPid, Recovery, Terms};
 
-/// An unreadable record is believed to be in the making for this long at most.
+/// An unreadable record is taken for one in the making for this long at most.
 pub(super) const UNREADABLE_GRACE: Duration = Duration::from_secs(30);
 
 /// Everything a verdict rests on.
@@ -31,20 +31,20 @@ pub struct Sighting<'a> {
     pub us: &'a Identity,
 }
 
-/// Why a lock that was not released may be taken all the same.
+/// Why a lock may be taken although its file is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cause {
     /// Its owner released it and kept the file.
     Released,
-    /// Its native owner died: the kernel gave its lock back.
+    /// Its native owner died: the kernel released its lock.
     OwnerDied,
-    /// The machine was rebooted since.
+    /// The machine has been rebooted since.
     Rebooted,
     /// Its lease was watched without a beat until it expired.
     LeaseExpired,
     /// The recorded process does not exist.
     DeadPid,
-    /// The recorded pid belongs to a younger process by now.
+    /// The recorded pid belongs to a younger process now.
     RecycledPid,
     /// It carries our own pid, and nobody here holds it.
     OrphanSelfPid,
@@ -112,7 +112,7 @@ pub enum Verdict {
     /// Its owner cannot act, but its operating-system lock is not ours to take: put a complete new
     /// file in its place.
     Supersede(Cause),
-    /// Somebody owns it. `recheck` is when the answer can change without any event.
+    /// Somebody owns it. `recheck` is how long until the answer can change without any event.
     Wait {
         /// See above; `None` when only an event or the backstop can tell.
         recheck: Option<Duration>,
@@ -150,12 +150,12 @@ pub fn verdict(seen: &Sighting<'_>, terms: &Terms, life: impl Fn(u32) -> Life) -
     }
 }
 
-/// The kernel lock decides, except where it cannot be shared between us and the owner.
+/// The kernel lock decides, except where we and the owner may not see the same one.
 fn native(seen: &Sighting<'_>, record: &NativeRecord, life: impl Fn(u32) -> Life) -> Verdict {
     let expired = seen.unmoved >= record.expiry();
     let until_expired = Verdict::Wait { recheck: Some(record.expiry().saturating_sub(seen.unmoved)) };
     if seen.os_lock == OsLock::Busy {
-        // Whatever the record says: who releases a file that stays, or looks at a released one, may freeze too.
+        // Whatever the record says: a process may freeze releasing a file that stays, or looking at a released one.
         return if expired { Verdict::Supersede(Cause::LeaseExpired) } else { until_expired };
     }
     if !record.leasehold.held {
@@ -174,7 +174,7 @@ fn native(seen: &Sighting<'_>, record: &NativeRecord, life: impl Fn(u32) -> Life
     }
 }
 
-/// JS peers and unreadable files: their own rules say whether it is stale, and the operating-system
+/// JS peers and unreadable files: the JS peers' rules say whether it is stale, and the operating-system
 /// lock only keeps two native takers apart.
 fn foreign(seen: &Sighting<'_>, terms: &Terms, staleness: Result<Cause, Option<Duration>>) -> Verdict {
     match staleness {
@@ -200,7 +200,7 @@ fn js_staleness(
     life: impl Fn(u32) -> Life,
 ) -> Result<Cause, Option<Duration>> {
     let Some(pid) = record.pid else {
-        // Its own date counts where it has one, however young the file is.
+        // Its own date counts if it has one, however young the file is.
         return match record.created_at {
             Some(created) if age(seen.now, created) > terms.stale => Ok(Cause::TooOld),
             _ => unmoved_since(seen, terms, Cause::MissingPid),
@@ -225,8 +225,8 @@ fn unreadable_staleness(seen: &Sighting<'_>, terms: &Terms) -> Result<Cause, Opt
     unmoved_since(seen, terms, Cause::MissingPid)
 }
 
-/// A file that says too little is in the making until it has not changed for a while, by its own
-/// date or, where that lies (in the future, say), by our own watching.
+/// A file that says too little counts as in the making until it has not changed for a while, by its own
+/// date or, where that is wrong (in the future, say), by our own watching.
 fn unmoved_since(seen: &Sighting<'_>, terms: &Terms, cause: Cause) -> Result<Cause, Option<Duration>> {
     let grace = terms.stale.min(UNREADABLE_GRACE);
     let unmoved = age(seen.now, seen.modified).max(seen.unmoved);

@@ -1,5 +1,5 @@
-//! When a lease is to be beaten for, looked after, suspected and taken away: all its clocks, and
-//! nothing but clocks.
+//! When a lease is due for a beat or a look, when it is suspected and when it is taken away: all its
+//! clocks, and nothing but clocks.
 
 use std::time::Duration;
 
@@ -7,24 +7,23 @@ use super::loss::LossReason;
 use super::record::beat_interval;
 use super::sys::Instant;
 
-/// A lease held for less is not suspected of having lost its owner. It is also first looked after
-/// then: most leases are over by that time.
+/// A lease held for less is not suspected of having lost its owner. It is also looked after for the
+/// first time at this age: most leases are over by then.
 const YOUNG: Duration = Duration::from_secs(1);
-/// Who has waited this long for a lease makes its holder look for lost owners.
+/// A waiter that has waited this long for a lease makes its holder look for lost owners.
 pub(super) const PATIENCE: Duration = Duration::from_millis(500);
 /// A waiter in another process shows itself at least this often.
 const SHOWS_ITSELF: Duration = Duration::from_millis(2500);
 /// The first pause between two requests to collect garbage; it doubles.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
-/// The longest such pause: whoever waits as long as callers do that do not say (10 s) lives to see two requests.
+/// The longest such pause: a caller that waits for the default time (10 s) still sees two requests.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
-/// How much longer, for each lease there is, the beats of one wait for each other at least: ten thousand must not
-/// keep a core busy.
+/// The least time between two beats of a lease, for each lease there is: ten thousand must not keep a core busy.
 const SPARED: Duration = Duration::from_millis(2);
 
-/// By what the clocks of a lease are set. It is told each time, for the lease knows it already, and ten thousand may be
-/// held.
+/// What the clocks of a lease are set by. Passed in on each call instead of being stored: the lease already has it, and
+/// ten thousand may be held.
 #[derive(Clone, Copy, Debug)]
 pub struct Term {
     /// When the lease began.
@@ -36,7 +35,7 @@ pub struct Term {
 }
 
 impl Term {
-    /// When the lease is to be taken away at the latest.
+    /// When the lease is taken away at the latest.
     fn limit(self) -> Option<Instant> {
         self.began.checked_add(self.max_hold?)
     }
@@ -46,7 +45,7 @@ impl Term {
         self.began + YOUNG
     }
 
-    /// Why the lease is to be taken away by now, if it is.
+    /// Why the lease has to be taken away at `now`, if it has to.
     #[must_use]
     pub fn expired(self, now: Instant) -> Option<LossReason> {
         self.limit().filter(|limit| *limit <= now).map(|_| LossReason::MaxHold)
@@ -57,16 +56,16 @@ impl Term {
 #[derive(Debug)]
 pub struct Watchdog {
     last_beat: Instant,
-    /// As long as the crowd is what it was.
+    /// When the next beat is due, as long as the crowd stays the same.
     next_beat: Instant,
-    /// In a box, for most leases are wanted by nobody else, and ten thousand may be held.
+    /// Boxed because nobody else wants most leases, and ten thousand may be held.
     wanted: Option<Box<Wanted>>,
 }
 
 /// A lease that somebody waits for, or did.
 #[derive(Clone, Copy, Debug)]
 struct Wanted {
-    /// When it was first and last seen to be waited for, by whoever waits now.
+    /// Since when those who wait now have waited for it, and when they were last seen.
     first: Instant,
     last: Instant,
     /// When the holder may next be asked to collect garbage, and the pause after that.
@@ -81,14 +80,14 @@ impl Watchdog {
         Self { last_beat: term.began, next_beat: term.began + beat_interval(term.lease), wanted: None }
     }
 
-    /// When a lease that begins now has to be looked after first.
+    /// When a lease that begins now has to be looked after for the first time.
     #[must_use]
     pub fn first(&self, term: Term) -> Instant {
         self.next(term).min(term.old_enough())
     }
 
-    /// Whether a beat is due; counts it as done. In a crowd of leases beats come later than they might, but always
-    /// three times per lease.
+    /// Whether a beat is due, which then counts as done. In a crowd of leases beats come less often than they might,
+    /// but always three times per lease.
     pub fn beats(&mut self, Term { lease, .. }: Term, now: Instant, crowd: usize) -> bool {
         let spared = SPARED * u32::try_from(crowd).unwrap_or(u32::MAX);
         let beat = beat_interval(lease).max(spared.min(lease / 3));
@@ -100,13 +99,13 @@ impl Watchdog {
         due
     }
 
-    /// Takes notice of whether somebody was just seen to wait, and since when. Whether it is time to suspect that
-    /// the owner is lost: somebody has waited for a while, the lease is not young, and the last such
-    /// suspicion is long enough ago. Then it says how old a collection of garbage may be that will do as well.
+    /// Notes whether somebody was just seen to wait, and since when. `Some` when it is time to suspect that the
+    /// owner is lost: somebody has waited for a while, the lease is not young, and the last such suspicion is
+    /// long enough ago. It then says how recent a garbage collection has to be that makes a new one unnecessary.
     pub fn suspects(&mut self, term: Term, now: Instant, waiting_since: Option<Instant>) -> Option<Duration> {
         self.wanted = self.wanted.take().filter(|wanted| now.duration_since(wanted.last) < SHOWS_ITSELF);
         if let Some(since) = waiting_since {
-            // Somebody new does not pay for what others have asked in vain.
+            // A new waiter does not pay for what others have asked for in vain.
             let wanted = self.wanted.get_or_insert_with(|| Wanted::new(since, term.old_enough()).into());
             wanted.first = wanted.first.min(since);
             wanted.last = now;
@@ -131,7 +130,7 @@ impl Wanted {
         (self.first + PATIENCE).max(self.next_request)
     }
 
-    /// Whether the holder is to be asked now, and how long ago it may have been asked on behalf of another lease.
+    /// `Some` when the holder is to be asked now, unless another lease had it asked within the time returned.
     fn asks(&mut self, now: Instant) -> Option<Duration> {
         if now < self.request_due() {
             return None;

@@ -1,24 +1,24 @@
-//! Turns between processes that wait for one lock file: which of them looks first after an event, and which stays away.
+//! Turns among processes that wait for one lock file: which of them looks first after an event, and which stays away.
 //!
-//! The system wakes all of them at once. Nothing here is needed for safety: who looks out of turn does no harm.
+//! The system wakes all of them at once. Nothing here is needed for safety: a look out of turn does no harm.
 
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::time::Duration;
 
 use crate::lock::sys::FileId;
 
-/// Among waiters that know of each other one that has lost no race yet looks as many steps after an event, one that
-/// has lost one a step earlier, and so on: who has waited for longest goes first.
+/// A waiter that knows of others looks this many steps after an event, and one step earlier for each race it has lost:
+/// the one that has waited longest goes first.
 pub(super) const STEPS: u32 = 7;
-/// As long as a look and a wake-up may differ.
+/// By how much wake-ups and looks vary.
 pub(super) const STEP: Duration = Duration::from_micros(50);
-/// Races that follow each other this soon are as much work for those who lose as for those who win.
+/// Races that follow each other this soon are as much work for the losers as for the winners.
 pub(super) const BRISK: Duration = Duration::from_millis(1);
-/// A waiter that loses as many of them leaves the next ones to others.
+/// A waiter that has lost this many races leaves the next ones to others when they follow each other that soon.
 pub(super) const RACES: u32 = 3;
-/// For as many microseconds, or up to twice as many, and for twice as long with each race it loses then.
+/// It stays away for this many microseconds, or up to twice as many, and twice as long with each further race it loses.
 pub(super) const AWAY: u64 = 200;
-/// It is doubled this often.
+/// That time is doubled this often at most.
 pub(super) const DOUBLINGS: u32 = 5;
 
 /// What one waiter knows of the others.
@@ -26,38 +26,38 @@ pub(super) const DOUBLINGS: u32 = 5;
 pub(super) struct Rivals {
     /// Whether something happened to the lock file since somebody else was seen to have it.
     stirred: bool,
-    /// How many races somebody else has won.
+    /// How many races this waiter has lost.
     lost: u32,
-    /// The file that shows others that this one waits.
+    /// The file that bears this waiter's own mark.
     marked: Option<FileId>,
-    /// Whether there are any.
+    /// Whether other waiters have been noticed.
     known: bool,
 }
 
 impl Rivals {
-    /// Whether there are any, as far as was seen.
+    /// Whether other waiters have been noticed.
     pub(super) const fn are_known(&self) -> bool {
         self.known
     }
 
-    /// Something happened to the lock file, which had been the same for as long as `unmoved`. Says after how long to
-    /// look: at once, unless others may have waited for longer.
+    /// Something happened to the lock file, which had not moved for `unmoved`. Returns how long to wait before
+    /// looking: not at all, unless others may have waited longer.
     pub(super) fn stir(&mut self, unmoved: Duration) -> Duration {
         self.stirred = true;
         if self.known { (STEP * STEPS.saturating_sub(self.lost)).min(unmoved / 8) } else { Duration::ZERO }
     }
 
-    /// The lock file `id` shows by now that this one waits.
+    /// This waiter has left its mark on the lock file `id`.
     pub(super) fn mark(&mut self, id: FileId) {
         self.marked = Some(id);
     }
 
-    /// The lock file `id` shows that somebody waits.
+    /// The lock file `id` bears the mark of a waiter.
     pub(super) fn see_mark(&mut self, id: FileId) {
         self.known |= self.marked != Some(id);
     }
 
-    /// Somebody else was faster, if there was a race.
+    /// Somebody else has the lock: counts a lost race, if there was one.
     pub(super) fn lose(&mut self) {
         if std::mem::take(&mut self.stirred) {
             self.lost += 1;
@@ -65,9 +65,9 @@ impl Rivals {
         }
     }
 
-    /// As `lose`, where the next holder has a file of its own. Says for how long to stay away, if one race follows the
-    /// other and this one loses all the time: with many waiters most do, and each that is woken delays the others.
-    /// `unmoved` is for how long the last holder was seen; `token` sets those apart who would only meet again.
+    /// Like `lose`, where the next holder has a file of its own. Returns how long to stay away if races follow each
+    /// other quickly and this waiter keeps losing: with many waiters most do, and each one woken delays the others.
+    /// `unmoved` is for how long the last holder was seen; `token` keeps waiters from returning at the same moment.
     pub(super) fn lose_file(&mut self, unmoved: Duration, token: u64) -> Option<Duration> {
         if !self.stirred {
             return None;

@@ -1,4 +1,4 @@
-//! The ways to a lock file: a new one where there is none, the old one with our record, a new one in its place.
+//! The ways to take a lock: a new file where there is none, our record in the old file, or a new file in its place.
 
 use std::io::{self, ErrorKind};
 use std::time::{Duration, SystemTime};
@@ -28,8 +28,8 @@ impl Contender {
             Ok(published) => {
                 let mut sidecar = Sidecar::new(self.target.clone(), None, published, terms.keep_file);
                 sidecar.begin(&terms.claim, SystemTime::now());
-                // Who supersedes it has watched it for longer than this, and read what stands there now in between: unless
-                // we were frozen since it got its name.
+                // A superseder watches the file for longer than this, and so reads the token just written, unless we
+                // were frozen since the file got its name: then look.
                 let is_certain = begun.elapsed() < LEASE_MIN / 2 || sidecar.is_still_ours();
                 Ok(is_certain.then_some(sidecar))
             }
@@ -40,8 +40,8 @@ impl Contender {
         }
     }
 
-    /// Publishes a draft that was made before, as [`Draft::publish`]. `None` where there is none, or where it is no good
-    /// any more, for whatever reason: a new one will tell.
+    /// Publishes a draft that was made ahead, as [`Draft::publish`] does. `None` if there is none or it is no longer
+    /// usable, for whatever reason: making a new one will tell.
     fn publish_prepared(&mut self, terms: &Terms) -> Option<Result<Published, Draft>> {
         let spares = &Post::of(self.target.class()).spares;
         let mut draft = self.draft.take().or_else(|| spares.take(&self.target))?;
@@ -66,18 +66,18 @@ impl Contender {
         draft?.publish(&self.target, &terms.claim)
     }
 
-    /// Takes the lock file that this process has just released and kept, if it was left alone since: then what to think
-    /// of it is known without a look at the record.
+    /// Takes the lock file that this process has just released and kept, if nobody has touched it since: then its
+    /// record needs no verdict.
     pub(super) fn retake(&self, terms: &Terms) -> Option<Sidecar> {
         let target = self.target.clone();
         let Kept { file, id, bytes, token } = kept::take(&target.lock_path)?;
-        // Whatever is not as expected is looked at in the usual way, and both locks go with the descriptor.
+        // If anything is not as expected, the file is looked at in the usual way; both locks end with the descriptor.
         if sys::try_lock(&file).ok()? != OsLock::Acquired {
             return None;
         }
         let guard = Guard::take(&target, &file).ok()??;
         let meta = sys::stat_path(&target.lock_path).ok()?;
-        // Who waits has left its mark after the last write, and is woken when the file is closed.
+        // A waiter has left its mark after the last write, and is woken when the file is closed.
         let is_wanted = meta.accessed > meta.modified;
         if is_wanted || meta.id != id || meta.len != bytes.len() as u64 {
             return None;
@@ -119,8 +119,8 @@ impl Contender {
             return self.stand_back(os_lock);
         };
         let still_there = |id: FileId| sys::stat_path(&target.lock_path).is_ok_and(|meta| meta.id == id);
-        // Where there are no operating-system locks, somebody else may have adopted it meanwhile; and JS peers keep to
-        // neither lock nor guard. Only native peers share files that stay when they are released.
+        // Where there are no operating-system locks, somebody else may have adopted it meanwhile; and JS peers respect
+        // neither lock nor guard. Only native peers share lock files that are kept on release.
         let is_private = cause == Cause::Released && os_lock == OsLock::Acquired;
         let is_rewritten = || read_contents(&seen.file, meta).map(|now| now != seen.contents);
         if !is_private && is_rewritten().map_err(|error| io("read", error))? || !still_there(seen.id) {
@@ -131,7 +131,7 @@ impl Contender {
             return self.stand_back(os_lock);
         }
         let token = match cause {
-            // Its last owner wrote down what it had handed out.
+            // Its last owner recorded the last token it had handed out.
             Cause::Released => clock_token(SystemTime::now()).max(seen.contents.token() + 1),
             _ => next_token(self.last_token, SystemTime::now()),
         };
@@ -148,10 +148,9 @@ impl Contender {
         Ok(Outcome::Done(Look::Taken { sidecar, from: Some(cause).filter(|cause| *cause != Cause::Released) }))
     }
 
-    /// Puts a complete new file in the place of one whose operating-system lock we cannot have.
-    ///
-    /// The guard keeps every other change of the name away: a thawed holder cannot release, another
-    /// waiter can neither adopt nor supersede between our last look and the rename.
+    /// Puts a complete new file in the place of one that is too long, or whose operating-system lock is busy or proves
+    /// nothing. The guard keeps out every other change of the name: between our last look and the rename, a thawed
+    /// holder cannot release, and another waiter can neither adopt nor supersede.
     pub(super) fn supersede(
         &mut self,
         terms: &Terms,
@@ -169,7 +168,7 @@ impl Contender {
             Ok(now) => now.id == meta.id && now.modified == meta.modified,
             Err(_) => false,
         };
-        // The holder may have died since: then whoever has its lock next owns the file.
+        // The holder may have died since: then whoever gets its lock next owns the file.
         let lock_still = sys::try_lock(&seen.file).map_err(|error| io("lock", error))?;
         if !unchanged || lock_still != os_lock {
             return Ok(Outcome::Moved);
@@ -181,7 +180,7 @@ impl Contender {
         let published = Draft::named(&target, &terms.claim, |now| next_token(self.last_token, now))
             .and_then(|draft| draft.replace(&target))
             .map_err(|error| io("replace", error))?;
-        // A byte lock goes with the old file's descriptor.
+        // A byte lock ends with the old file's descriptor.
         self.seen = None;
         drop(guard);
         let sidecar = Sidecar::new(target, None, published, terms.keep_file);

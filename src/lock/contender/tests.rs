@@ -13,7 +13,7 @@ fn record(terms: &Terms, token: u64) -> Vec<u8> {
     OwnRecord::new(&terms.claim, token, true, SystemTime::now()).render(SystemTime::now(), 0)
 }
 
-/// A lock file of somebody else's, in place of the one that stands there.
+/// Somebody else's lock file, in place of the one that is there.
 fn winner(target: &Target, terms: &Terms) -> File {
     let path = &target.lock_path;
     let _ = sys::unlink(path);
@@ -68,7 +68,7 @@ fn who_loses_race_after_race_stays_away_for_a_moment_and_comes_back() {
     // Under wine no race is that short.
     assert!(aways > 0 || cfg!(windows), "it was never away");
     assert!(look(false).1);
-    // Who holds it for long gives nobody much to do.
+    // A lock that is held for long gives nobody much to do.
     std::thread::sleep(2 * BRISK);
     drop(std::mem::replace(&mut held, winner(&target, &terms)));
     assert!(look(true).1);
@@ -83,7 +83,7 @@ fn who_has_waited_for_longer_looks_earlier() {
     let terms = Terms::default();
     let look = |contender: &mut Contender| {
         assert!(matches!(contender.look(&terms, None).unwrap(), Look::Held { .. }));
-        // The pause is a small part of what was waited at most.
+        // The pause is at most a small part of the time waited.
         std::thread::sleep(8 * STEP * STEPS);
         contender.stir()
     };
@@ -96,7 +96,7 @@ fn who_has_waited_for_longer_looks_earlier() {
         pause
     });
     assert!(pauses.is_sorted_by(|earlier, later| earlier > later), "{pauses:?}");
-    // Where the file stays it tells of its next owner.
+    // Where the file stays, its token tells of the next owner.
     let pauses = [2, 3, 4].map(|token| {
         fs::write(&target.lock_path, record(&terms, token)).unwrap();
         look(&mut second)

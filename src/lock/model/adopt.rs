@@ -16,7 +16,7 @@ impl Model {
                 if self.keeps_to(Rule::GuardAdoption) && !next.try_guard(fd, ino) {
                     return Pc::Unlock;
                 }
-                // Only native peers share files that stay when they are released.
+                // Only native peers share lock files that are kept on release.
                 if cause == Cause::Released { Pc::AdoptCompare { cause } } else { Pc::AdoptRead { cause } }
             }),
             Pc::AdoptRead { cause } => go("reads it again", &|next| {

@@ -1,5 +1,5 @@
-//! States that differ in nothing that matters are one: files nobody can reach are forgotten, the others numbered in
-//! the order in which they are reached, and of tokens and the clock only their distances are kept.
+//! Makes states that differ in nothing that matters equal: files that nobody can reach are forgotten, the others are
+//! numbered in the order in which they are reached, and of tokens and the clock only the distances are kept.
 
 use super::Clock;
 use super::js::Js;
@@ -7,7 +7,7 @@ use super::native::{Native, Pc};
 use super::world::{Ino, Record, World};
 use crate::lock::record::TOKEN_STRIDE;
 
-/// No rule tells larger distances between tokens apart.
+/// No rule distinguishes larger distances between tokens.
 const FAR: u64 = 2 * TOKEN_STRIDE;
 
 pub fn tidy(world: &mut World, clock: Clock) {
@@ -20,7 +20,7 @@ pub fn tidy(world: &mut World, clock: Clock) {
     }
 }
 
-/// What a process has noted and will look at no more is forgotten.
+/// Forgets what a process has noted and will not look at again.
 fn forget(world: &mut World) {
     for native in &mut world.natives {
         let pc = native.pc;
@@ -48,7 +48,7 @@ fn forget(world: &mut World) {
     }
 }
 
-/// Nobody but those in the middle of something cares what a file says that has lost its name.
+/// Blanks files that have lost their name: only processes in the middle of something care what those say.
 fn blank(world: &mut World) {
     for ino in 0..world.inodes.len() {
         let cares = |native: &Native| {
@@ -56,7 +56,7 @@ fn blank(world: &mut World) {
                 || native.leftover.is_some_and(|leftover| leftover.ino == ino)
         };
         if world.js == Js::Absent {
-            // Only JS peers believe in pids and dates.
+            // Only JS peers go by pids and dates.
             let leftover = |native: &Native| native.leftover.is_some_and(|leftover| leftover.ino == ino);
             if let Record::Native { owner, .. } = &mut world.inodes[ino].record {
                 *owner = owner.filter(|&owner| leftover(&world.natives[owner]));

@@ -11,8 +11,8 @@ use super::{Action, Model};
 /// All states of a model, or those on the way to the first broken promise.
 pub struct Explored {
     pub states: Vec<Rc<World>>,
-    /// From where, how and whereto, by the numbers of the states. Only of models in which time may always pass:
-    /// in the others nobody can be expected to get on.
+    /// Origin, action and destination, by the numbers of the states. Recorded only for models in which time may always
+    /// pass: in the others progress cannot be expected.
     pub edges: Vec<(u32, Action, u32)>,
     /// How each state was first reached.
     reached: Vec<Option<(u32, Action)>>,
@@ -67,7 +67,7 @@ impl Explored {
     }
 }
 
-/// A way to a state, for people.
+/// A way to a state, for people to read.
 pub struct Way<'a> {
     all: &'a Explored,
     steps: Vec<(Action, u32)>,

@@ -19,7 +19,7 @@ pub enum Js {
         ino: Ino,
         outstayed: bool,
     },
-    /// It found the lock stale and is about to remove what has the name.
+    /// It found the lock stale and is about to remove whatever has the name.
     Removing,
 }
 
@@ -37,7 +37,7 @@ impl Js {
         }
     }
 
-    /// A lock is held for longer than `stale`.
+    /// Its lock has been held for longer than `stale`.
     pub fn outstay(&mut self) {
         if let Self::Created { outstayed, .. } | Self::Holding { outstayed, .. } = self {
             *outstayed = true;
@@ -67,7 +67,7 @@ impl Model {
             Js::Created { ino, outstayed } => {
                 let record = match world.inodes[ino].record {
                     Record::Unreadable { by_js: true } => Record::Js { alive: true },
-                    // A short record over the beginning of a longer one.
+                    // It wrote a short record over the beginning of a longer one.
                     _ => Record::Unreadable { by_js: true },
                 };
                 next.write(ino, record);
@@ -89,7 +89,7 @@ impl Model {
     }
 }
 
-/// By the rules of JS peers.
+/// Whether the file is stale by the rules of JS peers.
 fn is_stale(world: &World, ino: Ino) -> bool {
     let inode = &world.inodes[ino];
     let dead = matches!(inode.record, Record::Native { owner: None, .. } | Record::Js { alive: false });

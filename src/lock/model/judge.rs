@@ -18,7 +18,7 @@ const NOW: Duration = Duration::from_hours(500_000);
 const LIVING: u32 = 20;
 const DEAD: u32 = 30;
 
-/// What a verdict rests on, but for tokens: the same facts are judged once.
+/// What a verdict rests on. Tokens are blanked, so that equal facts are judged only once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Facts {
     lock: OsLock,
@@ -72,7 +72,7 @@ impl Model {
         }
     }
 
-    /// A token is handed out by `process`, which has `held`.
+    /// `process` hands out the token of the lock it holds.
     pub fn hand_out(&self, next: &mut World, process: usize) {
         let Some(Held { ino, token, .. }) = next.natives[process].held else { return };
         if self.clock == Clock::Ignored {
@@ -88,7 +88,7 @@ impl Model {
             next.breaks("tokens grow from owner to owner");
         }
         next.handed = token;
-        // Nobody owns a lock for no time at all, and a death takes a moment to be noticed.
+        // Every owner has the lock for some time, and a death takes a moment to be noticed.
         next.clock = next.clock.max(token) + TOKEN_STRIDE / 2;
         for (other, native) in next.natives.iter_mut().enumerate() {
             if other != process && native.held.is_some() && native.fence == u64::MAX {
@@ -97,7 +97,7 @@ impl Model {
         }
     }
 
-    /// The name is removed by a native process.
+    /// A native process removes the name.
     pub fn unlink(&self, next: &mut World, process: usize, ino: Ino) {
         next.unlink(process, ino);
         if self.clock == Clock::Fickle && next.name.is_none() {

@@ -1,4 +1,4 @@
-//! How a process comes to look at a lock file, one system call a step. It follows `Contender::look`.
+//! How a process looks at a lock file, one system call a step. It follows `Contender::look`.
 
 use super::native::{Pc, Seen, main_fd};
 use super::rules::Rule;
@@ -21,7 +21,7 @@ impl Model {
                 go("finds the file there", &|_| Pc::Open);
             }
             Pc::Waiting if self.clock == Clock::Ignored => {
-                // Its own file is nobody else's business until it is linked.
+                // Nobody else can see its own file until it is linked.
                 go("links its own file to the name", &|next| self.publish(next, process, 0));
             }
             Pc::Waiting => {

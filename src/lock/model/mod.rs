@@ -1,15 +1,15 @@
-//! A model of the protocol, and an explorer that visits all its states.
+//! A model of the protocol, and an explorer that visits all of its states.
 //!
-//! Two or three native processes and a JS peer share one lock path. A step is one system call of one of them; at any
-//! step a process may be killed, or sleep while a lease's time passes for the others. The model follows `Contender`,
-//! `Draft`, `Guard` and `Sidecar` call by call; what they decide it does not repeat: it asks [`verdict`] and the
-//! functions that make tokens.
+//! Up to three native processes, in some models beside a JS peer, share one lock path. A step is one system call of
+//! one process; at any step a process may be killed, or sleep while a lease's time passes for the others. The model
+//! follows `Contender`, `Draft`, `Guard` and `Sidecar` call by call. It does not repeat their decisions: it calls
+//! [`verdict`] and the functions that make tokens.
 //!
-//! * `world` is the name, the files and the kernel's locks, and what nobody may do to another's;
-//! * `native` is a process: it comes to a lock through `look`, `publish`, `adopt` and `supersede`, and has it in
-//!   `owner`; `js` is a JS peer;
+//! * `world` has the name, the files and the kernel's locks, and what no process may do to another's;
+//! * `native` is a process: it gets the lock in `look`, `publish`, `adopt` or `supersede`, and holds it in `owner`;
+//!   `js` is a JS peer;
 //! * `judge` asks the engine; `time` lets time pass and kills;
-//! * `explorer` visits the states, `progress` finds those from which nobody gets on;
+//! * `explorer` visits the states, `progress` finds those in which a process waits in vain;
 //! * `rules` are the rules that can be broken one by one, and `tests` show what happens then.
 //!
 //! [`verdict`]: crate::lock::verdict::verdict
@@ -45,7 +45,7 @@ use super::verdict::Verdict;
 pub struct Model {
     /// How many native processes there are.
     natives: usize,
-    /// The processes whose release keeps the lock file, a bit each.
+    /// The processes whose release keeps the lock file, one bit each.
     keepers: u8,
     /// Whether there is a JS peer.
     js: bool,
@@ -53,10 +53,10 @@ pub struct Model {
     js_removes: bool,
     /// Whether processes hand the lock over to tasks of their own.
     hands_over: bool,
-    /// How many lock files that could not be removed at once are tried again, of all processes together.
+    /// How many lock files that could not be removed at once are kept for another try, over all processes.
     leftovers: usize,
     clock: Clock,
-    /// How often somebody may be killed or sleep; as often as it likes if there is no limit.
+    /// How many kills and sleeps there may be; `None` for no limit.
     troubles: Option<u8>,
     /// The rules that are broken.
     without: &'static [Rule],
@@ -66,22 +66,22 @@ pub struct Model {
 /// The wall clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Clock {
-    /// Nobody looks at it: all tokens are alike.
+    /// Nobody reads it: all tokens are alike.
     Ignored,
-    /// It moves on.
+    /// It only moves forward.
     Honest,
-    /// Whenever it is looked at it shows the time, or 1970.
+    /// Each reading shows either the time or 1970.
     Fickle,
 }
 
 /// What leads from one state to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// A process goes on. The JS peer is the one after the natives.
+    /// A process takes a step. The JS peer's number follows those of the natives.
     Step(usize, &'static str),
-    /// A process is killed. Its successor has not begun to want anything.
+    /// A process is killed. Its successor starts out idle.
     Kill(usize),
-    /// The time of a lease passes, and these processes sleep through it, a bit each.
+    /// The time of a lease passes, and these processes, one bit each, sleep through it.
     Sleep(u8),
 }
 

@@ -13,11 +13,11 @@ pub struct Native {
     pub seen: Option<Seen>,
     /// The lock file it has.
     pub held: Option<Held>,
-    /// A lock file that it gave up and could not remove yet. An older one is closed for a new one, as if its
-    /// process had died.
+    /// A lock file that it gave up and could not remove yet. A newer one takes its place: this one is closed then, as
+    /// if its process had died.
     pub leftover: Option<Leftover>,
     pub last_token: u64,
-    /// The token of whoever took its lock away: it must not hand out larger ones.
+    /// The token of the process that took its lock away: it must hand out only smaller ones.
     pub fence: u64,
 }
 
@@ -112,7 +112,7 @@ pub enum Pc {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Seen {
     pub ino: Ino,
-    /// It was watched not to move for the owner's whole lease.
+    /// It was watched for the owner's whole lease and did not move.
     pub unmoved: bool,
     /// It moved since its dates were last looked at.
     pub moved: bool,
@@ -126,9 +126,9 @@ pub struct Held {
     pub ino: Ino,
     pub token: u64,
     pub written: u64,
-    /// What stood in the file when it became its own.
+    /// The token in the file when the process took the lock.
     pub base: u64,
-    /// The processes that were awake and watched this one not beat for its whole lease, a bit each.
+    /// The processes, one bit each, that were awake and watched this one's whole lease pass without a beat.
     pub watched_by: u8,
 }
 
@@ -170,12 +170,12 @@ impl Native {
     pub const IDLE: Self =
         Self { pc: Pc::Waiting, seen: None, held: None, leftover: None, last_token: 0, fence: u64::MAX };
 
-    /// It as it is after its lock ended.
+    /// The process as it is after its lock has ended.
     pub fn ended(&self) -> Self {
         Self { leftover: self.leftover, ..Self::IDLE }
     }
 
-    /// Whether it believes to own `ino`: it has taken the lock, and not begun to give it up.
+    /// Whether it believes that it owns `ino`: it has taken the lock, and not begun to give it up.
     pub fn owns(&self, ino: Ino) -> bool {
         let believes = matches!(
             self.pc,
@@ -192,7 +192,7 @@ impl Native {
         believes && self.held.is_some_and(|held| held.ino == ino)
     }
 
-    /// Whether it is between two of its sequences of calls, where time may pass.
+    /// Whether it is between two sequences of calls, where time may pass.
     pub fn rests(&self) -> bool {
         matches!(self.pc, Pc::Waiting | Pc::Holding)
             && self.leftover.is_none_or(|leftover| leftover.pc == LeftoverPc::Lock)
@@ -210,12 +210,12 @@ impl Native {
     }
 }
 
-/// The descriptor that a process has of the file it contends for or owns.
+/// A process's descriptor of the file it contends for or owns.
 pub fn main_fd(process: usize) -> Fd {
     Fd { process, slot: 0 }
 }
 
-/// The descriptor that a process has of a file it gave up.
+/// A process's descriptor of a file it gave up.
 pub fn leftover_fd(process: usize) -> Fd {
     Fd { process, slot: 1 }
 }

@@ -1,5 +1,5 @@
-//! What a native process does with a lock it has: beats, hand-overs, release, and removing later what could
-//! not be removed at once. It follows `Sidecar`.
+//! What a native process does with a lock it has: it beats, hands over, releases, and removes later what could not
+//! be removed at once. It follows `Sidecar`.
 
 use super::native::{Leftover, LeftoverPc, Pc, leftover_fd, main_fd};
 use super::rules::Rule;
@@ -91,20 +91,20 @@ impl Model {
         if unwritten {
             next.write_token(process);
         } else {
-            // A timestamp over a timestamp, whatever else stands there.
+            // Writes a timestamp over a timestamp, whatever else is in the file.
             next.touch(ino);
         }
     }
 
-    /// Hand-overs until no token is left, or nearly so: a round number keeps the states few.
+    /// Hands over until (almost) no token is left: stopping at a round number keeps the states few.
     fn hand_over(&self, next: &mut World, process: usize) {
         let Some(held) = next.natives[process].held.as_mut() else { return };
         held.token = if self.keeps_to(Rule::TokensLeft) { held.last_token() } else { held.token + TOKEN_STRIDE };
         self.hand_out(next, process);
     }
 
-    /// As many leftovers as the model has room for are tried again. Older ones are closed for a new one, as a kill
-    /// would do.
+    /// Keeps a leftover to try its removal again, if the model has room for one. Older ones are closed for it, as by
+    /// a kill.
     fn leave(&self, next: &mut World, process: usize, leftover: Leftover) {
         for other in (0..self.natives).filter(|&other| other == process || self.leftovers < 2) {
             if let Some(older) = next.natives[other].leftover.take() {
@@ -116,7 +116,7 @@ impl Model {
         }
     }
 
-    /// A lock file that could not be removed is tried again.
+    /// The next step of trying again to remove a lock file.
     pub fn retry(&self, world: &World, process: usize, out: &mut Vec<Next>) {
         let Some(leftover) = world.natives[process].leftover else { return };
         let Leftover { ino, token, pc } = leftover;

@@ -1,6 +1,6 @@
-//! Whether everybody gets on: from each state in which a process wants the lock there is a way to it that takes no
-//! thaw, no further kill and nobody's help who is frozen. In a finite graph this means that it does get it in the end,
-//! if whatever can happen again and again does happen some time.
+//! Progress: from each state in which a process wants the lock there is a way to it that needs no thaw, no further
+//! kill and no help from a frozen process. In a finite graph this means that the process does get the lock in the end,
+//! provided that whatever can happen again and again does happen at some time.
 
 use super::explorer::Explored;
 use super::js::Js;
@@ -8,19 +8,19 @@ use super::native::{LeftoverPc, Pc};
 use super::world::World;
 use super::{Action, Model};
 
-/// Somebody who waits and will never get the lock.
+/// A process that waits and will never get the lock.
 pub struct Stuck {
     pub state: u32,
     pub waiter: usize,
-    /// Who is frozen for good, a bit each.
+    /// The processes that are frozen for good, one bit each.
     pub frozen: u8,
 }
 
 impl Model {
     /// Looks for a state in which a process waits in vain while others are frozen.
     ///
-    /// Whoever freezes in the moments in which it has the guard of the lock file keeps the others out for as long as
-    /// it is frozen. That is the price of never endangering them, and not counted.
+    /// A process that freezes while it has the guard of the lock file keeps the others out for as long as it is
+    /// frozen. That is the price of never endangering them, and is not counted.
     pub fn stuck(&self, all: &Explored) -> Option<Stuck> {
         let everybody = self.natives + usize::from(self.js);
         for frozen in 0..1_u8 << everybody {
@@ -35,8 +35,8 @@ impl Model {
         None
     }
 
-    /// Looks for a state in which nobody alive has anything to do with the lock, and yet a process would have to let
-    /// time pass to get it: a kill left something behind that blocks.
+    /// Looks for a state in which no other living process has anything to do with the lock, and yet a process would
+    /// have to let time pass to get it: a kill left something behind that blocks.
     pub fn blocked(&self, all: &Explored) -> Option<Stuck> {
         for waiter in 0..self.natives {
             let alone = !(1_u8 << waiter);
@@ -49,7 +49,7 @@ impl Model {
         None
     }
 
-    /// Whether one of the frozen is just changing what the name means.
+    /// Whether one of the frozen processes is in the middle of changing what the name means.
     fn is_guarded(&self, world: &World, frozen: u8) -> bool {
         let Some(name) = world.name else { return false };
         (0..self.natives).filter(|process| frozen & 1 << process != 0).any(|process| {
@@ -92,7 +92,7 @@ fn is_free(world: &World, process: usize) -> bool {
     !foreign(inode.flock) && !foreign(inode.guard) && !by_js && !own
 }
 
-/// The states from which a goal can be reached by steps of those who are not frozen, and by time that passes for them.
+/// The states from which a goal can be reached by steps of processes that are not frozen, and by time passing for them.
 fn reach(all: &Explored, frozen: u8, goal: impl Fn(&World) -> bool) -> Vec<bool> {
     backwards(all, goal, |world, action| match action {
         Action::Step(process, _) => frozen & 1 << process == 0,
@@ -101,12 +101,12 @@ fn reach(all: &Explored, frozen: u8, goal: impl Fn(&World) -> bool) -> Vec<bool>
     })
 }
 
-/// The same without any time that passes.
+/// The same, but no time may pass.
 fn reach_awake(all: &Explored, frozen: u8, goal: impl Fn(&World) -> bool) -> Vec<bool> {
     backwards(all, goal, |_, action| matches!(action, Action::Step(process, _) if frozen & 1 << process == 0))
 }
 
-/// Who does something, or holds something, that a sleep would interrupt.
+/// The processes, one bit each, that do or hold something that a sleep would interrupt.
 fn sleepers(world: &World) -> u8 {
     let idle = super::native::Native::IDLE;
     let natives = world.natives.iter().enumerate().filter(|(_, native)| **native != idle);
@@ -116,7 +116,7 @@ fn sleepers(world: &World) -> u8 {
 
 fn backwards(all: &Explored, goal: impl Fn(&World) -> bool, allowed: impl Fn(&World, Action) -> bool) -> Vec<bool> {
     let mut reached: Vec<bool> = all.states.iter().map(|world| goal(world)).collect();
-    // The edges come sorted by where they begin, the nearest to the start first: few rounds from the end suffice.
+    // The edges are sorted by where they begin, nearest to the start first: from the end, a few rounds suffice.
     loop {
         let mut changed = false;
         for &(from, action, to) in all.edges.iter().rev() {

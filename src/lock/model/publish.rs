@@ -87,7 +87,7 @@ impl Model {
         if self.clock == Clock::Ignored { Pc::Holding } else { Pc::Begin { slept: false } }
     }
 
-    /// Others may have had the lock between the writing of the record and its naming.
+    /// Dates the token anew: others may have had the lock between the writing of the record and its naming.
     fn begin(&self, next: &mut World, process: usize, now: SystemTime) {
         if let Some(held) = next.natives[process].held.as_mut()
             && self.keeps_to(Rule::DateTokens)

@@ -1,4 +1,4 @@
-//! The rules of the protocol, each of which a model can do without to see what it is for.
+//! The rules of the protocol. A model can do without any one of them, to show what it is for.
 
 use super::{Clock, Model};
 
@@ -223,7 +223,7 @@ pub const BROKEN: &[Broken] = &[
     },
 ];
 
-/// Second lines: as long as all the other rules are kept, nothing is lost without them.
+/// Second lines of defence: while all the other rules are kept, nothing is lost without them.
 pub const SPARE: &[(Rule, &str)] = &[
     (Rule::CompareAfterAdoption, "the comparison after an adoption: only JS peers remove names without the guard"),
     (Rule::ReadAgain, "reading again before an adoption: with the flock nobody but a JS peer writes"),

@@ -66,7 +66,7 @@ fn supersede(next: &mut World, process: usize, frozen: Option<usize>, token: u64
     next.natives[process].held = Some(Held::new(new, token));
 }
 
-/// Who owns the file and was watched not to beat for its whole lease.
+/// The owner of the file, if `watcher` watched its whole lease pass without a beat.
 fn watched(world: &World, watcher: usize, ino: Ino) -> Option<usize> {
     let owner = world.natives.iter().position(|native| native.owns(ino))?;
     let watched_by = world.natives[owner].held.map_or(0, |held| held.watched_by);

@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::rules::{BROKEN, FREE, SPARE, VAIN};
 use super::{Clock, Model};
 
-/// The promise that is broken, and the shortest way there.
+/// The number of states, or the promise that is broken and the shortest way there.
 fn broken(model: &Model) -> Result<usize, (&'static str, String)> {
     let all = model.explore();
     if let Some(state) = all.broken {
@@ -16,7 +16,7 @@ fn broken(model: &Model) -> Result<usize, (&'static str, String)> {
         return Err((promise, all.way_to(state).to_string()));
     }
     if model.troubles.is_some() {
-        // Where time may not pass any more, nobody can be expected to get on.
+        // Where time may stop passing, progress cannot be expected.
         return Ok(all.states.len());
     }
     if let Some(stuck) = model.stuck(&all) {

@@ -1,4 +1,4 @@
-//! Time and death, which come to any process at any step.
+//! Time and death, which may come to any process at any step.
 
 use super::js::Js;
 use super::native::{Native, Pc, leftover_fd, main_fd};
@@ -8,7 +8,7 @@ use super::{Action, Model, Next};
 use crate::lock::record::TOKEN_STRIDE;
 
 impl Model {
-    /// Any process may be killed: its descriptors are closed, and its pid is nobody's.
+    /// Any process may be killed: its descriptors are closed, and no process has its pid any longer.
     pub fn kill(&self, world: &World, out: &mut Vec<Next>) {
         for process in (0..self.natives).filter(|&process| world.natives[process] != Native::IDLE) {
             let mut next = troubled(world);
@@ -38,8 +38,8 @@ impl Model {
         }
     }
 
-    /// More time passes than any lease, grace or `stale` lasts. Whoever is awake has finished what it was at, beats
-    /// and looks again and again meanwhile; the others do nothing at all.
+    /// More time passes than any lease, grace or `stale` lasts. Processes that are awake have finished what they were
+    /// doing, and keep beating and looking meanwhile; the others do nothing at all.
     pub fn sleep(&self, world: &World, out: &mut Vec<Next>) {
         let natives = 0..self.natives;
         let asleep_in = |set: u8, process: usize| set & 1 << process != 0;
@@ -48,10 +48,10 @@ impl Model {
             let possible = natives.clone().all(|process| {
                 let native = &world.natives[process];
                 if asleep_in(set, process) {
-                    // Who wants nothing and has nothing may as well be awake.
+                    // A process that wants nothing and has nothing may as well be awake.
                     *native != Native::IDLE
                 } else {
-                    // An owner that lost its lock would notice with the first beat.
+                    // An owner that lost its lock would notice at its first beat.
                     native.rests() && native.held.is_none_or(|held| world.name == Some(held.ino))
                 }
             });

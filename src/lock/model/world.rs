@@ -1,7 +1,7 @@
 //! The shared world of the model: one name, the files it can lead to, and the kernel's locks on them.
 //!
-//! The calls here do what the kernel does, and note what no caller may do to another: these are the safety
-//! properties that concern names.
+//! The calls here do what the kernel does, and note when a caller does to another what it must not: these are the
+//! safety properties that concern names.
 
 use super::js::Js;
 use super::native::{Native, Pc, main_fd};
@@ -17,17 +17,17 @@ pub struct Fd {
     pub slot: usize,
 }
 
-/// What stands in a file.
+/// The contents of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Record {
-    /// Nothing that can be understood.
+    /// Nothing that can be parsed.
     Unreadable {
-        /// Whether a JS peer left it so.
+        /// Whether a JS peer left it that way.
         by_js: bool,
     },
     /// A JS peer's record.
     Js {
-        /// Whether that peer lives.
+        /// Whether that peer is alive.
         alive: bool,
     },
     /// A native record.
@@ -58,7 +58,7 @@ pub struct Inode {
     pub old: bool,
     pub flock: Option<Fd>,
     pub guard: Option<Fd>,
-    /// A JS peer took its name away. What that leads to is no fault of a native process.
+    /// A JS peer took its name away. What follows from that is no fault of a native process.
     pub robbed: bool,
 }
 
@@ -72,19 +72,19 @@ pub struct World {
     pub js: Js,
     /// The wall clock, in nanoseconds.
     pub clock: u64,
-    /// The largest token that was handed out since the lock file appeared.
+    /// The largest token that was handed out; with a fickle clock, since the lock file appeared.
     pub handed: u64,
-    /// How many more times somebody may be killed or sleep, if that is limited.
+    /// How many more kills and sleeps there may be, if they are limited.
     pub troubles: Option<u8>,
     /// The promise that was broken on the way here.
     pub broken: Option<&'static str>,
 }
 
-/// What a process has to do with the file it waits for.
+/// A process and the file it waits for.
 pub struct At<'a> {
     pub native: &'a Native,
     pub fd: Fd,
-    /// The file; none that exists if it has none open.
+    /// The file's number, or one that no file has if the process has none open.
     pub ino: Ino,
     /// Whether the name leads to it.
     pub named: bool,
@@ -147,7 +147,7 @@ impl World {
         }
     }
 
-    /// A process writes its record anew.
+    /// A process rewrites its record.
     pub fn write_token(&mut self, process: usize) {
         if let Some(held) = self.natives[process].held.as_mut() {
             held.written = held.token;
@@ -156,14 +156,14 @@ impl World {
         }
     }
 
-    /// A process writes that nobody has the lock any more.
+    /// A process writes that nobody has the lock any longer.
     pub fn write_release(&mut self, process: usize) {
         if let Some(held) = self.natives[process].held {
             self.write(held.ino, Record::Native { owner: Some(process), token: held.token, held: false });
         }
     }
 
-    /// A native process takes the name of its own file `ino` away.
+    /// A native process removes the name, which it takes for that of `ino`.
     pub fn unlink(&mut self, process: usize, ino: Ino) {
         let Some(there) = self.name else { return };
         let native = &self.natives[process];
@@ -180,7 +180,7 @@ impl World {
         self.name = None;
     }
 
-    /// A native process puts its file `new` in the place of `ino`, on the grounds that `frozen` did not beat.
+    /// A native process renames its file `new` over `ino`, because `frozen` did not beat.
     pub fn replace(&mut self, process: usize, ino: Ino, new: Ino, frozen: Option<usize>) {
         if let Some(there) = self.name {
             self.inodes[there].robbed |= self.inodes[ino].robbed;
@@ -189,7 +189,7 @@ impl World {
         self.name = Some(new);
     }
 
-    /// Whoever believes to own `ino` must have deserved to lose it.
+    /// Checks that an owner of `ino`, if there is one, may lose it: it is `frozen`, or a JS peer robbed it.
     fn leave(&mut self, process: usize, ino: Ino, frozen: Option<usize>) {
         let robbed = self.inodes[ino].robbed;
         let victim = (0..self.natives.len()).find(|&other| other != process && self.natives[other].owns(ino));
@@ -205,7 +205,7 @@ impl World {
         }
     }
 
-    /// What must hold in every state.
+    /// Checks what must hold in every state.
     pub fn check(&mut self) {
         for ino in 0..self.inodes.len() {
             if self.natives.iter().filter(|native| native.owns(ino)).count() > 1 {

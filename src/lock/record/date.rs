@@ -9,8 +9,8 @@ use time::format_description::well_known::Rfc3339;
 /// Nanoseconds in a second.
 const NANOS: i128 = 1_000_000_000;
 
-/// `time` as JavaScript's `toISOString` writes it, in 24 characters. What lies outside the years 0 to 9999 is no time
-/// that a clock shows, and written as the epoch.
+/// `time` as JavaScript's `toISOString` writes it, in 24 characters. No clock shows a time outside the years 0 to 9999:
+/// that is written as the epoch.
 #[must_use]
 pub fn iso(time: SystemTime) -> String {
     let nanoseconds = match time.duration_since(SystemTime::UNIX_EPOCH) {
@@ -24,11 +24,11 @@ pub fn iso(time: SystemTime) -> String {
     format!("{year:04}-{:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z", u8::from(month))
 }
 
-/// Reads an ISO 8601 date. JavaScript's clock goes further than ours in both directions: what lies beyond is the
-/// beginning or the end of time.
+/// Reads an ISO 8601 date. JavaScript's dates reach further than ours in both directions: what lies beyond is clamped
+/// to our earliest or latest date.
 #[must_use]
 pub fn parse_iso(text: &str) -> Option<SystemTime> {
-    /// 1601, with which the clock of Windows begins. No lock is so old that more could matter.
+    /// 1601, where the Windows clock begins. No lock is old enough for earlier dates to matter.
     const BEGINNING: i64 = -11_644_473_600;
     /// The last moment of the year 9999.
     const END: i64 = 253_402_300_799;
@@ -37,7 +37,7 @@ pub fn parse_iso(text: &str) -> Option<SystemTime> {
         None => parse(text)?,
         Some(signed) => {
             let (year, rest) = signed.split_at_checked(6)?;
-            // A leap year shows whether the rest is a date: such a year itself is beyond what can be read.
+            // The parser cannot read such a year: a leap year in its place shows whether the rest is a date.
             let is_date = year.bytes().all(|byte| byte.is_ascii_digit()) && parse(&format!("2000{rest}")).is_some();
             if !is_date {
                 return None;

@@ -1,4 +1,4 @@
-//! Records made by filling in the last one.
+//! Renders a record by filling in the one rendered last.
 
 use std::time::SystemTime;
 
@@ -8,7 +8,7 @@ use super::{CREATED_AT, ISO_LEN, OwnRecord, TOKEN, iso};
 
 /// The bytes of `own`, renewed at `created_at`.
 pub(super) fn render(own: &OwnRecord, created_at: SystemTime) -> Vec<u8> {
-    // Not waited for: the process may be ending, and whoever has it never run again.
+    // Not waited for: the process may be ending, and the thread that has it may never run again.
     let mut last = LAST[usize::from(own.held)].try_lock();
     let filled = last.as_ref().and_then(|last| last.as_ref()?.fill_in(own, created_at));
     filled.unwrap_or_else(|| {
@@ -20,8 +20,8 @@ pub(super) fn render(own: &OwnRecord, created_at: SystemTime) -> Vec<u8> {
     })
 }
 
-/// The record rendered last of a lock that nobody holds, and that of one that is held. The next one is nearly always the
-/// same but for its dates and its token, and to fill these in takes a tenth of the time.
+/// The last record rendered for a lock that nobody holds, and for one that is held. The next one nearly always differs
+/// in its dates and its token only, and filling these in takes a tenth of the time.
 static LAST: [Mutex<Option<Form>>; 2] = [const { Mutex::new(None) }; 2];
 
 struct Form {

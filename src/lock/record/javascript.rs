@@ -1,4 +1,4 @@
-//! Reads records that are not ours, member by member: whatever else is in them, and of whatever type, does not matter.
+//! Reads records that are not ours, member by member: unknown members and values of the wrong type are ignored.
 
 use std::fmt;
 
@@ -37,7 +37,7 @@ impl<'de> Visitor<'de> for Members {
     }
 }
 
-/// What a member of a record is.
+/// The value of a member of a record.
 enum Member {
     Number(u64),
     Text(String),
@@ -93,7 +93,7 @@ impl<'de> Visitor<'de> for Anything {
         Ok(Member::Other)
     }
 
-    // What is inside is read, too, and not only skipped: that is where JSON ends that nests too deep.
+    // What is inside is parsed, not merely skipped, so that JSON which nests too deep is refused.
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Member, A::Error> {
         while list.next_element::<Member>()?.is_some() {}
         Ok(Member::Other)

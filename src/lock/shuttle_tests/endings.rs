@@ -202,9 +202,9 @@ fn whoever_waits_for_a_lease_whose_file_is_removed_has_its_turn() {
         let told = Told::of(0);
         let hold = place.ask(alone(0)).had();
         let mut threads = place.spawn_each(1..3, |place, env| place.release(place.ask(alone(env)).had()));
-        // Whoever has it then.
+        // Whoever has the lock at that moment.
         threads.push(place.spawn(|place| drop(sys::unlink(&place.lock_path))));
-        // The heart may notice, a check, or the release.
+        // The heart, a check or the release may notice it.
         dawdle();
         if roll(2) == 0 {
             let _ = hold.check();
@@ -220,7 +220,7 @@ fn an_exit_leaves_nothing_whatever_other_threads_are_doing() {
     explore(|place| {
         let mut threads = place.spawn_each(0..3, |place, env| {
             let asked = place.ask(alone(env));
-            // Nobody waits any more when all ends; what comes too late for that is given up.
+            // At the end nobody waits any longer: a queued request is dropped, and so is what it gets too late.
             if asked.ticket.is_none() {
                 place.release(asked.had());
             }
@@ -229,7 +229,7 @@ fn an_exit_leaves_nothing_whatever_other_threads_are_doing() {
         join(threads);
         // The heart finds out when it looks next.
         eventually(|| !place.lock_path.exists() && place.leases_left() == 0);
-        // Nor does anybody look after a queue then.
+        // Nor is any queue served at the end.
         registry::table().locks.clear();
     });
 }

@@ -1,4 +1,4 @@
-//! A lock, those who want it, and what must hold for them.
+//! A lock, the requests for it, and what must hold for them.
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -19,9 +19,9 @@ use super::super::sync::scheduled;
 use super::super::terms::{EnvId, Sharing};
 use super::super::{Acquired, Hold, LockError, Loss, Target, Terms, Ticket, acquire};
 
-/// How many schedules of either kind a test gets.
+/// How many schedules of each kind a test gets.
 const SCHEDULES: usize = 2000;
-/// An execution that takes as many steps goes nowhere.
+/// An execution that takes this many steps never ends.
 const ENDLESS: usize = 20_000;
 /// How many changes of priority a schedule of the second kind has.
 const CHANGES: usize = 4;
@@ -51,7 +51,7 @@ pub fn explore(scenario: impl Fn(Arc<Place>) + Send + Sync + 'static) {
     run(Box::new(PctScheduler::new_from_seed(seed.0, CHANGES, schedules)));
 }
 
-/// Tells it should the test fail. (The random scheduler tells its own.)
+/// A seed that is printed if the test fails. (The random scheduler prints its own.)
 struct Seed(u64);
 
 impl Drop for Seed {
@@ -62,7 +62,7 @@ impl Drop for Seed {
     }
 }
 
-/// In memory, where that is to be had.
+/// In memory, where that is available.
 fn scratch() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
@@ -77,7 +77,7 @@ pub fn join(threads: impl IntoIterator<Item = JoinHandle<()>>) {
     }
 }
 
-/// One of `sides` numbers, as the schedule has it.
+/// One of `sides` numbers, chosen by the schedule.
 pub fn roll(sides: u32) -> u32 {
     shuttle::rand::Rng::gen_range(&mut shuttle::rand::thread_rng(), 0..sides)
 }
@@ -94,7 +94,7 @@ pub fn eventually(mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// A lock, and a list of what happened to it. The list is no point where others may run.
+/// A lock, and a list of what happened to it. Using the list is no point where others may run.
 pub struct Place {
     pub path: PathBuf,
     pub lock_path: PathBuf,
@@ -142,7 +142,7 @@ impl Place {
         self.ask_by(terms, |terms, settle| acquire(&self.path, terms, settle))
     }
 
-    /// Asks for it as if it lay on a file system of the network.
+    /// Asks for it as if it were on a network file system.
     pub fn ask_remotely(self: &Arc<Self>, terms: Terms) -> Asked {
         let target = self.target().far_away();
         self.ask_by(terms, |terms, settle| {
@@ -159,14 +159,14 @@ impl Place {
         let (sender, outcome) = mpsc::channel();
         let shares = terms.claim.sharing != Sharing::Chain;
         let since = self.tick();
-        // What nobody receives any more is dropped, and released by that.
+        // A hold that nobody receives any longer is dropped, which releases it.
         let answer = ask(terms, Box::new(move |settled| drop(sender.send(settled))));
         let waited = self.tick();
         let place = self.clone();
         Asked { place, shares, since, waited, answer: Some(answer), outcome, ticket: None }.sorted()
     }
 
-    /// Notes that somebody has the lock: nobody else does.
+    /// Notes that somebody has the lock, and checks that nobody else does.
     fn enter(&self, hold: &Hold, turn: Turn) {
         let lease = hold.lease();
         let others: Vec<_> = {
@@ -205,12 +205,12 @@ impl Place {
         spawn(move || body(&place))
     }
 
-    /// Starts a thread for each number, which is that of its environment, or tells it apart.
+    /// Starts a thread for each number, which is its environment's, or merely its own.
     pub fn spawn_each(self: &Arc<Self>, numbers: Range<u64>, body: fn(&Arc<Self>, u64)) -> Vec<JoinHandle<()>> {
         numbers.map(|number| self.spawn(move |place| body(place, number))).collect()
     }
 
-    /// Looks whether what nobody can have taken away is still had, and releases it.
+    /// Checks that a lock which nobody can have taken away is still held, and releases it.
     pub fn use_and_release(&self, hold: Hold) {
         hold.believe().expect("it is held until it is released");
         hold.check().expect("its file has the name");
@@ -225,7 +225,7 @@ impl Place {
         }
     }
 
-    /// As `use_if_had`, where its time may have been over.
+    /// Like `use_if_had`, where the request may have timed out.
     pub fn use_if_in_time(&self, settled: Option<Result<Hold, LockError>>) {
         match settled {
             Some(Err(error)) => assert!(matches!(error, LockError::Timeout { .. }), "{error}"),
@@ -248,7 +248,7 @@ impl Place {
             for other in &turns {
                 let earlier = turn.lease < other.lease;
                 assert!(!earlier || turn.token < other.token, "tokens grow");
-                // Who shares goes before others, if somebody it can share with is in.
+                // A sharer goes before others if somebody it can share with is in.
                 if turn.waited.is_some_and(|waited| waited < other.asked) && (turn.shares || !other.shares) {
                     assert!(turn.lease <= other.lease, "who waited longer has it first");
                 }
@@ -280,7 +280,7 @@ impl Asked {
         self
     }
 
-    /// What came of it. `None` if it was dropped.
+    /// Its outcome. `None` if it was dropped.
     pub fn settled(self) -> Option<Result<Hold, LockError>> {
         let settled = match self.answer {
             Some(answer) => {
@@ -306,12 +306,12 @@ impl Asked {
         Some(settled)
     }
 
-    /// The lock.
+    /// The lock, which nothing may keep it from getting.
     pub fn had(self) -> Hold {
         self.settled().expect("nobody dropped it").expect("nothing was in the way")
     }
 
-    /// Gives it up; what it got if it was too late for that.
+    /// Cancels it. Returns its outcome if it was too late for that.
     pub fn cancelled(self) -> Option<Result<Hold, LockError>> {
         let cancelled = self.ticket.as_ref().is_some_and(|ticket| ticket.cancel());
         let settled = self.settled();
@@ -319,12 +319,12 @@ impl Asked {
         settled
     }
 
-    /// `cancelled` one time in so many, as the schedule has it.
+    /// `cancelled` one time in `sides`, as the schedule chooses, and otherwise `settled`.
     pub fn cancelled_once_in(self, sides: u32) -> Option<Result<Hold, LockError>> {
         if roll(sides) == 0 { self.cancelled() } else { self.settled() }
     }
 
-    /// As `cancelled`, where the end of its environment may have cancelled it, too.
+    /// Like `cancelled`, where the end of its environment may have cancelled it, too.
     pub fn cancelled_unless_closed(self) -> Option<Result<Hold, LockError>> {
         let cancelled = self.ticket.as_ref().is_some_and(|ticket| ticket.cancel());
         let settled = self.settled();
@@ -345,7 +345,7 @@ pub fn sharing(sharing: Sharing, env: EnvId) -> Terms {
     Terms { claim: Claim { sharing, ..(*terms.claim).clone() }.into(), ..terms }
 }
 
-/// Terms on which it is shared with whoever asks on such terms.
+/// Terms on which it is shared with everybody who asks on such terms.
 pub fn shared(env: EnvId) -> Terms {
     sharing(Sharing::Process, env)
 }

@@ -8,7 +8,7 @@ use super::super::contender::{Contender, Look};
 use super::super::sidecar::Sidecar;
 use super::place::{Place, alone, dawdle, eventually, explore, join, roll, shared, spawn};
 
-/// Takes the lock as another process does, which the table knows nothing of.
+/// Takes the lock as another process would: the table knows nothing of it.
 fn elsewhere(place: &Place) -> Sidecar {
     let mut contender = Contender::new(Arc::new(place.target()));
     let mut taken = None;
@@ -46,7 +46,7 @@ fn a_busy_process_lets_another_one_in() {
         let mut threads = place.spawn_each(0..3, |place, env| {
             for _ in 0..2 {
                 let hold = place.ask(alone(env)).had();
-                // By then they have had it for long, sometimes.
+                // Sometimes it has had the lock for long by then.
                 dawdle();
                 place.use_and_release(hold);
             }

@@ -1,8 +1,8 @@
-//! `parking_lot`'s locks and conditions, std's cells and clock, and threads, as shuttle schedules them.
+//! Stand-ins, scheduled by shuttle, for `parking_lot`'s locks and conditions, std's cells and clock, and threads.
 //!
-//! Time is made up: it stands still while threads run, and a thread of its own moves it on to when the first of those
-//! who sleep wants to be woken, whenever the scheduler lets it. So a deadline may pass at any moment, and no sleeper is
-//! woken before those who sleep less.
+//! Time is simulated: it stands still while threads run. Whenever the scheduler lets it, a dedicated thread moves it on
+//! to when the first sleeper wants to be woken. So a deadline may pass at any moment, and no sleeper is woken before
+//! another that is due earlier.
 
 #![expect(clippy::missing_errors_doc, reason = "they are those of what is stood in for")]
 
@@ -18,17 +18,17 @@ use shuttle::rand::Rng as _;
 
 use crate::lock::sys::Instant;
 
-/// A lock, as `parking_lot` has it.
+/// A lock like `parking_lot`'s.
 pub type Mutex<T> = lock_api::Mutex<RawMutex, T>;
 /// Its guard.
 pub type MutexGuard<'a, T> = lock_api::MutexGuard<'a, RawMutex, T>;
-/// A guard of a part of what it holds.
+/// A guard of a part of what the lock protects.
 pub type MappedMutexGuard<'a, T> = lock_api::MappedMutexGuard<'a, RawMutex, T>;
 
-/// One permit. Who gets it next is the scheduler's choice.
+/// One permit. The scheduler chooses who gets it next.
 pub struct RawMutex(BatchSemaphore);
 
-// SAFETY: a semaphore with one permit lets one in at a time.
+// SAFETY: a semaphore with one permit lets one thread in at a time.
 unsafe impl lock_api::RawMutex for RawMutex {
     const INIT: Self = Self(BatchSemaphore::const_new(1, Fairness::Unfair));
 
@@ -53,7 +53,7 @@ unsafe impl lock_api::RawMutex for RawMutex {
     }
 }
 
-// SAFETY: as above. Who has the lock may be stopped for longer than anybody waits.
+// SAFETY: as above. Neither call waits: the thread that has the lock may be stopped for longer than any timeout.
 unsafe impl lock_api::RawMutexTimed for RawMutex {
     type Duration = Duration;
     type Instant = Instant;
@@ -67,7 +67,7 @@ unsafe impl lock_api::RawMutexTimed for RawMutex {
     }
 }
 
-/// Somebody who sleeps.
+/// A thread that sleeps.
 struct Sleeper {
     call: BatchSemaphore,
     is_called: AtomicBool,
@@ -83,7 +83,7 @@ impl Sleeper {
         let _ = self.call.acquire_blocking(1);
     }
 
-    /// `false` when somebody called it before.
+    /// Returns `false` if it was called before.
     fn wake(&self) -> bool {
         let wakes = !self.is_called.swap(true, Ordering::SeqCst);
         if wakes {
@@ -94,7 +94,7 @@ impl Sleeper {
     }
 }
 
-/// A condition, as `parking_lot` has it.
+/// A condition variable like `parking_lot`'s.
 #[derive(Default)]
 pub struct Condvar(parking_lot::Mutex<Vec<Arc<Sleeper>>>);
 
@@ -102,7 +102,7 @@ pub struct Condvar(parking_lot::Mutex<Vec<Arc<Sleeper>>>);
 pub struct WaitTimeoutResult(bool);
 
 impl WaitTimeoutResult {
-    /// Whether time was over.
+    /// Whether the time was over.
     pub fn timed_out(&self) -> bool {
         self.0
     }
@@ -119,7 +119,7 @@ impl Condvar {
         let sleeper = Sleeper::new();
         let bell = world().set_bell(timeout, &sleeper);
         self.sleep(guard, &sleeper);
-        // It is still there if somebody called before it rang.
+        // The bell is still there if the call came before it rang.
         WaitTimeoutResult(world().bells.lock().remove(&bell).is_none())
     }
 
@@ -129,14 +129,14 @@ impl Condvar {
         self.0.lock().retain(|other| !Arc::ptr_eq(other, sleeper));
     }
 
-    /// Wakes one who sleeps.
+    /// Wakes one sleeper.
     pub fn notify_one(&self) {
         anybody_else();
         let sleepers = self.0.lock().clone();
         let _ = sleepers.iter().any(|sleeper| sleeper.wake());
     }
 
-    /// Wakes all who sleep.
+    /// Wakes all sleepers.
     pub fn notify_all(&self) {
         anybody_else();
         for sleeper in self.0.lock().clone() {
@@ -145,7 +145,7 @@ impl Condvar {
     }
 }
 
-/// A cell that is filled once, as std has it.
+/// A cell that is filled once, like std's.
 pub struct OnceLock<T> {
     value: std::sync::OnceLock<T>,
     filling: Mutex<()>,
@@ -159,12 +159,12 @@ impl<T> Default for OnceLock<T> {
 }
 
 impl<T> OnceLock<T> {
-    /// An empty one.
+    /// An empty cell.
     pub fn new() -> Self {
         Self { value: std::sync::OnceLock::new(), filling: Mutex::new(()), filled: Condvar::default() }
     }
 
-    /// What is in it.
+    /// Its value, if it has one.
     pub fn get(&self) -> Option<&T> {
         anybody_else();
         self.value.get()
@@ -178,7 +178,7 @@ impl<T> OnceLock<T> {
         set
     }
 
-    /// What is in it, or put into it now.
+    /// Its value, which is put in now if it has none.
     pub fn get_or_init(&self, value: impl FnOnce() -> T) -> &T {
         if self.get().is_none() {
             let _filling = self.filling.lock();
@@ -188,7 +188,7 @@ impl<T> OnceLock<T> {
         self.wait()
     }
 
-    /// What is in it, once there is something.
+    /// Its value, once it has one.
     pub fn wait(&self) -> &T {
         let mut filling = self.filling.lock();
         loop {
@@ -200,17 +200,17 @@ impl<T> OnceLock<T> {
     }
 }
 
-/// The time that is made up.
+/// The simulated time.
 #[must_use]
 pub fn passed() -> Duration {
-    // Not zero: there are moments before it.
+    // Not from zero: there are earlier moments, too.
     Duration::from_hours(1) + Duration::from_nanos(world().passed.load(Ordering::SeqCst))
 }
 
 /// Starts a background thread. An execution does not wait for its end.
 pub fn spawn(_name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
     world().at_work.fetch_add(1, Ordering::SeqCst);
-    // Threads of shuttle have to end; only what it takes for a future need not.
+    // Shuttle's threads have to end; only what it runs as a future need not.
     drop(shuttle::future::spawn(async {
         body();
         world().at_work.fetch_sub(1, Ordering::SeqCst);
@@ -223,7 +223,7 @@ fn anybody_else() {
     shuttle::thread::sleep(Duration::ZERO);
 }
 
-/// The time, who sleeps, and who works. No use of it but `bells_set` is a point where others may run.
+/// The time, who sleeps, and how many work. Of all its uses only those of `bells_set` are points where others may run.
 struct World {
     passed: AtomicU64,
     bells: parking_lot::Mutex<BTreeMap<(Duration, usize), Arc<Sleeper>>>,
@@ -262,9 +262,9 @@ impl World {
         (at, number)
     }
 
-    /// Time passes.
+    /// Lets time pass.
     fn run(&self) {
-        // Now threads get little done in a moment, now much.
+        // In some executions threads get little done between two moments, in others much.
         let slowness = [1, 3, 20][shuttle::rand::thread_rng().gen_range(0..3)];
         loop {
             let _ = self.bells_set.acquire_blocking(1);

@@ -11,13 +11,13 @@ use super::OsLock;
 /// A byte no record ever reaches. The guard of rule 8 is a lock of it.
 const GUARD_BYTE: libc::off_t = 1 << 40;
 
-/// The byte that is locked instead of the file where `FLOCK_IS_IN_THE_WAY`. Not next to the guard's: the kernel makes
-/// one of adjacent locks that have one owner.
+/// The byte that is locked instead of the file where `FLOCK_IS_IN_THE_WAY`. Not next to the guard's: the kernel merges
+/// adjacent locks of one owner.
 const LOCK_BYTE: libc::off_t = GUARD_BYTE + 2;
 
 /// Whether a flock keeps everybody from locking a byte of the file, its owner included. XNU has both in one list, where
-/// a flock reaches over all bytes and is somebody else's to whoever asks for a byte (`lf_getblock`, `ofd_to_id`):
-/// nobody could ever have the guard of a file that is locked.
+/// a flock covers all bytes and never has the same owner as the lock of a byte (`lf_getblock`, `ofd_to_id`): nobody
+/// could ever have the guard of a file that is locked.
 const FLOCK_IS_IN_THE_WAY: bool = cfg!(target_vendor = "apple");
 
 /// Asks for the exclusive operating-system lock, without waiting.
@@ -33,8 +33,8 @@ pub fn try_lock(file: &File) -> io::Result<OsLock> {
     }
 }
 
-/// Asks for the byte that stands for the file. `None` where that has to be a flock: on file systems whose locks are not
-/// the kernel's own, and for who may not write to the file. The byte's owner is in the way of that, too.
+/// Asks for the byte that stands for the file. `None` where it has to be a flock: on file systems whose locks are not
+/// the kernel's own, and where we may not write to the file. The owner of the byte keeps others from a flock, too.
 fn try_lock_byte(file: &File) -> io::Result<Option<OsLock>> {
     match lock_byte(file, libc::F_WRLCK, LOCK_BYTE) {
         Ok(OsLock::Unsupported) => Ok(None),
@@ -47,16 +47,16 @@ fn try_lock_byte(file: &File) -> io::Result<Option<OsLock>> {
 #[expect(clippy::disallowed_methods, reason = "the seam is where the kernel is asked for locks")]
 pub fn unlock(file: &File) -> io::Result<()> {
     if FLOCK_IS_IN_THE_WAY {
-        // Whichever of the two it is: neither fails where there is none.
+        // Whichever of the two it is: neither call fails where there is no lock.
         lock_byte(file, libc::F_UNLCK, LOCK_BYTE)?;
     }
     FileExt::unlock(file)
 }
 
-/// Takes the guard that changes of a lock file's name exclude each other with, without waiting.
+/// Takes the guard, by which changes of a lock file's name exclude each other, without waiting.
 ///
-/// It is a byte lock: independent of the lock of the same file, and gone with the descriptor. Whoever freezes with the
-/// guard delays the others and endangers nobody.
+/// It is a byte lock: independent of the lock of the same file, and gone with the descriptor. A process that freezes
+/// with the guard delays the others and endangers nobody.
 pub fn try_guard(file: &File) -> io::Result<OsLock> {
     lock_byte(file, libc::F_WRLCK, GUARD_BYTE)
 }
@@ -94,12 +94,12 @@ use libc::F_OFD_SETLK;
 #[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
 const F_OFD_SETLK: libc::c_int = -1;
 
-/// EACCES is how SMB mounts say "busy"; the others are how file systems say "no such locks here".
+/// EACCES is how SMB mounts say "busy"; the second group is how file systems say "no such locks here".
 fn busy_or_unsupported(error: io::Error) -> io::Result<OsLock> {
     match error.raw_os_error() {
         Some(libc::EAGAIN | libc::EACCES | libc::EINTR) => Ok(OsLock::Busy),
         Some(libc::ENOLCK | libc::ENOSYS | libc::EOPNOTSUPP | libc::EINVAL) => Ok(OsLock::Unsupported),
-        // Another number than EOPNOTSUPP on macOS, and the one it answers.
+        // On macOS a different number from EOPNOTSUPP, and the one it answers.
         Some(code) if code == libc::ENOTSUP => Ok(OsLock::Unsupported),
         _ => Err(error),
     }

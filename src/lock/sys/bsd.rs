@@ -7,11 +7,11 @@ use std::path::Path;
 
 use super::FsClass;
 
-/// Whether a file that another one was renamed over, or that was unlinked, shows no links through its
-/// descriptor at once.
+/// Whether a file that was unlinked, or that another one was renamed over, at once shows no links through
+/// its descriptor.
 pub const LINKS_TELL: bool = false;
 
-/// Whether this is the thread that the process began with, as far as is to be had.
+/// Whether this is the thread that the process began with, as far as the system tells.
 #[must_use]
 pub fn is_first_thread() -> bool {
     // SAFETY: this call has no arguments and touches no memory of ours.
@@ -45,8 +45,8 @@ pub fn rename_noreplace(_temporary: &Path, _path: &Path) -> io::Result<()> {
     Err(unsupported())
 }
 
-/// Has the disk keep `file` as it is now. Not every file system can empty the cache of its drive, which std asks for;
-/// then, as with Node, the next best.
+/// Flushes `file` to the disk. Not every file system can empty the cache of its drive, which std asks for; then, as in
+/// Node, the next best request is made.
 #[cfg(target_vendor = "apple")]
 pub fn sync(file: &File) -> io::Result<()> {
     use std::os::fd::AsRawFd as _;
@@ -72,7 +72,7 @@ pub fn fs_class(path: &Path) -> io::Result<FsClass> {
     if is_local(path)? { Ok(FsClass::Local) } else { Ok(FsClass::Remote { device: std::fs::metadata(path)?.dev() }) }
 }
 
-/// Whether one kernel decides about the file system of `path`, without asking anybody.
+/// Whether one kernel alone decides about the file system of `path`.
 #[cfg(any(target_vendor = "apple", target_os = "freebsd", target_os = "dragonfly", target_os = "openbsd"))]
 fn is_local(path: &Path) -> io::Result<bool> {
     let facts = rustix::fs::statfs(path)?;

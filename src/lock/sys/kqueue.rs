@@ -1,8 +1,8 @@
 //! macOS: file events, for holders.
 //!
-//! A waiter would have to hear of the end of a lock. The kernel has an event for that (`NOTE_FUNLOCK`), but raises it
-//! for every lock that is given up, those of waiters included that looked at the file and found it held by JavaScript:
-//! they would wake each other for ever. So whoever waits polls.
+//! A waiter would have to hear when a lock ends. The kernel has an event for that (`NOTE_FUNLOCK`), but raises it for
+//! every lock that is given up, including those of waiters that looked at the file and found it held by a JS peer: they
+//! would wake each other for ever. So waiters poll.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -29,11 +29,11 @@ const LONGEST: Duration = Duration::from_hours(24);
 /// Wakes one thread by file events or by hand.
 pub struct Watcher {
     queue: OwnedFd,
-    /// The last watch of each descriptor: it ends with that, which may be another file's by now.
+    /// The last watch of each descriptor. A watch ends with its descriptor, whose number may be another file's by now.
     watched: Mutex<HashMap<RawFd, usize>>,
 }
 
-/// One watched file: the descriptor by which it is watched, and which watch of that it is.
+/// One watched file: the descriptor by which it is watched, and which of that number's watches this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct WatchId {
     file: RawFd,
@@ -50,7 +50,7 @@ impl Watcher {
         Ok(watcher)
     }
 
-    /// Starts watching `file`: never, see above.
+    /// Starts watching `file`: never possible here, see above.
     #[must_use]
     pub fn watch(&self, _file: &File) -> Option<WatchId> {
         None
@@ -92,10 +92,10 @@ impl Watcher {
             tv_nsec: timeout.subsec_nanos().into(),
         });
         let mut buffer = [MaybeUninit::<Event>::uninit(); 64];
-        // SAFETY: nothing is changed, so no descriptor is named.
+        // SAFETY: the list of changes is empty, so it names no descriptor.
         let answer = unsafe { kevent_timespec(&self.queue, &[], &mut buffer, limit.as_ref()) };
         // An interrupted wait is a wake-up like any other: the caller looks at its clock again. What did not fit into
-        // the buffer is told by the next one.
+        // the buffer comes with the next wait.
         let Ok((events, _)) = answer else { return };
         for event in events {
             if let EventFilter::Vnode { vnode: file, .. } = event.filter() {
@@ -107,7 +107,7 @@ impl Watcher {
     fn change(&self, change: &Event) -> io::Result<()> {
         let nothing: &mut [MaybeUninit<Event>] = &mut [];
         let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-        // SAFETY: the kernel checks the descriptor in `change`, and forgets the watch when that is closed.
+        // SAFETY: the kernel checks the descriptor in `change`, and forgets the watch when the descriptor is closed.
         unsafe { kevent_timespec(&self.queue, std::slice::from_ref(change), nothing, Some(&at_once)) }?;
         Ok(())
     }

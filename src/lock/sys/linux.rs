@@ -18,14 +18,14 @@ use rustix::io::Errno;
 
 use super::{FsClass, Life};
 
-/// Whether a file that another one was renamed over, or that was unlinked, shows no links through its
-/// descriptor at once.
+/// Whether a file that was unlinked, or that another one was renamed over, at once shows no links through
+/// its descriptor.
 pub const LINKS_TELL: bool = true;
 
-/// Whether this is the thread that the process began with, as far as is to be had.
+/// Whether this is the thread that the process began with, as far as the system tells.
 #[must_use]
 pub fn is_first_thread() -> bool {
-    // SAFETY: this call has no arguments and touches no memory. (Older C libraries have no name for it.)
+    // SAFETY: this call has no arguments and touches no memory. (Older C libraries have no wrapper for it.)
     let thread = unsafe { libc::syscall(libc::SYS_gettid) };
     u32::try_from(thread) == Ok(std::process::id())
 }
@@ -39,8 +39,8 @@ pub fn create_unnamed(directory: &Path) -> io::Result<File> {
 #[expect(clippy::missing_panics_doc, reason = "a number holds no NUL")]
 /// Gives an unnamed file the name `path`, failing with `AlreadyExists` where something has it.
 pub fn link_unnamed(file: &File, path: &Path) -> io::Result<()> {
-    // The direct form needs a capability on kernels before 6.10, which say "not found" without it; then
-    // it is the longer way through /proc.
+    // Before Linux 6.10 the direct form needs a capability, and fails with "not found" without it; then we
+    // go the longer way through /proc.
     static DIRECTLY: AtomicBool = AtomicBool::new(true);
     if DIRECTLY.load(Ordering::Relaxed) {
         match rustix::fs::linkat(file, c"", CWD, path, AtFlags::EMPTY_PATH) {
@@ -201,7 +201,7 @@ impl Watcher {
         if let Some(events) = self.events.as_ref().filter(|_| is_ready(1)) {
             let mut buffer = [MaybeUninit::<u8>::uninit(); 4096];
             let mut reader = inotify::Reader::new(events, &mut buffer);
-            // What does not fit is there at the next wait.
+            // What does not fit is read at the next wait.
             while let Ok(event) = reader.next() {
                 touched(event.wd());
                 if reader.is_buffer_empty() {

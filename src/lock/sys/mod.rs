@@ -56,7 +56,7 @@ pub use portable::process_life;
 
 mod moment;
 pub use moment::{Appointment, Instant};
-// Threads and time are the scheduler's there.
+// Under shuttle, threads and time are the scheduler's.
 #[cfg(all(test, shuttle))]
 pub use super::sync::scheduled::spawn;
 
@@ -65,19 +65,19 @@ pub use super::sync::scheduled::spawn;
 pub struct FileId {
     /// The device or volume.
     device: u64,
-    /// Not zero, so that it takes no more room where it may be unknown: each lease knows which file is its own.
+    /// Not zero, so that an unknown file takes no more room: each lease has room for the identity of its own.
     index: NonZero<FileIndex>,
 }
 
-/// The inode or file index on a device. As long as the platform's, and no longer.
+/// The inode or file index on a device, no wider than the platform's.
 #[cfg(not(windows))]
 type FileIndex = u64;
-/// As long as the platform's.
+/// The file index on a volume.
 #[cfg(windows)]
 type FileIndex = u128;
 
 impl FileId {
-    /// Should a file system number a file zero, its greatest number stands for that.
+    /// Should a file system number a file zero, the greatest number stands for that.
     fn new(device: u64, index: FileIndex) -> Self {
         Self { device, index: NonZero::new(index).unwrap_or(NonZero::<FileIndex>::MAX) }
     }
@@ -120,7 +120,7 @@ pub struct Meta {
     pub len: u64,
     /// When its content last changed: a holder's heartbeat moves this.
     pub modified: SystemTime,
-    /// When it was last read (nobody's reading counts on Windows) or marked: a waiter moves this.
+    /// When it was last read (on Windows reads do not count) or marked: a waiter moves this.
     pub accessed: SystemTime,
     /// Who may use it.
     pub access: Access,
@@ -129,7 +129,7 @@ pub struct Meta {
 /// Who may use directories that are created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NewDirectories {
-    /// Whoever the process's own settings say.
+    /// Whoever the process's own settings allow.
     #[default]
     Ordinary,
     /// Their owner only (mode 0700).
@@ -167,7 +167,7 @@ pub enum FsClass {
     Local,
     /// A network, FUSE or unknown file system: it may hang, so it gets threads of its own.
     Remote {
-        /// The device number, one set of threads each.
+        /// The device number: each device has its own set of threads.
         device: u64,
     },
 }
@@ -178,7 +178,7 @@ pub const OPEN_FILES_HINDER: bool = cfg!(windows);
 /// Whether there may be files without a name, which vanish with their descriptors.
 pub const UNNAMED_FILES: bool = cfg!(target_os = "linux");
 
-/// For how long this thread may run before others shall: only Linux can be asked for less.
+/// How long this thread may run before others get their turn: only Linux can be asked for less.
 #[cfg(not(target_os = "linux"))]
 pub struct Slice;
 
@@ -198,7 +198,7 @@ impl Slice {
 #[cfg(not(target_os = "linux"))]
 pub const fn give_way() {}
 
-/// Has the disk keep `file` as it is now.
+/// Flushes `file` to the disk.
 #[cfg(not(target_vendor = "apple"))]
 pub fn sync(file: &std::fs::File) -> std::io::Result<()> {
     file.sync_all()

@@ -1,4 +1,4 @@
-//! Moments of a clock that stands still while the machine sleeps, or of one that is made up.
+//! Moments of a clock that stands still while the machine sleeps, or of a simulated one.
 
 use std::num::NonZeroU64;
 use std::ops::Add;
@@ -10,9 +10,9 @@ use super::passed;
 #[cfg(all(test, shuttle))]
 use crate::lock::sync::scheduled::passed;
 
-/// A moment, as [`std::time::Instant`] in half the memory: each lease knows some of them.
+/// A moment, like [`std::time::Instant`] in half the memory: each lease has several of them.
 ///
-/// Nanoseconds: the clock would have to run for five centuries to have more of them.
+/// In nanoseconds: the clock would have to run for five centuries to exceed them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(NonZeroU64);
 
@@ -23,7 +23,7 @@ impl Instant {
         Self::after(passed()).unwrap_or(Self(NonZeroU64::MAX))
     }
 
-    /// The moment when so much had passed.
+    /// The moment when that much time had passed.
     fn after(passed: Duration) -> Option<Self> {
         let nanoseconds = u64::try_from(passed.as_nanos()).ok()?;
         Some(Self(NonZeroU64::new(nanoseconds).unwrap_or(NonZeroU64::MIN)))
@@ -35,25 +35,25 @@ impl Instant {
         Self::now().duration_since(self)
     }
 
-    /// The time from `earlier` on; zero when that was later.
+    /// The time since `earlier`; zero if that was later.
     #[must_use]
     pub fn duration_since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.get().saturating_sub(earlier.0.get()))
     }
 
-    /// As `duration_since`.
+    /// The same as `duration_since`.
     #[must_use]
     pub fn saturating_duration_since(self, earlier: Self) -> Duration {
         self.duration_since(earlier)
     }
 
-    /// The moment after `duration`, unless it is too far away to be named.
+    /// The moment `duration` later, unless it is too far away to be represented.
     #[must_use]
     pub fn checked_add(self, duration: Duration) -> Option<Self> {
         Self::after(Duration::from_nanos(self.0.get()).checked_add(duration)?)
     }
 
-    /// The moment `duration` before, unless that was before there was a clock.
+    /// The moment `duration` earlier, unless that was before the clock began.
     #[must_use]
     pub fn checked_sub(self, duration: Duration) -> Option<Self> {
         Self::after(Duration::from_nanos(self.0.get()).checked_sub(duration)?)
@@ -63,13 +63,13 @@ impl Instant {
 impl Add<Duration> for Instant {
     type Output = Self;
 
-    /// What is too far away to be named never comes.
+    /// A moment too far away to be represented never comes.
     fn add(self, duration: Duration) -> Self {
         self.checked_add(duration).unwrap_or(Self(NonZeroU64::MAX))
     }
 }
 
-/// A moment, or none, that threads see which have met otherwise: it changes under a lock of theirs.
+/// A moment, or none, for threads that synchronize by other means: it changes under a lock of theirs.
 #[derive(Debug, Default)]
 pub struct Appointment(AtomicU64);
 
@@ -80,7 +80,7 @@ impl Appointment {
         NonZeroU64::new(self.0.load(Ordering::Relaxed)).map(Instant)
     }
 
-    /// Makes it another one.
+    /// Changes it.
     pub fn set(&self, moment: Option<Instant>) {
         self.0.store(moment.map_or(0, |moment| moment.0.get()), Ordering::Relaxed);
     }

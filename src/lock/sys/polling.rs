@@ -1,4 +1,4 @@
-//! Systems whose file events are not used yet: whoever waits polls.
+//! Systems whose file events are not used yet: waiters poll.
 
 use std::fs::File;
 use std::io;
@@ -17,7 +17,7 @@ pub struct Watcher {
     bell: Condvar,
 }
 
-/// One watched file. There is none: it cannot be made.
+/// One watched file. There is none: this type has no values.
 pub type WatchId = std::convert::Infallible;
 
 impl Watcher {
@@ -51,7 +51,7 @@ impl Watcher {
 
     /// Waits until it is rung, at most `timeout` (`None`: for ever).
     pub fn wait(&self, timeout: Option<Duration>, _touched: impl FnMut(WatchId)) {
-        // A moment too far away to be named is as good as never.
+        // A moment too far away to be represented is as good as never.
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let mut rung = self.rung.lock();
         while !*rung {

@@ -8,7 +8,7 @@ use super::Life;
 #[must_use]
 pub fn process_life(pid: u32) -> Life {
     let (asked, us) = (Pid::from_u32(pid), Pid::from_u32(std::process::id()));
-    // Without an answer nobody is dead.
+    // Without an answer no process counts as dead.
     let Ok(mut system) = System::new() else { return Life::Alive { start: None } };
     system.refresh_processes_specifics(
         ProcessesToUpdate::Some(&[asked, us]),
@@ -24,7 +24,7 @@ pub fn process_life(pid: u32) -> Life {
     }
 }
 
-/// Zero, or the result of computing with it, is how sysinfo says that it may not look.
+/// When sysinfo may not look, it reports zero or a value computed from zero.
 fn plausible(start: u64) -> Option<u64> {
     (1..=u64::from(u32::MAX)).contains(&start).then_some(start)
 }

@@ -1,12 +1,12 @@
-//! Linux: how soon a thread runs once it was woken, and before whom.
+//! Linux: how soon a thread runs after it was woken, and before which others.
 
-/// In nanoseconds; less is not to be had.
+/// In nanoseconds; the kernel grants no less.
 const SHORTEST: u64 = 100_000;
 
-/// For how long this thread may run before others on its processor shall: Linux 6.12 and newer let one that asks for
-/// little go before whoever woke it. Older ones do not care.
+/// How long this thread may run before others on its processor get their turn: Linux 6.12 and newer let a thread that
+/// asks for little run before the one that woke it. Older kernels ignore the request.
 pub struct Slice {
-    /// How the thread was scheduled before anything was asked for; `None` where nothing may be.
+    /// How the thread was scheduled before anything was asked for; `None` where asking is not allowed.
     before: Option<libc::sched_attr>,
     is_short: bool,
 }
@@ -18,8 +18,8 @@ impl Slice {
         Self { before: terms(), is_short: false }
     }
 
-    /// Asks for the shortest slice there is, or for the one from before. Should it be refused, wake-ups take as long as
-    /// they did.
+    /// Asks for the shortest slice there is, or for the one from before. If that is refused, wake-ups merely take as
+    /// long as they did.
     pub fn set_short(&mut self, is_short: bool) {
         if self.is_short != is_short
             && let Some(before) = self.before
@@ -31,33 +31,33 @@ impl Slice {
     }
 }
 
-/// From now on this thread runs where a processor has nothing better to do, and rarely interrupts whoever woke it.
+/// From now on this thread runs when a processor has little else to do, and rarely interrupts the thread that woke it.
 pub fn give_way() {
-    /// Half way to the nicest there is.
+    /// Half way to the nicest value.
     const NICER: i32 = 10;
     if let Some(before) = terms() {
         ask_for(&libc::sched_attr { sched_nice: before.sched_nice.saturating_add(NICER).min(19), ..before });
     }
 }
 
-/// How this thread is scheduled; `None` where nobody may ask.
+/// How this thread is scheduled; `None` where asking is not allowed.
 fn terms() -> Option<libc::sched_attr> {
-    // Programs may be killed for asking where system calls are filtered, as by systemd's `~@resources`.
+    // Where system calls are filtered, as by systemd's `~@resources`, asking may get the program killed.
     // SAFETY: this call has no further arguments and touches no memory.
     if unsafe { libc::prctl(libc::PR_GET_SECCOMP) } > 0 {
         return None;
     }
     // SAFETY: plain numbers, of which zeros are valid.
     let mut terms: libc::sched_attr = unsafe { std::mem::zeroed() };
-    // SAFETY: the kernel writes to `terms`, and no more than it is told there is room for. 0 is this thread.
+    // SAFETY: the kernel writes to `terms`, and no more than the size it is given. 0 is this thread.
     let failed = unsafe { libc::syscall(libc::SYS_sched_getattr, 0, &raw mut terms, size_of_val(&terms), 0) };
     (failed == 0).then_some(terms)
 }
 
-/// Should it be refused, this thread is scheduled as before.
+/// Sets how this thread is scheduled. If that is refused, it is scheduled as before.
 fn ask_for(terms: &libc::sched_attr) {
-    // SAFETY: the kernel reads `terms`, which says how long it is. 0 is this thread. What it was not meant to change is
-    // as it was, niceness above all.
+    // SAFETY: the kernel reads `terms`, which says how long it is. 0 is this thread. (Everything that is not meant to
+    // change has its old value in it, niceness above all.)
     let _ = unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const *terms, 0) };
 }
 
@@ -68,14 +68,14 @@ mod tests {
     #[test]
     fn a_short_slice_leaves_a_thread_as_nice_as_it_was_and_is_given_back() {
         std::thread::spawn(|| {
-            // SAFETY: a number only; of this thread.
+            // SAFETY: the call takes a number only, and concerns this thread.
             unsafe { libc::nice(3) };
             let Some(before) = terms() else { return };
             let mut slice = Slice::of_this_thread();
             slice.set_short(true);
             let short = terms().unwrap();
             assert_eq!((short.sched_policy, short.sched_nice), (before.sched_policy, before.sched_nice));
-            // Kernels whose slices are all the same tell none, and filters may forbid to ask.
+            // Kernels with slices of one length report none, and filters may forbid asking.
             let has_choice = slice.before.is_some() && before.sched_runtime > 0;
             assert_eq!(short.sched_runtime, if has_choice { SHORTEST } else { before.sched_runtime });
             slice.set_short(false);

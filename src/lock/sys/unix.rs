@@ -18,16 +18,16 @@ use super::{FileId, FileKind, Meta, NewDirectories};
 #[cfg(not(all(test, shuttle)))]
 #[must_use]
 pub fn passed() -> Duration {
-    // Apple's monotonic clock goes on meanwhile.
+    // Apple's monotonic clock keeps running during sleep.
     #[cfg(target_vendor = "apple")]
     const CLOCK: libc::clockid_t = libc::CLOCK_UPTIME_RAW;
     #[cfg(not(target_vendor = "apple"))]
     const CLOCK: libc::clockid_t = libc::CLOCK_MONOTONIC;
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `now` is ours, and all that is written to. (The C library finds this clock's code in the kernel's page as
-    // it does for everybody; rustix has its own reader of that page.)
+    // SAFETY: `now` is ours, and all that is written to. (Not through rustix: it has its own reader of the vDSO, which
+    // the C library has read already.)
     unsafe { libc::clock_gettime(CLOCK, &raw mut now) };
-    // It has run since the machine was started, so it shows nothing negative.
+    // It has run since the machine was started, so it is never negative.
     Duration::new(now.tv_sec.try_into().unwrap_or_default(), now.tv_nsec.try_into().unwrap_or_default())
 }
 
@@ -80,7 +80,7 @@ pub fn rename(temporary: &Path, path: &Path) -> io::Result<()> {
 /// Files that others only read are replaced in the same way here.
 pub use self::rename as replace;
 
-/// Has the disk keep the names in `directory` as they are now, where the system lets us ask for that.
+/// Flushes the names in `directory` to the disk, where the system lets us ask for that.
 pub fn sync_directory(directory: &Path) -> io::Result<()> {
     match File::open(directory).and_then(|directory| super::sync(&directory)) {
         Err(error) if is_unsupported(&error) || error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
@@ -97,7 +97,7 @@ pub fn unlink(path: &Path) -> io::Result<()> {
 /// Whether `error` means that the file system cannot do what was asked, rather than that it failed.
 #[must_use]
 pub fn is_unsupported(error: &io::Error) -> bool {
-    // ENOTSUP is another number than EOPNOTSUPP on macOS, and the one that its file systems answer.
+    // On macOS ENOTSUP is a different number from EOPNOTSUPP, and the one that file systems answer.
     error.raw_os_error() == Some(libc::ENOTSUP)
         || matches!(
             error.raw_os_error(),
@@ -142,16 +142,16 @@ pub fn refusal(_name: &OsStr) -> Option<&'static str> {
     None
 }
 
-/// Whether a path is all that a file is called by, whatever there is on disk.
+/// Whether a file has one path only, whatever is on disk.
 pub const ONE_SPELLING: bool = true;
 
-/// The name under which the file called `name` is known best: here it has only one.
+/// The full name of the file called `name`: here it has only one.
 #[must_use]
 pub fn full_name(_directory: &Path, name: &OsStr) -> OsString {
     name.to_owned()
 }
 
-/// `path` as this process writes it already: here every spelling is a path of its own.
+/// `path` in the spelling that this process uses already: here every spelling is a path of its own.
 #[must_use]
 pub fn one_spelling(path: PathBuf) -> Arc<Path> {
     path.into()
@@ -206,23 +206,23 @@ pub struct Access {
     group: u32,
 }
 
-/// Lets those use `file`, which we created, who may use the file in whose place it comes, as far as the
-/// system allows; where there is none, nobody but its owner (mode 0600).
+/// Gives `file`, which we created, the access rights of the file that it replaces, as far as the system
+/// allows; where it replaces none, only its owner may use it (mode 0600).
 pub fn set_access(file: &File, like: Option<Access>) -> io::Result<()> {
     let mode = match like {
         Some(like) if keep_owner(file, like)? => like.mode,
-        // Another group must not have what was granted to the old one: it gets what everybody has.
+        // Another group must not get what was granted to the old one: it gets what everybody has.
         Some(like) => like.mode & 0o707 | (like.mode & 0o007) << 3,
         None => 0o600,
     };
     match file.set_permissions(std::fs::Permissions::from_mode(mode)) {
-        // Where modes mean nothing, there is none to be kept.
+        // Where modes mean nothing, there is none to keep.
         Err(error) if is_unsupported(&error) => Ok(()),
         set => set,
     }
 }
 
-/// Gives `file` the owner and the group of another one. Whether the group is the same now.
+/// Gives `file` the owner and the group in `like`. Returns whether it has that group now.
 fn keep_owner(file: &File, like: Access) -> io::Result<bool> {
     let ours = file.metadata()?;
     if (ours.uid(), ours.gid()) == (like.owner, like.group) {
@@ -237,7 +237,7 @@ fn keep_owner(file: &File, like: Access) -> io::Result<bool> {
 /// Reads up to `buffer.len()` bytes from the start of `file`, which was last seen to have `len`.
 pub fn read_start(file: &File, buffer: &mut [u8], len: u64) -> io::Result<usize> {
     let mut filled = 0;
-    // Short of the buffer and no shorter than the file: that was its end, without asking once more.
+    // Once as much was read as the file is long, that was its end: there is no further call to find out.
     while filled < buffer.len() && (filled == 0 || (filled as u64) < len) {
         match file.read_at(&mut buffer[filled..], filled as u64) {
             Ok(0) => break,
@@ -284,7 +284,7 @@ pub fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()>
     spawn_any(name, Box::new(body))
 }
 
-/// As `spawn`: what starts a thread is large, and here once for all of them.
+/// `spawn` without its type parameter: the code that starts a thread is large, and compiled once this way.
 fn spawn_any(name: &str, body: Box<dyn FnOnce() + Send>) -> io::Result<()> {
     // A new thread inherits its creator's mask, so block around the creation and restore after.
     // SAFETY: both sets are plain old data that sigfillset and pthread_sigmask fill; the calls
@@ -300,7 +300,7 @@ fn spawn_any(name: &str, body: Box<dyn FnOnce() + Send>) -> io::Result<()> {
     }
 }
 
-/// What the system would say of something that others use just now.
+/// The system's error for something that others are using.
 #[must_use]
 pub fn busy() -> io::Error {
     io::Error::from_raw_os_error(libc::EBUSY)

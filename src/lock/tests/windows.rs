@@ -1,4 +1,4 @@
-//! What only Windows knows: names that are one, and files that are shared with nobody.
+//! What only Windows has: several spellings of one name, and files that are opened without sharing.
 
 use std::os::windows::fs::OpenOptionsExt as _;
 
@@ -97,7 +97,7 @@ fn a_lock_file_that_is_shared_with_nobody_is_waited_for() {
 fn a_release_tells_nobody_of_a_lock_file_that_cannot_be_removed_just_now() {
     let place = place();
     let hold = acquire_blocking(&place.path, patient()).unwrap();
-    // It lets others read and write, as the holder does, and forbids the removal.
+    // It lets others read and write, as the holder does, but forbids the removal.
     let scanner = File::options().read(true).share_mode(3).open(&place.lock_path).unwrap();
     let (sender, receiver) = mpsc::channel();
     hold.release(move |released| sender.send(released).unwrap());

@@ -1,13 +1,13 @@
 //! A clock that stands still while the machine sleeps, as the monotonic clocks of other systems do.
 //!
-//! The one that std takes runs on during sleep: a lock would be taken from its holder, or a waiter give up,
-//! just because the lid was shut for a while.
+//! The clock that std uses keeps running during sleep: a holder would lose its lock, or a waiter give up, just
+//! because the lid was shut for a while.
 
 use std::time::Duration;
 
 use windows_sys::Win32::System::WindowsProgramming::QueryUnbiasedInterruptTimePrecise;
 
-/// The time that has passed since the machine was started, without its sleep.
+/// The time that has passed since the machine was started, without its time asleep.
 pub fn passed() -> Duration {
     let mut ticks = 0;
     // SAFETY: the call fills the number that it is given, and nothing else.

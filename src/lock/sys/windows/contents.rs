@@ -1,4 +1,4 @@
-//! What stands in a file, and its dates.
+//! The contents of a file, and its dates.
 
 use std::fs::{File, FileTimes};
 use std::io::{self, ErrorKind};
@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 /// Reads up to `buffer.len()` bytes from the start of `file`, which was last seen to have `len`.
 pub fn read_start(file: &File, buffer: &mut [u8], len: u64) -> io::Result<usize> {
     let mut filled = 0;
-    // Short of the buffer and no shorter than the file: that was its end, without asking once more.
+    // Once as much was read as the file is long, that was its end: there is no further call to find out.
     while filled < buffer.len() && (filled == 0 || (filled as u64) < len) {
         match file.seek_read(&mut buffer[filled..], filled as u64) {
             Ok(0) => break,
@@ -31,8 +31,8 @@ pub fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
             Err(error) => return Err(error),
         }
     }
-    // By itself the date may wait for the handle to be closed, and a heart that seems not to beat
-    // is superseded.
+    // By itself the date may not move until the handle is closed, and a holder that seems not to
+    // beat is superseded.
     touch(file)
 }
 
@@ -43,7 +43,7 @@ pub fn touch(file: &File) -> io::Result<()> {
 
 /// Moves the access time to the next millisecond and nothing else: the mark by which a waiter shows itself.
 ///
-/// Scanners and indexers read files, too, so a mark has a fraction of its own: `is_mark` knows it.
+/// Scanners and indexers read files, too, so a mark has a fraction of its own, by which `is_mark` knows it.
 pub fn mark(file: &File) -> io::Result<()> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let next = Duration::from_millis(u64::try_from(now.as_millis()).unwrap_or_default() + 1);

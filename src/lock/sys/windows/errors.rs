@@ -36,8 +36,8 @@ pub fn is_transient(error: &io::Error) -> bool {
     )
 }
 
-/// Whether `error` may pass by itself. Access is denied for good reasons, and also for the moment that
-/// somebody looks at a file (a virus scanner, say) or that a deleted one takes to go.
+/// Whether `error` may pass by itself. Access is denied for good reasons, but also while somebody (a virus
+/// scanner, say) looks at a file, or while a deleted one lingers.
 pub(super) fn may_pass(error: &io::Error) -> bool {
     is_transient(error) || code(error) == ERROR_ACCESS_DENIED
 }
@@ -47,7 +47,7 @@ pub(super) const PAUSES: [u64; 6] = [1, 2, 4, 8, 16, 32];
 /// A second in all, in many steps: others may come and go all the time.
 pub(super) const LONG_PAUSES: [u64; 128] = [8; 128];
 
-/// Repeats what fails because of others, pausing for so many milliseconds.
+/// Repeats an action that fails because of others, pausing in between for these numbers of milliseconds.
 pub(super) fn patiently<T>(pauses: &[u64], mut action: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     for pause in pauses {
         match action() {
@@ -58,7 +58,7 @@ pub(super) fn patiently<T>(pauses: &[u64], mut action: impl FnMut() -> io::Resul
     action()
 }
 
-/// What the system would say of something that others use just now.
+/// The system's error for something that others are using.
 #[must_use]
 pub fn busy() -> io::Error {
     os_error(ERROR_BUSY)
@@ -70,7 +70,7 @@ pub fn is_symlink_error(error: &io::Error) -> bool {
     code(error) == ERROR_STOPPED_ON_SYMLINK
 }
 
-/// The result of opening a file, of which one that is deleted and merely lingers counts as missing.
+/// The result of opening a file. One that is deleted and merely lingers counts as missing.
 pub(super) fn reached(opened: io::Result<File>) -> io::Result<File> {
     #[link(name = "ntdll")]
     unsafe extern "system" {
@@ -82,8 +82,8 @@ pub(super) fn reached(opened: io::Result<File>) -> io::Result<File> {
     })
 }
 
-/// Whether `error` is about a file that was deleted and that somebody still has open. Access denied is the
-/// word for many reasons; the true one is the thread's last `status`.
+/// Whether `error` is about a file that was deleted and that somebody still has open. "Access denied" stands
+/// for many reasons; the true one is the thread's last `status`.
 pub(super) fn lingers(error: &io::Error, status: NTSTATUS) -> bool {
     match code(error) {
         ERROR_DELETE_PENDING => true,

@@ -39,7 +39,7 @@ pub fn stat_file(file: &File) -> io::Result<Meta> {
         links: if standard.DeletePending { 0 } else { standard.NumberOfLinks.into() },
         len: standard.EndOfFile.try_into().unwrap_or(0),
         modified: time(basic.LastWriteTime),
-        // Whoever else read it is none of our business.
+        // Only marks count, not reads.
         accessed: if is_mark(basic.LastAccessTime) { time(basic.LastAccessTime) } else { SystemTime::UNIX_EPOCH },
         access: Access,
     })
@@ -49,12 +49,12 @@ pub fn stat_file(file: &File) -> io::Result<Meta> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Access;
 
-/// A file that was created in a directory has the rights that this one hands down.
+/// Does nothing: a file that was created in a directory inherits its rights from there.
 pub fn set_access(_file: &File, _like: Option<Access>) -> io::Result<()> {
     Ok(())
 }
 
-/// Which file it is on its volume. The volume is left out: the same path does not lead to another one
+/// Which file it is on its volume. The volume is left out: a path does not come to lead to another volume
 /// while a file there is open, and wine forgets the volume of a file that was renamed.
 fn id(file: &File) -> io::Result<FileId> {
     let index = match query::<FILE_ID_INFO>(file) {

@@ -1,4 +1,4 @@
-//! The system's calls on an open file, with their types.
+//! The system's calls on an open file, with types.
 
 use std::ffi::c_void;
 use std::fs::File;
@@ -75,9 +75,9 @@ pub(super) fn done(answer: windows_sys::core::BOOL) -> io::Result<()> {
     if answer == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// `path`, which is absolute, as the system takes it.
+/// `path`, which is absolute, in the form that the system takes.
 pub(super) fn wide(path: &Path) -> io::Result<Vec<u16>> {
-    /// Longer ones need the prefix that switches the limit off (with room for a short name in a directory).
+    /// Longer ones need the prefix that lifts the limit (which leaves room for a short name in a directory).
     const LIMIT: usize = MAX_PATH as usize - 13;
     let mut units: Vec<u16> = path.as_os_str().encode_wide().collect();
     if units.contains(&0) {

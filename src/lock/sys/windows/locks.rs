@@ -29,10 +29,10 @@ pub fn unlock(file: &File) -> io::Result<()> {
     release(file, LOCK_BYTE)
 }
 
-/// Takes the guard that changes of a lock file's name exclude each other with, without waiting.
+/// Takes the guard, by which changes of a lock file's name exclude each other, without waiting.
 ///
-/// It is another byte: independent of the lock on the same file, and gone with the handle. Whoever
-/// freezes with the guard delays the others and endangers nobody.
+/// It is another byte: independent of the lock on the same file, and gone with the handle. A process
+/// that freezes with the guard delays the others and endangers nobody.
 pub fn try_guard(file: &File) -> io::Result<OsLock> {
     lock(file, GUARD_BYTE)
 }
@@ -42,10 +42,10 @@ pub fn unguard(file: &File) -> io::Result<()> {
     release(file, GUARD_BYTE)
 }
 
-/// Locks `byte` for `file`, as often as one likes: flock grants what one has already, and so do we.
+/// Locks `byte` for `file`, any number of times: flock grants what its caller already has, and so do we.
 ///
-/// Windows does not, nor does it say who is in the way. So whoever has the byte also has a shared
-/// lock on the next one, its witness: only a handle that has it can give it up.
+/// Windows does not, nor does it say whose lock is in the way. So the owner of the byte also has a shared
+/// lock on the next one, its witness: only a handle that has the witness can give it up.
 fn lock(file: &File, byte: u64) -> io::Result<OsLock> {
     let witness = byte + 1;
     match lock_byte(file, byte, LOCKFILE_EXCLUSIVE_LOCK) {
@@ -64,7 +64,7 @@ fn lock(file: &File, byte: u64) -> io::Result<OsLock> {
 
 /// Unlocks `byte` and its witness. As with flock it is no error when they were not locked.
 fn release(file: &File, byte: u64) -> io::Result<()> {
-    // The witness first: the byte may never be ours without it.
+    // The witness first: the byte must never be free while we still have its witness.
     for byte in [byte + 1, byte] {
         match unlock_byte(file, byte) {
             Err(error) if is_not_locked(&error) => {}
@@ -74,7 +74,7 @@ fn release(file: &File, byte: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Wine's word for it is the latter.
+/// Whether `error` says that nothing was locked; wine says so with the second code.
 pub(super) fn is_not_locked(error: &io::Error) -> bool {
     matches!(code(error), ERROR_NOT_LOCKED | ERROR_LOCK_VIOLATION)
 }
@@ -83,7 +83,7 @@ fn lock_byte(file: &File, byte: u64, exclusively: LOCK_FILE_FLAGS) -> io::Result
     let flags = exclusively | LOCKFILE_FAIL_IMMEDIATELY;
     let mut position = position(byte);
     // SAFETY: the handle is open for as long as `file` is borrowed. It was opened for synchronous
-    // use, so that the call is done with the structure when it returns.
+    // use, so the call is done with the structure when it returns.
     done(unsafe { LockFileEx(file.as_raw_handle(), flags, 0, 1, 0, &raw mut position) })
 }
 

@@ -16,15 +16,15 @@ use super::open::find;
 
 /// Starts a named thread. There are no signals here to be kept from it.
 pub fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    // What starts a thread is large, and here once for all of them.
+    // Boxed: the code that starts a thread is large, and compiled once this way.
     let body: Box<dyn FnOnce() + Send> = Box::new(body);
     std::thread::Builder::new().name(name.to_owned()).stack_size(256 * 1024).spawn(body).map(drop)
 }
 
 /// Runs `hook` when the process ends through `ExitProcess`, however Node got there.
 ///
-/// The table belongs to this DLL and is worked off while it is detached: all other threads are gone
-/// by then, with whatever locks they held, so `hook` must not wait for any.
+/// The table belongs to this DLL and is run through while the DLL is detached: all other threads are gone
+/// by then, and the locks they held stay locked, so `hook` must not wait for any.
 pub fn at_exit(hook: extern "C" fn()) {
     unsafe extern "C" {
         fn atexit(hook: extern "C" fn()) -> std::ffi::c_int;
@@ -44,13 +44,13 @@ pub fn fs_class(path: &Path) -> io::Result<FsClass> {
     if !is_remote(&root)? && LOCAL.contains(&&*file_system(path)?) {
         return Ok(FsClass::Local);
     }
-    // Its serial number would have to come over the network.
+    // Not the volume's serial number, which would have to come over the network.
     let mut device = DefaultHasher::new();
     root.hash(&mut device);
     Ok(FsClass::Remote { device: device.finish() })
 }
 
-/// Whether another machine is behind `root`. Found out without asking it.
+/// Whether another machine is behind `root`, found out without asking that machine.
 fn is_remote(root: &Path) -> io::Result<bool> {
     const DRIVE_REMOTE: u32 = 4;
     if let Some(Component::Prefix(prefix)) = root.components().next()
@@ -63,12 +63,12 @@ fn is_remote(root: &Path) -> io::Result<bool> {
     Ok(unsafe { GetDriveTypeW(root.as_ptr()) } == DRIVE_REMOTE)
 }
 
-/// What the file system at `path` calls itself: the one mounted there, if it is not the drive's.
+/// The name of the file system at `path`: of the one mounted there, if that is not the drive's.
 fn file_system(path: &Path) -> io::Result<String> {
     let directory = find(path)?;
     let mut name = [0; 32];
     // SAFETY: the handle is open, `name` has the size that is passed, and the call takes null for what it
-    // need not tell.
+    // need not return.
     done(unsafe {
         let (handle, nothing) = (directory.as_raw_handle(), std::ptr::null_mut());
         let name = name.as_mut_ptr();
@@ -77,14 +77,14 @@ fn file_system(path: &Path) -> io::Result<String> {
     Ok(String::from_utf16_lossy(&name).trim_end_matches('\0').to_owned())
 }
 
-/// An identifier of this boot of the kernel: when it was, as first determined.
+/// An identifier of this boot of the kernel: its time, as first determined.
 #[must_use]
 pub fn boot_id() -> Option<String> {
     // SYSTEM_TIMEOFDAY_INFORMATION: the boot time comes first, in ticks of 100 ns, and moves with
     // every correction of the clock; the sum of these is the fifth number.
     let mut facts = [0_i64; 6];
     let size = u32::try_from(size_of_val(&facts)).ok()?;
-    // SAFETY: `facts` has the size that is passed, and null is no wish to know how much was filled.
+    // SAFETY: `facts` has the size that is passed, and the call takes null where the filled length is not wanted.
     let status = unsafe {
         NtQuerySystemInformation(SystemTimeOfDayInformation, facts.as_mut_ptr().cast(), size, std::ptr::null_mut())
     };
@@ -99,7 +99,7 @@ pub fn machine_id() -> Option<String> {
     let mut text = [0_u16; 64];
     let mut size = u32::try_from(size_of_val(&text)).ok()?;
     // SAFETY: both names are NUL-terminated, `text` has the size that is passed in and then filled in, and
-    // null is no wish to know the type.
+    // the call takes null where the type is not wanted.
     let answer = unsafe {
         let (flags, no_type) = (RRF_RT_REG_SZ | RRF_SUBKEY_WOW6464KEY, std::ptr::null_mut());
         let text = text.as_mut_ptr().cast();

@@ -3,7 +3,7 @@
 //! Locked bytes are closed to every other handle here, even for reading, so no lock covers the
 //! record: each one is a byte that no record ever reaches. (fs4 would lock the whole file.)
 //!
-//! All handles are opened with every share mode, which is also std's way, and none is inherited.
+//! All handles are opened with every share mode, as std does, and none is inherited.
 
 #[cfg(not(all(test, shuttle)))]
 mod clock;
@@ -36,6 +36,6 @@ pub use open::{create_new, open_append, open_lock_file, open_read, open_read_thr
 pub use paths::{ONE_SPELLING, full_name, one_spelling, real_path, refusal};
 pub use processes::{is_first_thread, process_life};
 
-/// Whether a file that another one was renamed over, or that was unlinked, shows no links through its
-/// descriptor at once.
+/// Whether a file that was unlinked, or that another one was renamed over, at once shows no links through
+/// its handle.
 pub const LINKS_TELL: bool = false;

@@ -1,4 +1,4 @@
-//! Names: given, changed and removed as on POSIX, also while others have the files open.
+//! Names: given, changed and removed as on POSIX, even while others have the files open.
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -18,7 +18,7 @@ use super::handles::{done, set, wide};
 use super::open::{find, open_to_delete};
 use super::paths::fits;
 
-/// Creates a directory and its missing parents, with the access rights that theirs hands down.
+/// Creates a directory and its missing parents, with the access rights that they inherit.
 pub fn create_dir_all(path: &Path, _new: NewDirectories) -> io::Result<()> {
     std::fs::create_dir_all(path)
 }
@@ -38,7 +38,7 @@ pub fn link(temporary: &Path, path: &Path) -> io::Result<()> {
     std::fs::hard_link(temporary, path)
 }
 
-/// Replaces whatever `path` names by the file named `temporary`, also while others have it open.
+/// Replaces whatever `path` names by the file named `temporary`, even while others have it open.
 #[expect(clippy::disallowed_methods, reason = "the seam is where names are replaced")]
 pub fn rename(temporary: &Path, path: &Path) -> io::Result<()> {
     match std::fs::rename(temporary, path) {
@@ -48,8 +48,8 @@ pub fn rename(temporary: &Path, path: &Path) -> io::Result<()> {
     if find(path).map_or(true, |file| has_posix_names(&file)) {
         return patiently(&PAUSES, || std::fs::rename(temporary, path));
     }
-    // An open file cannot be replaced there, only moved. Whoever is quick enough to take the free
-    // name has it, and we fail with `AlreadyExists`.
+    // An open file cannot be replaced on such a volume, only moved. If somebody takes the name while
+    // it is free, we fail with `AlreadyExists`.
     let aside = aside(path);
     move_file(path, &aside)?;
     let renamed = rename_noreplace(temporary, path);
@@ -58,8 +58,8 @@ pub fn rename(temporary: &Path, path: &Path) -> io::Result<()> {
     renamed
 }
 
-/// As `rename`, for files that others only read: the name is never free in between, and whoever has the
-/// file open without sharing it (a virus scanner, say) is waited for, a second at most.
+/// Like `rename`, for files that others only read: the name is never free in between. If somebody (a virus
+/// scanner, say) has the file open without sharing it, waits for a second at most.
 #[expect(clippy::disallowed_methods, reason = "the seam is where names are replaced")]
 pub fn replace(temporary: &Path, path: &Path) -> io::Result<()> {
     patiently(&LONG_PAUSES, || std::fs::rename(temporary, path))
@@ -77,8 +77,8 @@ pub fn rename_noreplace(temporary: &Path, path: &Path) -> io::Result<()> {
             Err(error) if may_pass(&error) => error,
             moved => return moved,
         };
-        // Access is also denied while a deleted file still lingers under the name: that is taken.
-        // When nothing is there, somebody looks at our own file (a virus scanner, say).
+        // Access is also denied while a deleted file lingers under the name: then the name is taken.
+        // When nothing is there, somebody (a virus scanner, say) looks at our own file.
         match find(path) {
             Err(missing) if missing.kind() == ErrorKind::NotFound => Err(error),
             _ => Err(os_error(ERROR_ALREADY_EXISTS)),
@@ -103,7 +103,7 @@ fn aside(path: &Path) -> PathBuf {
     path.with_file_name(format!("{name}.{}-{unique:x}-aside.tmp", std::process::id()))
 }
 
-/// Removes a name, at once: also while others have the file open. `ResourceBusy` when they have it open
+/// Removes a name at once, even while others have the file open. `ResourceBusy` when they have it open
 /// in a way that forbids it.
 pub fn unlink(path: &Path) -> io::Result<()> {
     patiently(&PAUSES, || remove(path))
@@ -111,10 +111,10 @@ pub fn unlink(path: &Path) -> io::Result<()> {
 }
 
 fn remove(path: &Path) -> io::Result<()> {
-    // Directories cannot be opened so, and are not moved.
+    // Directories cannot be opened like this, and so are not moved.
     drop(open_to_delete(path)?);
-    // Until it is closed, the handle that deletes a file keeps its name, and whoever opens that is told that
-    // access is denied. Better a name that nobody wants.
+    // Until it is closed, the handle that deletes a file keeps its name, and opening that name fails with
+    // "access denied". So it is better done under a name that nobody wants.
     let aside = aside(path);
     if move_file(path, &aside).is_err() {
         return delete(path);
@@ -124,13 +124,13 @@ fn remove(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes a name, where the volume can even while others have the file open; else in the end, when nobody has.
+/// Removes a name: at once where the volume can, even while others have the file open; else when nobody has it open.
 fn delete(path: &Path) -> io::Result<()> {
     let file = open_to_delete(path)?;
     if has_posix_names(&file) {
         let flags = FILE_DISPOSITION_FLAG_DELETE | FILE_DISPOSITION_FLAG_POSIX_SEMANTICS;
         match set(&file, &FILE_DISPOSITION_INFO_EX { Flags: flags }) {
-            // It promised too much: a filter or a server in between cannot.
+            // The volume promised too much: a filter driver or a server in between cannot.
             Err(error) if is_unsupported(&error) => {}
             removed => return removed,
         }
@@ -144,7 +144,7 @@ fn has_posix_names(file: &File) -> bool {
     const FILE_SUPPORTS_POSIX_UNLINK_RENAME: u32 = 0x400;
     let mut flags = 0;
     let nothing = std::ptr::null_mut();
-    // SAFETY: the handle is open, `flags` is filled, and the call takes null for what it need not tell.
+    // SAFETY: the handle is open, `flags` is filled, and the call takes null for what it need not return.
     let told = done(unsafe {
         let handle = file.as_raw_handle();
         GetVolumeInformationByHandleW(handle, nothing, 0, nothing.cast(), nothing.cast(), &raw mut flags, nothing, 0)

@@ -1,4 +1,4 @@
-//! Opening lock files: with every share mode, which is also std's way, and for this process alone.
+//! Opening lock files: with every share mode, as std does, and for this process alone.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -31,12 +31,12 @@ pub fn open_read(path: &Path) -> io::Result<File> {
 
 fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     let file = reached(options.share_mode(SHARE_ALL).custom_flags(FILE_FLAG_OPEN_REPARSE_POINT).open(path))?;
-    // The flag above opens the link itself, where O_NOFOLLOW would fail: fail as it does.
+    // The flag above opens a link itself, where O_NOFOLLOW would fail: fail in the same way.
     let FILE_ATTRIBUTE_TAG_INFO { FileAttributes: attributes, ReparseTag: tag } = query(&file)?;
     if kind(attributes, tag) == FileKind::Symlink { Err(os_error(ERROR_STOPPED_ON_SYMLINK)) } else { Ok(file) }
 }
 
-/// Creates `path`, with the access rights that its directory hands down, failing with
+/// Creates `path`, with the access rights that it inherits from its directory, failing with
 /// `AlreadyExists` where something has that name.
 pub fn create_new(path: &Path) -> io::Result<File> {
     fits(path)?;
@@ -60,7 +60,7 @@ pub(super) fn find(path: &Path) -> io::Result<File> {
     File::options()
         .access_mode(FILE_READ_ATTRIBUTES)
         .share_mode(SHARE_ALL)
-        // Directories can only be opened with the former.
+        // Directories can only be opened with the first flag.
         .custom_flags(FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT)
         .open(path)
 }

@@ -16,12 +16,12 @@ use super::errors::{is_unsupported, os_error};
 use super::handles::{query, wide};
 use super::open::find;
 
-/// The real path of a directory: links followed, short names made long, in the case in which it is on disk,
-/// and without the `\\?\` that it can do without.
+/// The real path of a directory: links followed, short names made long, in the case that is on disk, and
+/// without the `\\?\` where that is not needed.
 pub fn real_path(directory: &Path) -> io::Result<PathBuf> {
     match directory.canonicalize() {
         Ok(real) => Ok(plain(real)),
-        // Some drivers of virtual disks do not know what they are called.
+        // Some drivers of virtual disks cannot tell the path of an open file.
         Err(error) if is_unsupported(&error) && directory.is_dir() => Ok(directory.to_owned()),
         Err(error) => Err(error),
     }
@@ -55,7 +55,7 @@ pub fn refusal(name: &OsStr) -> Option<&'static str> {
     if text.ends_with(['.', ' ']) {
         return Some("it ends in a dot or a space: only some programs could reach its lock file");
     }
-    // What follows a dot does not matter, in older versions at least.
+    // What follows a dot does not matter, at least in older versions of Windows.
     let stem = text.split('.').next().unwrap_or_default().trim_end_matches(' ').to_uppercase();
     let is_port = |kind: &str| {
         let number = stem.strip_prefix(kind).unwrap_or_default();
@@ -65,17 +65,17 @@ pub fn refusal(name: &OsStr) -> Option<&'static str> {
     is_device.then_some("it names a device, not a file")
 }
 
-/// Fails when the last name in `path` is too long. The system's own word for that is "not found" or "invalid".
+/// Fails when the last name in `path` is too long. The system itself calls that "not found" or "invalid".
 pub(super) fn fits(path: &Path) -> io::Result<()> {
     const LONGEST: usize = 255;
     let length = path.file_name().map_or(0, |name| name.encode_wide().count());
     if length > LONGEST { Err(os_error(ERROR_FILENAME_EXCED_RANGE)) } else { Ok(()) }
 }
 
-/// A file may have a short name, too, and is not known by its long one before it is there.
+/// A file may have a short name, too, and until it exists nothing tells which long one that stands for.
 pub const ONE_SPELLING: bool = false;
 
-/// The name under which the file called `name` is known best: its long name, where that is a short one.
+/// The full name of the file called `name`: its long name, where `name` is a short one.
 #[must_use]
 pub fn full_name(directory: &Path, name: &OsStr) -> OsString {
     if name.encode_wide().all(|unit| unit != u16::from(b'~')) {
@@ -87,7 +87,7 @@ pub fn full_name(directory: &Path, name: &OsStr) -> OsString {
 fn long_name(path: &Path) -> Option<OsString> {
     let path = wide(path).ok()?;
     let mut found = WIN32_FIND_DATAW::default();
-    // SAFETY: `path` is NUL-terminated, and `found` is filled. What was found is closed once.
+    // SAFETY: `path` is NUL-terminated, and `found` is of the type that the call fills. The search is closed once.
     unsafe {
         let search = FindFirstFileW(path.as_ptr(), &raw mut found);
         if search == INVALID_HANDLE_VALUE {
@@ -99,10 +99,10 @@ fn long_name(path: &Path) -> Option<OsString> {
     Some(OsString::from_wide(&found.cFileName[..end]))
 }
 
-/// `path` as this process writes it already, should it do so in another case.
+/// `path` in the spelling that this process uses already, which may differ from it in case.
 #[must_use]
 pub fn one_spelling(path: PathBuf) -> Arc<Path> {
-    /// The paths that are in use, by what they are without regard to case.
+    /// The paths that are in use, by their case-folded form.
     static SPELLINGS: Mutex<Option<HashMap<Vec<u16>, Weak<Path>>>> = Mutex::new(None);
     let folded = fold(&path);
     let mut spellings = SPELLINGS.lock();
@@ -122,13 +122,13 @@ pub fn one_spelling(path: PathBuf) -> Arc<Path> {
     }
 }
 
-/// As file systems compare names: unit by unit, whatever the language.
+/// Folds case as file systems do to compare names: unit by unit, whatever the language.
 fn fold(path: &Path) -> Vec<u16> {
-    // SAFETY: the call looks a number up in a table.
+    // SAFETY: the call takes a number, and only looks it up in a table.
     path.as_os_str().encode_wide().map(|unit| unsafe { RtlUpcaseUnicodeChar(unit) }).collect()
 }
 
-/// Whether names in `directory` differ by case: each directory can have it its own way.
+/// Whether names in `directory` may differ by case alone: each directory has its own setting.
 fn is_case_sensitive(directory: &Path) -> bool {
     const FILE_CS_FLAG_CASE_SENSITIVE_DIR: u32 = 1;
     find(directory)

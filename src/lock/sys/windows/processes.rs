@@ -12,7 +12,7 @@ use super::super::Life;
 use super::errors::code;
 use super::facts::{UNIX_EPOCH, ticks};
 
-/// Whether this is the thread that the process began with, as far as is to be had.
+/// Whether this is the thread that the process began with, as far as the system tells.
 #[must_use]
 pub fn is_first_thread() -> bool {
     false
@@ -28,8 +28,8 @@ pub fn process_life(pid: u32) -> Life {
     }
     // SAFETY: the handle was just opened, and nobody else has it.
     let process = unsafe { OwnedHandle::from_raw_handle(handle) };
-    // A process stays there for as long as somebody has a handle of it, whether it has ended or not. And
-    // the last two bits of a pid are ignored.
+    // A process can be opened for as long as somebody has a handle to it, whether it has ended or not. And
+    // the last two bits of the pid are ignored.
     // SAFETY: the handle is open; a wait of no length only asks.
     let is_over = unsafe {
         let handle = process.as_raw_handle();
@@ -38,7 +38,7 @@ pub fn process_life(pid: u32) -> Life {
     if is_over { Life::Dead } else { Life::Alive { start: start_of(&process) } }
 }
 
-/// What a process is that cannot be opened: only "no such process" is death.
+/// The life of a process that cannot be opened: only "no such process" is death.
 pub(super) fn unreachable(error: &std::io::Error) -> Life {
     if code(error) == ERROR_INVALID_PARAMETER { Life::Dead } else { Life::Alive { start: None } }
 }

@@ -28,7 +28,7 @@ fn record() -> (tempfile::TempDir, std::path::PathBuf) {
     (directory, path)
 }
 
-/// Whether this is not the real thing: wine keeps a deleted file's name count until it is closed.
+/// Whether this is wine, which keeps counting a deleted file's name until the file is closed.
 fn is_wine() -> bool {
     #[link(name = "kernel32")]
     unsafe extern "system" {
@@ -79,7 +79,7 @@ fn the_record_can_be_read_and_written_by_others_while_it_is_locked() {
     assert_eq!(stat_file(&holder).unwrap().len, 6, "locking does not make it longer");
 }
 
-/// The next two show on wine, too, where locked bytes can be read, that Windows would let others read them.
+/// The next two show even on wine, where locked bytes can be read, that Windows lets others read the record.
 #[test]
 fn no_byte_that_a_record_can_have_is_locked() {
     let (_directory, path) = record();
@@ -236,7 +236,7 @@ fn a_write_moves_the_modification_time_and_a_mark_only_the_access_time() {
 fn a_symbolic_link_is_seen_and_refused() {
     let (directory, path) = record();
     let planted = directory.path().join("planted");
-    // Needs a right that not every account has; wine says that it did and does nothing.
+    // Needs a right that not every account has; wine reports success and does nothing.
     let _ = std::os::windows::fs::symlink_file(&path, &planted);
     if std::fs::symlink_metadata(&planted).is_ok() {
         assert!(is_symlink_error(&open_lock_file(&planted).unwrap_err()));
@@ -308,7 +308,7 @@ fn paths_beyond_the_old_limit_work_like_any_other() {
     let deep = (0..6).fold(real_path(directory.path()).unwrap(), |path, _| path.join("d".repeat(60)));
     create_dir_all(&deep, NewDirectories::Ordinary).unwrap();
     if !is_wine() {
-        // Its GetFinalPathNameByHandleW knows short ones only.
+        // Wine's GetFinalPathNameByHandleW knows short paths only.
         assert_eq!(real_path(&deep).unwrap(), deep);
     }
     assert_eq!(fs_class(&deep).unwrap(), FsClass::Local);
