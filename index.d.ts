@@ -2,7 +2,7 @@
  * File locks that cannot leak.
  *
  * A lock protects a file, the *target*; on disk it is the file `<target>.lock` beside it. All times are in
- * milliseconds. Every wrong option is refused with a `TypeError` or `RangeError` that names it, before anything
+ * milliseconds. An invalid option is rejected with a `TypeError` or `RangeError` that names it, before anything
  * happens (`acquireSessionWriteLock` is lenient about numbers, as its callers expect).
  *
  * @packageDocumentation
@@ -16,22 +16,22 @@ declare global {
   }
 }
 
-// Asking for a lock
+// Acquiring a lock
 
 /**
- * How long a caller would have kept trying, in the words of retrying locks. leasehold waits for events instead of
- * retrying, so these only bound the wait: by the sum of all gaps, each as long as chance could have made it.
+ * How long to keep trying, in the terms of locks that retry. leasehold waits for events instead of retrying, so
+ * these options only bound the wait, by the sum of all gaps between retries at their longest.
  */
 export interface FileLockRetryOptions {
-  /** How many gaps there are at most. Absent: `retries` sets no bound. */
+  /** The number of gaps. Without it, these options set no bound. */
   retries?: number | undefined
-  /** By what each gap is longer than the one before. @defaultValue 1 */
+  /** The ratio of each gap to the previous one. @defaultValue 1 */
   factor?: number | undefined
   /** The first gap, in milliseconds. @defaultValue 50 */
   minTimeout?: number | undefined
   /** The longest gap, in milliseconds. @defaultValue 1000, or `minTimeout` if that is more */
   maxTimeout?: number | undefined
-  /** Whether chance may double a gap, up to `maxTimeout`. @defaultValue false */
+  /** Whether each gap may randomly be up to twice as long, but at most `maxTimeout`. @defaultValue false */
   randomize?: boolean | undefined
 }
 
@@ -40,86 +40,86 @@ export interface FileLockRetryOptions {
  *
  * - `"remove-if-unchanged"`: take it over when its process is gone or it is older than `stale`
  * - `"remove-if-definitely-stale"`: take it over only when its process is certainly gone; its age proves nothing
- * - `"fail-closed"`: never take it over; fail with a {@link FileLockStaleError}
+ * - `"fail-closed"`: never take it over; fail with a {@link FileLockStaleError} when its process is certainly gone
  */
 export type StaleRecovery = 'remove-if-unchanged' | 'remove-if-definitely-stale' | 'fail-closed'
 
-/** Options of {@link acquireFileLock} and of the synchronous functions. All may be left out. */
+/** Options of {@link acquireFileLock} and of the synchronous functions. All are optional. */
 export interface FileLockOptions {
   /**
-   * How long to wait for the lock, in milliseconds. `0` asks once, `Infinity` waits as long as it takes. Where
-   * `retries` sets a bound too, the tighter one counts.
+   * How long to wait for the lock, in milliseconds. `0` tries once, `Infinity` waits as long as it takes. If
+   * `retries` sets a bound too, the tighter one applies.
    *
    * @defaultValue 10000, unless `retries` sets a bound
    */
   timeoutMs?: number | undefined
-  /** Another way to bound the wait, as OpenClaw's callers do. */
+  /** Another way to bound the wait, used by OpenClaw's callers. */
   retries?: FileLockRetryOptions | undefined
   /**
-   * Gives up waiting when it aborts; the call rejects with `signal.reason`. A lock that is held already is kept, but
+   * Stops the wait when it aborts; the call rejects with `signal.reason`. A lock that is already held is kept, but
    * see {@link WithFileLockOptions.abortGraceMs}.
    */
   signal?: AbortSignal | undefined
   /**
-   * The longest this lock may be held, in milliseconds; then it is taken away from its holder, who is told (see
-   * {@link FileLockHandle.signal}). Even a blocked event loop does not delay that. `Infinity` for no limit.
+   * How long this lock may be held, in milliseconds; then it is taken away, even if the event loop is blocked, and the
+   * holder is notified (see {@link FileLockHandle.signal}). `Infinity` for no limit.
    *
    * @defaultValue 300000
    */
   maxHoldMs?: number | undefined
   /**
-   * For how long this process may stand still (stopped, or its machine suspended) before another one may take the
-   * lock, in milliseconds, from 200 to 3600000. A busy or blocked event loop is no standstill.
+   * How long this process may be frozen (stopped, or its machine suspended) before another process may take the
+   * lock, in milliseconds, from 200 to 3600000. A busy or blocked event loop does not count as frozen.
    *
    * @defaultValue 30000
    */
   leaseMs?: number | undefined
-  /** What the work is called in error messages and reports; at most 200 characters. */
+  /** A name for the work in error messages and reports; at most 200 characters. */
   label?: string | undefined
   /**
-   * Leaves the lock file in place when the lock is given up, which is faster. Only for files that nothing but
-   * leasehold locks: for other locks a file that stays is a lock that stays.
+   * Leaves the lock file in place when the lock is released, which is faster. Only for targets that nothing but
+   * leasehold locks: to other lock implementations, a lock file that stays is a lock that stays held.
    *
    * @defaultValue false
    */
   keepLockFile?: boolean | undefined
   /**
-   * From what age, in milliseconds, a lock of OpenClaw's JavaScript counts as stale although its process lives.
-   * A lock file that cannot be read counts as stale when it has not changed for this long, or for 30000 if that is
-   * less. Locks of leasehold are not judged by their age.
+   * The age, in milliseconds, from which a lock of OpenClaw's JavaScript counts as stale although its process is
+   * alive. An unreadable lock file counts as stale once it has not changed for this long, or for 30000 if that is
+   * less. leasehold's own locks are not judged by age.
    *
    * @defaultValue 30000
    */
   stale?: number | undefined
-  /** What to do about a stale one. @defaultValue "remove-if-unchanged" */
+  /** What to do about a stale lock. @defaultValue "remove-if-unchanged" */
   staleRecovery?: StaleRecovery | undefined
   /**
    * Shares the lock with every caller in this process that names the same owner. Without it, only calls made inside
-   * the work that holds the lock share it; all others queue.
+   * the work that holds the lock share it; all other calls queue.
    */
   reentrantOwner?: string | undefined
   /**
-   * A veto, called with the path before the lock is asked for, before a stale lock is taken over, once the lock is
-   * had, and at each release. A throw refuses the step: a stale lock is left alone, a lock just had is given back, one
-   * to be released stays held and can be released again.
+   * A veto, called with the path before the lock is requested, before a stale lock is taken over, once the lock is
+   * acquired, and at each release. If it throws, the step does not happen: a stale lock is left alone, a lock just
+   * acquired is given back, and a lock about to be released stays held and can be released again.
    */
   assertResourceUnborrowed?: ((targetPath: string) => void) | undefined
 }
 
-/** Options of {@link withFileLock}: those of the others, and what concerns work that goes on for too long. */
+/** Options of {@link withFileLock}: {@link FileLockOptions}, and what to do about work that should have ended. */
 export interface WithFileLockOptions extends FileLockOptions {
   /**
-   * For how long `fn` may go on after `signal` has aborted, in milliseconds; then the lock is taken away from it, and
-   * from all calls inside it. Others that share the lock keep it, and `fn` does for as long as they do.
+   * How long `fn` may continue after `signal` has aborted, in milliseconds; then the lock is taken away from it and
+   * from all calls inside it. If others share the lock, they keep it, and so does `fn` for as long as they do.
    *
    * @defaultValue 2000
    */
   abortGraceMs?: number | undefined
   /**
-   * What to do when a promise made inside `fn` rejects, nobody handles that for 500 ms, `fn` has not settled, and the
-   * process survives it because it listens for unhandled rejections or uncaught exceptions: take the lock away, or
-   * leave `fn` alone. What a call inside `fn` left behind when it ended does not count, nor does a promise that was
-   * made elsewhere and is only rejected in `fn`. The calls around `fn` lose their locks with it, unless they ignore it.
+   * What to do when a promise created inside `fn` rejects, the rejection stays unhandled for 500 ms, `fn` has not
+   * settled, and the process survives because it listens for unhandled rejections or uncaught exceptions: take the
+   * lock away, or leave `fn` alone. Promises left behind by a nested call that has ended do not count, nor do promises
+   * created elsewhere that `fn` only rejects. Calls around `fn` lose their locks too, unless they set `"ignore"`.
    *
    * @defaultValue "release"
    */
@@ -128,7 +128,7 @@ export interface WithFileLockOptions extends FileLockOptions {
 
 /**
  * Parameters of {@link acquireSessionWriteLock}. `timeoutMs`, `staleMs` and `maxHoldMs` fall back to their defaults
- * when they are no numbers, zero or negative.
+ * unless they are positive numbers.
  */
 export interface SessionWriteLockParams {
   /** The file to lock. */
@@ -140,7 +140,7 @@ export interface SessionWriteLockParams {
    */
   timeoutMs?: number | undefined
   /**
-   * As {@link FileLockOptions.stale}, in milliseconds.
+   * As {@link FileLockOptions.stale}, in milliseconds; `Infinity` falls back too.
    *
    * @defaultValue the environment variable `OPENCLAW_SESSION_WRITE_LOCK_STALE_MS`, or 300000
    */
@@ -152,15 +152,15 @@ export interface SessionWriteLockParams {
    */
   maxHoldMs?: number | undefined
   /**
-   * Whether to share the lock with every other session caller of this process that allows it; it is free when the
-   * last of them releases it. `false` queues behind them.
+   * Whether to share the lock with every other session caller of this process that allows it; the lock is free once
+   * the last of them has released it. `false` queues behind them.
    *
    * @defaultValue true
    */
   allowReentrant?: boolean | undefined
   /** As {@link FileLockOptions.signal}. */
   signal?: AbortSignal | undefined
-  /** As {@link FileLockOptions.leaseMs}; a value out of range is refused. @defaultValue 30000 */
+  /** As {@link FileLockOptions.leaseMs}; a value out of range is rejected. @defaultValue 30000 */
   leaseMs?: number | undefined
   /** As {@link FileLockOptions.label}. */
   label?: string | undefined
@@ -170,26 +170,26 @@ export interface SessionWriteLockParams {
 export function withFileLock<T>(path: string, fn: (handle: FileLockHandle) => T | PromiseLike<T>): Promise<T>
 
 /**
- * Runs `fn` while holding the lock of `path`, and releases it when `fn` is done, however it ends.
+ * Runs `fn` while holding the lock of `path`, and releases it when `fn` settles, whatever the outcome.
  *
  * A call made inside `fn` (in the same chain of async calls) for the same file shares the lock. Any other task of
- * this process queues, first come first served. Other processes wait too: on Linux the one that has waited for longest
- * goes first, as far as they know of each other; elsewhere nobody in particular does.
+ * this process queues, first come first served. Other processes wait too: on Linux the one that has waited longest
+ * goes first, as far as processes know of each other; elsewhere the order is unspecified.
  *
- * @param path - the file to protect. It need not exist; its directory is created if it is missing. The path is
- *   resolved like `path.resolve`, symbolic links in its directory are followed, a link in the last place is not.
+ * @param path - the file to protect. It need not exist; its directory is created if missing. The path is resolved
+ *   like `path.resolve`; symbolic links in its directory are followed, but the last component is not.
  * @param options - see {@link WithFileLockOptions}
- * @param fn - the work; it is given the handle of the lock
+ * @param fn - the work; it receives the handle of the lock
  * @returns what `fn` returned
- * @throws FileLockTimeoutError - somebody held the lock for as long as the caller would wait
- * @throws FileLockStaleError - it is stale, and `staleRecovery` forbids taking it over
+ * @throws FileLockTimeoutError - the lock was held for as long as the caller was ready to wait
+ * @throws FileLockStaleError - the lock is stale, and `staleRecovery` forbids taking it over
  * @throws LockDeadlockError - waiting could only have ended in a timeout
- * @throws NotALockFileError - a directory, symbolic link, FIFO or the like stands at the lock path
- * @throws LockLostError - the lock was taken away while `fn` ran, whether `fn` succeeded or not; if `fn` failed,
- *   `cause` is its error
+ * @throws NotALockFileError - a directory, symbolic link, FIFO or the like is at the lock path
+ * @throws LockLostError - the lock was taken away while `fn` ran, even if `fn` succeeded; if not, `cause` is its error
+ * @throws LockError - `fn` succeeded and the release failed, as in {@link FileLockHandle.release}
  * @throws AggregateError - `fn` failed and so did the release: `errors` has both, in this order
- * @throws TypeError, RangeError - the path, an option or `fn` is wrong
- * @throws whatever `fn` throws, the `reason` of an aborted `signal`, and errors of the file system with their `code`
+ * @throws TypeError, RangeError - the path, an option or `fn` is invalid
+ * @throws whatever `fn` throws, the `reason` of an aborted `signal`, and file-system errors with their `code`
  *   (`EACCES` and so on)
  *
  * @example
@@ -212,12 +212,12 @@ export function withFileLock<T>(
 /**
  * Acquires the lock of `path`, to be released by `await handle.release()` in a `finally`.
  *
- * Prefer {@link withFileLock} where the work is one function: there nothing can be forgotten. Calls for the same file
- * made while this lock is held queue, whoever makes them: pass the handle along instead.
+ * Prefer {@link withFileLock} where the work is one function: it cannot forget the release. While this lock is held,
+ * calls for the same file queue, even if its own holder makes them: pass the handle along instead.
  *
  * @param path - as in {@link withFileLock}
  * @param options - see {@link FileLockOptions}
- * @throws as {@link withFileLock}, but for what concerns `fn`
+ * @throws as {@link withFileLock}, except what concerns `fn`
  *
  * @example
  * ```js
@@ -238,13 +238,11 @@ export function acquireFileLock(path: string, options?: FileLockOptions): Promis
 export function withFileLockSync<T>(path: string, fn: (handle: FileLockHandle) => T): T
 
 /**
- * As {@link withFileLock}, without promises: blocks this thread until the lock is had or the time is over.
- *
- * A task of this same thread that holds the lock could never finish meanwhile, so that is a
- * {@link LockDeadlockError} at once.
+ * As {@link withFileLock}, without promises: blocks this thread until it has the lock or the wait times out. If a task
+ * of this same thread holds the lock, it could never finish meanwhile: that is a {@link LockDeadlockError} at once.
  *
  * @param path - as in {@link withFileLock}
- * @param options - see {@link FileLockOptions}; a `signal` counts only if it has aborted already
+ * @param options - see {@link FileLockOptions}; a `signal` has an effect only if it has already aborted
  * @param fn - the work. It must not return a promise: that is a `TypeError`, thrown after the release
  * @returns what `fn` returned
  * @throws as {@link withFileLock}
@@ -264,12 +262,12 @@ export function withFileLockSync<T>(
 ): T
 
 /**
- * As {@link acquireFileLock}, but blocks this thread until the lock is had or the time is over. Release it with
- * {@link FileLockHandle.releaseSync}, or with `using` where the syntax is there.
+ * As {@link acquireFileLock}, but blocks this thread until it has the lock or the wait times out. Release it with
+ * {@link FileLockHandle.releaseSync}, or with `using` where the syntax is available.
  *
  * @param path - as in {@link withFileLock}
- * @param options - see {@link FileLockOptions}; a `signal` counts only if it has aborted already
- * @throws as {@link acquireFileLock}; {@link LockDeadlockError} also when a task of this thread holds the lock
+ * @param options - see {@link FileLockOptions}; a `signal` has an effect only if it has already aborted
+ * @throws as {@link acquireFileLock}; {@link LockDeadlockError} also if a task of this thread holds the lock
  *
  * @example
  * ```js
@@ -286,15 +284,15 @@ export function withFileLockSync<T>(
 export function acquireFileLockSync(path: string, options?: FileLockOptions): FileLockHandle
 
 /**
- * Acquires the write lock of a session file, under the contract of OpenClaw's function of this name: shared by the
- * callers of one process unless `allowReentrant` is `false`, and lenient about numbers.
+ * Acquires the write lock of a session file, under the contract of OpenClaw's function of this name: the callers of
+ * one process share the lock unless `allowReentrant` is `false`, and invalid numbers are tolerated.
  *
  * @param params - see {@link SessionWriteLockParams}
- * @throws SessionWriteLockTimeoutError - somebody held the lock for as long as the caller would wait
- * @throws NotALockFileError - a directory, symbolic link, FIFO or the like stands at the lock path
+ * @throws SessionWriteLockTimeoutError - the lock was held for as long as the caller was ready to wait
+ * @throws NotALockFileError - a directory, symbolic link, FIFO or the like is at the lock path
  * @throws LockDeadlockError - with `allowReentrant: false`, inside the `fn` of a {@link withFileLock} of the same file
- * @throws TypeError, RangeError - a parameter is wrong
- * @throws the `reason` of an aborted `signal`, and errors of the file system with their `code`
+ * @throws TypeError, RangeError - a parameter is invalid
+ * @throws the `reason` of an aborted `signal`, and file-system errors with their `code`
  *
  * @example
  * ```js
@@ -310,23 +308,23 @@ export function acquireFileLockSync(path: string, options?: FileLockOptions): Fi
  */
 export function acquireSessionWriteLock(params: SessionWriteLockParams): Promise<FileLockHandle>
 
-// Holding one
+// Holding a lock
 
-/** From what state a lock was recovered that nobody had released. */
+/** Why a lock that nobody had released could be taken over. */
 export type RecoveryCause =
-  /** Its leasehold process died; the kernel gave its lock back. */
+  /** Its leasehold process died, and the kernel released its lock. */
   | 'owner-died'
-  /** The machine was rebooted since. */
+  /** The machine has been rebooted since. */
   | 'rebooted'
-  /** Its process stood still for longer than its lease. */
+  /** Its process was frozen for longer than its lease. */
   | 'lease-expired'
   /** Its recorded process does not exist. */
   | 'dead-pid'
-  /** Its recorded pid belongs to a younger process by now. */
+  /** Its recorded pid now belongs to a younger process. */
   | 'recycled-pid'
-  /** It carried the pid of this process, and nothing here held it. */
+  /** It named the pid of this process, and nothing here held it. */
   | 'orphan-self-pid'
-  /** It was not leasehold's, and older than `stale`. */
+  /** It was not a leasehold lock, and it was older than `stale`. */
   | 'too-old'
   /** It named no process, and had not changed for too long. */
   | 'missing-pid'
@@ -334,12 +332,12 @@ export type RecoveryCause =
   | 'invalid-createdAt'
 
 /**
- * A lock that is held. The acquiring functions make it; it cannot be constructed.
+ * A lock that is held. The acquiring functions create it; it cannot be constructed.
  *
- * The lock lives as long as the handle can be reached, at most: when the garbage collector finds that nothing refers
- * to it any more, nor to its `release` or its `signal`, the lock is given back. While somebody waits for the lock, the
- * collector is asked to look. A lock for as long as the process lives has to be kept somewhere: a variable that no
- * function uses any more keeps nothing, nor does a signal that `AbortSignal.any` made of its `signal`.
+ * The lock lives no longer than the handle is reachable: when the garbage collector finds that nothing refers to the
+ * handle, its `release` or its `signal` any more, the lock is given back. While somebody waits for the lock, the
+ * collector is asked to run. To hold a lock for the life of the process, keep the handle reachable: a variable that no
+ * function uses any more does not, nor does a signal that `AbortSignal.any` derived from its `signal`.
  */
 export class FileLockHandle {
   private constructor()
@@ -348,20 +346,20 @@ export class FileLockHandle {
   readonly lockPath: string
 
   /**
-   * Gives the lock back. The first call counts, later ones wait for the same outcome, and none ever touches the lock
-   * of a successor. A property of its own, so `const { release } = await acquireFileLock(…)` works.
+   * Releases the lock. Only the first call acts; later ones wait for the same outcome, and none ever touches the lock
+   * of a successor. It is an own property, so `const { release } = await acquireFileLock(…)` works.
    *
    * @throws LockError - with code `file_lock_not_removed`: the lock is free, but its file could not be removed yet;
-   *   the removal is tried again in the background
+   *   the removal is retried in the background
    */
   readonly release: () => Promise<void>
 
-  /** As {@link release}, at once. On network file systems the outcome is not waited for. */
+  /** As {@link release}, synchronously. On network file systems it does not wait for the outcome. */
   releaseSync(): void
 
   /**
-   * The fencing token: a later owner of the same file has a larger one, in hand-overs and takeovers for certain, and
-   * by the wall clock in nanoseconds where the lock file was removed in between (as an ordinary release does).
+   * The fencing token: a later owner of the same file has a larger one. Hand-overs and takeovers guarantee this; where
+   * the lock file was removed in between (as an ordinary release does), it relies on the wall clock in nanoseconds.
    */
   get token(): bigint
 
@@ -381,15 +379,15 @@ export class FileLockHandle {
    */
   get signal(): AbortSignal
 
-  /** From what state the lock was recovered; `null` when it was free. */
+  /** Why the lock could be taken over from an earlier holder; `null` when it was free. */
   get recoveredFrom(): RecoveryCause | null
 
   /**
-   * Asks the file system whether the lock is still held (on network file systems, which can hang, the last heartbeat
-   * is asked instead). Call it right before anything that must not happen without the lock.
+   * Asks the file system whether the lock is still held (on network file systems, which can hang, it goes by the last
+   * heartbeat instead). Call it right before anything that must not happen without the lock.
    *
-   * @throws LockLostError - it was taken away
-   * @throws LockError - with code `file_lock_released`: it was released
+   * @throws LockLostError - the lock was taken away
+   * @throws LockError - with code `file_lock_released`: the handle was released
    *
    * @example
    * ```js
@@ -400,11 +398,11 @@ export class FileLockHandle {
   assertHeld(): void
 
   /**
-   * Appends to the protected file after making sure that the lock is still held; the file is created, with mode 0600,
-   * if it is missing. Calls are done in order.
+   * Appends to the protected file after checking that the lock is still held; the file is created, with mode 0600, if
+   * it is missing. Calls are carried out in order.
    *
    * @param data - text, written as UTF-8, or bytes; nothing is added to it
-   * @throws as {@link assertHeld}, and errors of the file system with their `code`
+   * @throws as {@link assertHeld}, and file-system errors with their `code`
    *
    * @example
    * ```js
@@ -420,36 +418,36 @@ export class FileLockHandle {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-// Looking at locks
+// Inspecting locks
 
-/** Whom a lock belongs to, as far as its record tells. */
+/** Whom a lock belongs to, as far as its record says. */
 export interface LockOwner {
   /** The recorded process. */
   pid?: number
-  /** Whether that process lives; absent when it cannot be known from here. */
+  /** Whether that process is alive; absent when that cannot be known from here. */
   alive?: boolean
-  /** Where it lives. Other namespaces are containers of this machine; `other-host` may be this one before a reboot. */
+  /** Where it runs. Another namespace is a container of this machine; `other-host` may be this one before a reboot. */
   place: 'this-process' | 'other-process' | 'other-namespace' | 'other-host' | 'unknown'
   /** When it took the lock, in ISO 8601. */
   since?: string
-  /** For how long it has had it, in milliseconds. */
+  /** How long it has had the lock, in milliseconds. */
   ageMs?: number
   /** Whether it is a leasehold process. */
   native: boolean
-  /** What it called its work. */
+  /** Its {@link FileLockOptions.label}. */
   label?: string
   /** Its host name, if it is a leasehold process. */
   host?: string
   /**
    * The fencing token in its record. After hand-overs inside its process, the token of its handle may be larger than
-   * the one on disk, and never reaches that of the next owner.
+   * the one on disk, but never reaches that of the next owner.
    */
   token?: bigint
 }
 
 /** One lock that this process holds. */
 export interface HeldLock {
-  /** Its number in this process. */
+  /** The number of the lease, unique in this process. */
   lease: number
   /** The lock file. */
   lockPath: string
@@ -459,21 +457,21 @@ export interface HeldLock {
   token: bigint
   /** When it was acquired, in ISO 8601. */
   since: string
-  /** For how long it has been held, in milliseconds. */
+  /** How long it has been held, in milliseconds. */
   heldForMs: number
-  /** The longest it may be held, in milliseconds; absent for no limit. */
+  /** How long it may be held, in milliseconds; absent for no limit. */
   maxHoldMs?: number
-  /** What its work is called. */
+  /** Its {@link FileLockOptions.label}. */
   label?: string
   /** How many handles share it. */
   handles: number
-  /** Whether it was acquired in this thread (the main thread or this worker). */
+  /** Whether any of those handles belongs to this thread (the main thread or this worker). */
   inThisThread: boolean
   /** Which kind of function acquired it. */
   kind: 'file' | 'session'
 }
 
-/** What stands at a lock path. */
+/** What is at a lock path. */
 export interface LockInspection {
   /** The lock file. */
   lockPath: string
@@ -481,24 +479,24 @@ export interface LockInspection {
   targetPath: string
   /** Whether there is a lock file. */
   exists: boolean
-  /** Whether it says that somebody holds the lock. That one may be dead: see {@link LockOwner.alive}. */
+  /** Whether the lock file shows the lock as held. The holder may be dead: see {@link LockOwner.alive}. */
   held: boolean
-  /** Who; absent when nobody holds it. */
+  /** Who holds it; absent when nobody does. */
   owner?: LockOwner
-  /** Whether a lock of the operating system backs it; absent for other kinds of lock than leasehold's. */
+  /** Whether an operating-system lock backs it; absent unless it is a leasehold lock. */
   osLock?: boolean
-  /** When the lock file last changed, in ISO 8601: the last heartbeat of a leasehold process. */
+  /** When the lock file last changed, in ISO 8601; for a leasehold lock, its last heartbeat. */
   lastBeat?: string
   /** How long ago that was, in milliseconds. */
   lastBeatAgeMs?: number
-  /** Its {@link FileLockOptions.leaseMs}; absent for other kinds of lock than leasehold's. */
+  /** Its {@link FileLockOptions.leaseMs}; absent unless it is a leasehold lock. */
   leaseMs?: number
   /** Whether it is on a network, FUSE or unknown file system. */
   remote: boolean
 }
 
 /**
- * Every lock that this process holds, those of its workers included, in no particular order.
+ * Returns every lock that this process holds, including those of its workers, in no particular order.
  *
  * @example
  * ```js
@@ -510,12 +508,12 @@ export interface LockInspection {
 export function heldLocks(): HeldLock[]
 
 /**
- * Looks at the lock of `path` without asking for it; creates and changes nothing.
+ * Inspects the lock of `path` without requesting it; creates and changes nothing.
  *
  * @param path - the protected file, not its lock file
- * @throws NotALockFileError - something else than a regular file stands at the lock path
- * @throws TypeError - the path is no string, or cannot name a file
- * @throws errors of the file system with their `code`, when the lock file is there and cannot be read
+ * @throws NotALockFileError - something other than a regular file is at the lock path
+ * @throws TypeError - the path is not a string, or cannot name a file
+ * @throws file-system errors with their `code`, when the lock file exists but cannot be read
  *
  * @example
  * ```js
@@ -528,10 +526,10 @@ export function heldLocks(): HeldLock[]
 export function inspectLock(path: string): Promise<LockInspection>
 
 /**
- * Takes every lock of this process away from its holder, at once: for handlers of fatal errors and for restarts inside
- * the process. The holders learn of it as of any other loss. In a worker, only its own locks are taken.
+ * Takes every lock of this process away from its holder at once: for fatal-error handlers and for restarts inside the
+ * process. The holders are notified, as with any other loss. In a worker, only its own locks are taken.
  *
- * At the end of a process it need not be called: locks go with the process.
+ * There is no need to call it when a process ends: its locks end with it.
  *
  * @returns how many locks there were
  *
@@ -547,53 +545,53 @@ export function inspectLock(path: string): Promise<LockInspection>
  */
 export function releaseAllLocksSync(): number
 
-// Lock files that nobody will come back for
+// Removing abandoned lock files
 
-/** A session's lock file, by the rules of OpenClaw's JavaScript. */
+/** A session's lock file, judged by the rules of OpenClaw's JavaScript. */
 export type SessionLockInspection = {
   /** The lock file. */
   lockPath: string
   /** The recorded process. */
   pid: number | null
-  /** Whether it lives. */
+  /** Whether it is alive. */
   pidAlive: boolean
-  /** When its owner says it created the lock; a leasehold process says it anew all the time. */
+  /** When its owner says it created the lock; a leasehold process keeps renewing this date. */
   createdAt: string | null
   /** How long ago that was, in milliseconds. */
   ageMs: number | null
-  /** Whether there is any reason to call it stale. */
+  /** Whether there is any reason to consider it stale. */
   stale: boolean
   /**
-   * Which: `missing-pid`, `dead-pid`, `recycled-pid`, `invalid-createdAt`, `too-old` or `orphan-self-pid`, or for
-   * locks of leasehold `owner-died` or `rebooted` where those do not say it.
+   * The reasons: `missing-pid`, `dead-pid`, `recycled-pid`, `invalid-createdAt`, `too-old` or `orphan-self-pid`; for
+   * leasehold locks also `owner-died` or `rebooted`, where neither `dead-pid` nor `recycled-pid` applies.
    */
   staleReasons: string[]
   /** Whether it was removed. */
   removed: boolean
 }
 
-/** Tells the command line of a process, for OpenClaw's own {@link cleanStaleLockFiles}. */
+/** Returns the command line of a process, for OpenClaw's own {@link cleanStaleLockFiles}. */
 export type SessionLockOwnerProcessArgsReader = (pid: number) => string[] | null
 
 /**
- * Looks at every session lock file of a directory (`*.jsonl.lock`), and removes those that are stale.
+ * Inspects every session lock file in a directory (`*.jsonl.lock`), and removes the stale ones.
  *
- * A lock that a leasehold process holds is never stale, whatever its age. A lock of OpenClaw's JavaScript is by
- * its own rules; one that says too little may be in the making, and is kept until it has not changed for `staleMs` or
- * 30 seconds. A lock file is removed by taking the lock and giving it up again, so nobody loses one that he just got.
+ * A lock that a leasehold process holds is never stale, whatever its age. A lock of OpenClaw's JavaScript is judged by
+ * its own rules; an incomplete one may still be being written, and is kept until it has not changed for `staleMs` or
+ * 30 seconds, whichever is less. Removing a lock file takes the lock first, so nobody loses a lock just acquired.
  *
- * @param params.sessionsDir - the directory; a missing one is an empty one
- * @param params.staleMs - from what age a lock of OpenClaw's JavaScript counts as stale although its process lives;
- *   what makes no sense counts as absent. By default what {@link resolveSessionWriteLockStaleMs} says
+ * @param params.sessionsDir - the directory; a missing one counts as empty
+ * @param params.staleMs - the age, in milliseconds, from which a lock of OpenClaw's JavaScript counts as stale although
+ *   its process is alive; unless positive and finite, what {@link resolveSessionWriteLockStaleMs} returns
  * @param params.config - the configuration that this default is taken from
- * @param params.env - the environment that it is taken from instead of that of the process
- * @param params.removeStale - `false` only looks
- * @param params.nowMs - the time to judge by
- * @param params.readOwnerProcessArgs - never called: what lives is left alone, whatever its command line says
- * @param params.log - its `warn` is told of each removal
- * @returns all lock files by name, and those of them that were removed
- * @throws TypeError - a parameter is wrong
- * @throws errors of the file system with their `code`, when the directory cannot be read
+ * @param params.env - the environment variables it is taken from; by default those of the process
+ * @param params.removeStale - `false` only inspects
+ * @param params.nowMs - the time to judge by, in milliseconds since the epoch; by default now
+ * @param params.readOwnerProcessArgs - never called: a live process keeps its lock, whatever its command line
+ * @param params.log - its `warn` is called for each removal
+ * @returns all lock files, sorted by name, and those of them that were removed
+ * @throws TypeError - a parameter is invalid
+ * @throws file-system errors with their `code`, when the directory cannot be read
  *
  * @example
  * ```js
@@ -614,17 +612,17 @@ export function cleanStaleLockFiles(params: {
   log?: { warn?: ((message: string) => void) | undefined; info?: ((message: string) => void) | undefined } | undefined
 }): Promise<{ locks: SessionLockInspection[]; cleaned: SessionLockInspection[] }>
 
-/** What became of a lock file: there was none, it is gone, or it stands because somebody has the lock, or may. */
+/** What became of a lock file: there was none, it is gone, or it stays because somebody has the lock or may have it. */
 export type StaleFileLockReclaimResult = 'missing' | 'removed' | 'retained'
 
 /**
- * Removes a lock file whose owner is certainly gone. Everything else is left as it is: whatever may belong to a process
- * that lives, cannot be read, or is no regular file.
+ * Removes a lock file whose owner is certainly gone. Everything else is left as it is: a lock that may belong to a live
+ * process, a file that cannot be parsed, and anything that is not a regular file.
  *
- * @param lockPath - the lock file itself, whatever it is called
- * @throws TypeError - the path is no string, or cannot name a file
- * @throws LockError - with code `file_lock_not_removed`: it could not be removed yet, and that is tried again
- * @throws errors of the file system with their `code`, when the lock file is there and cannot be read
+ * @param lockPath - the lock file itself, whatever its name
+ * @throws TypeError - the path is not a string, or cannot name a file
+ * @throws LockError - with code `file_lock_not_removed`: it could not be removed yet; the removal is retried
+ * @throws file-system errors with their `code`, when the lock file exists but cannot be read
  *
  * @example
  * ```js
@@ -635,15 +633,16 @@ export type StaleFileLockReclaimResult = 'missing' | 'removed' | 'retained'
  */
 export function reclaimDefinitelyStaleFileLock(lockPath: string): Promise<StaleFileLockReclaimResult>
 
-// How long session locks may take, in OpenClaw's words
+// Timeouts of session locks, by OpenClaw's rules
 
 /**
- * The `maxHoldMs` for work that has a timeout of its own: that and a grace, but no less than a minimum, and no more
- * than 2147000000. What makes no sense counts as absent.
+ * Returns the `maxHoldMs` for work that has a timeout of its own: that timeout plus a grace period, but at least a
+ * minimum, and at most 2147000000. Values that are not positive and finite count as absent, except that `timeoutMs` may
+ * be infinite.
  *
- * @param params.timeoutMs - the timeout of the work; absent, it counts as `minMs`
- * @param params.graceMs - by default 120000
- * @param params.minMs - by default 300000
+ * @param params.timeoutMs - the timeout of the work, in milliseconds; by default `minMs`
+ * @param params.graceMs - in milliseconds; by default 120000
+ * @param params.minMs - in milliseconds; by default 300000
  *
  * @example
  * ```js
@@ -676,8 +675,8 @@ export type SessionWriteLockAcquireTimeoutConfig = {
 }
 
 /**
- * The `timeoutMs` that OpenClaw 2026.5 and later would use: what the environment variable
- * `OPENCLAW_SESSION_WRITE_LOCK_ACQUIRE_TIMEOUT_MS` says, or the configuration, or 60000.
+ * Returns the `timeoutMs` that OpenClaw 2026.5 and later would use: the value of the environment variable
+ * `OPENCLAW_SESSION_WRITE_LOCK_ACQUIRE_TIMEOUT_MS`, else that of the configuration, else 60000.
  *
  * @example
  * ```js
@@ -692,8 +691,8 @@ export function resolveSessionWriteLockAcquireTimeoutMs(
 ): number
 
 /**
- * The same for all three, where `staleMs` is 1800000 and `maxHoldMs` is `maxHoldMsFallback` or 300000 if nothing is
- * said.
+ * As {@link resolveSessionWriteLockAcquireTimeoutMs}, for all three settings. If neither source sets them, `staleMs` is
+ * 1800000, and `maxHoldMs` is `maxHoldMsFallback` or 300000.
  *
  * @example
  * ```js
@@ -710,7 +709,7 @@ export function resolveSessionWriteLockOptions(
 ): { timeoutMs: number; staleMs: number; maxHoldMs: number }
 
 /**
- * The `staleMs` of these alone.
+ * Returns only the `staleMs` of {@link resolveSessionWriteLockOptions}.
  *
  * @example
  * ```js
@@ -728,8 +727,8 @@ export function resolveSessionWriteLockStaleMs(
 
 /**
  * Takes away every lock that {@link withFileLock}, {@link acquireFileLock} and the synchronous functions have acquired,
- * ends the waiting for such locks in timeouts, and takes the listeners for exit and signals away if nothing needs
- * them any more. In a worker, only its own locks.
+ * makes waits for such locks time out, and removes the exit and signal listeners if nothing needs them any more. In a
+ * worker, it affects only its own locks.
  *
  * @example
  * ```js
@@ -780,17 +779,17 @@ export function resetSessionWriteLockStateForTest(): void
  */
 export function drainSessionWriteLockStateForTest(): Promise<void>
 
-/** What OpenClaw's own test suites look at. */
+/** What OpenClaw's own test suites use. */
 export const __testing: {
   /** The signals that release all locks. */
   cleanupSignals: ('SIGINT' | 'SIGTERM' | 'SIGQUIT' | 'SIGABRT' | 'SIGHUP' | 'SIGBREAK')[]
-  /** Does what the arrival of a signal does: all locks go, and if nobody else listens, so does the process. */
+  /** Acts as if the signal had arrived: releases all locks, and ends the process if nobody else listens for it. */
   handleTerminationSignal(signal: 'SIGINT' | 'SIGTERM' | 'SIGQUIT' | 'SIGABRT' | 'SIGHUP' | 'SIGBREAK'): void
-  /** As {@link releaseAllLocksSync}, without a count. */
+  /** As {@link releaseAllLocksSync}, but returns nothing. */
   releaseAllLocksSync(): void
   /**
-   * Takes away the session locks that would be held too long at `nowMs`, without waiting for the watchdog. Resolves to
-   * how many it has taken away since the last call, those included.
+   * Takes away the session locks that would be overdue at `nowMs`, without waiting for the watchdog. Resolves to the
+   * number of overdue session locks taken away since the last call, these included.
    */
   runLockWatchdogCheck(nowMs?: number): Promise<number>
 }
@@ -800,12 +799,12 @@ export const __testing: {
 /** Options of {@link writeJsonFileAtomically} and {@link saveJsonFile}. */
 export interface WriteJsonOptions {
   /**
-   * A lock that the write depends on, of this file or of another one: unless it is still held immediately before the
-   * file is replaced, nothing is written and the call fails with a {@link LockLostError}.
+   * A lock that the write depends on, of this file or of another one. It must still be held immediately before the
+   * file is replaced; if it was taken away, nothing is written and the call fails with a {@link LockLostError}.
    */
   lock?: FileLockHandle | undefined
   /**
-   * Whether to wait until the disk has the file and its name, so that they survive a power cut. Without it, a crash of
+   * Whether to wait until the file and its name are on disk, so that they survive a power cut. If `false`, a crash of
    * the machine may leave the old content, or on some file systems an empty file.
    *
    * @defaultValue true
@@ -820,11 +819,11 @@ export interface UpdateJsonOptions extends WithFileLockOptions {
 }
 
 /**
- * Reads a JSON file. It never fails because of what it finds: a file that cannot be read (no rights, a directory, a
- * FIFO) or parsed, and one that says `null`, yields the fallback, and `exists` is `true`. A symbolic link is followed.
+ * Reads a JSON file. It never fails because of what it finds: a file that cannot be read (no permission, a directory, a
+ * FIFO) or parsed, or that contains `null`, yields the fallback with `exists: true`. Symbolic links are followed.
  *
  * @param path - the file
- * @param fallback - what to return where there is no value
+ * @param fallback - what to return if there is no value
  * @returns the value, and whether there is something at the path
  * @throws TypeError - the path cannot name a file
  *
@@ -838,22 +837,22 @@ export interface UpdateJsonOptions extends WithFileLockOptions {
 export function readJsonFileWithFallback<T>(path: string, fallback: T): Promise<{ value: T; exists: boolean }>
 
 /**
- * Writes a value as JSON, indented by two spaces and with a newline at the end. The file is replaced as a whole:
- * whoever reads it sees the old content or the new one, and so does whoever reads it after a crash or a kill.
+ * Writes a value as JSON, indented by two spaces and with a trailing newline. The file is replaced as a whole: a reader
+ * sees the old content or the new, never a mixture, even after a crash or a kill.
  *
- * An existing file keeps its mode, and its owner and group where this process may give files away; its access-control
- * lists and its other names (hard links) are not kept. A new file has mode 0600, and directories that are missing are
- * created with mode 0700. Writes of this process to one file are done in the order of the calls.
+ * An existing file keeps its mode, and its owner and group if this process may set them; its access-control lists and
+ * other names (hard links) are lost. A new file has mode 0600, and missing directories are created with mode 0700. A
+ * process carries out its writes to one file in the order of the calls.
  *
- * @param path - the file. Symbolic links in its directory are followed, a link in the last place is refused
+ * @param path - the file. Symbolic links in its directory are followed; if the last component is one, it is rejected
  * @param value - what `JSON.stringify` can write
  * @param options - see {@link WriteJsonOptions}
  * @throws LockLostError - `lock` was taken away; nothing has changed
  * @throws LockError - with code `file_lock_released`: `lock` was released; nothing has changed
- * @throws JsonFileError - a directory, symbolic link, FIFO or the like stands at the path; it was left as it is
- * @throws TypeError - an argument is wrong, or the value cannot be written as JSON; nothing has changed
- * @throws errors of the file system with their `code` (`ENOSPC`, `EROFS` and so on): the old content is still there.
- *   Only if it is the directory that could not be synced (`path` says so), the new content is
+ * @throws JsonFileError - a directory, symbolic link, FIFO or the like is at the path; it was left as it is
+ * @throws TypeError - an argument is invalid, or the value cannot be written as JSON; nothing has changed
+ * @throws file-system errors with their `code` (`ENOSPC`, `EROFS` and so on): the old content is still there, unless
+ *   only the final sync failed (`syscall` is `fsync` and `path` is the directory): then the new content is there
  *
  * @example
  * ```js
@@ -869,10 +868,10 @@ export function readJsonFileWithFallback<T>(path: string, fallback: T): Promise<
 export function writeJsonFileAtomically(path: string, value: unknown, options?: WriteJsonOptions): Promise<void>
 
 /**
- * As {@link readJsonFileWithFallback}, at once: blocks this thread, also where the file system hangs.
+ * As {@link readJsonFileWithFallback}, synchronously: blocks this thread, even if the file system hangs.
  *
  * @param path - the file
- * @returns the value; `undefined` where there is none
+ * @returns the value; `undefined` if there is none
  * @throws TypeError - the path cannot name a file
  *
  * @example
@@ -885,7 +884,7 @@ export function writeJsonFileAtomically(path: string, value: unknown, options?: 
 export function loadJsonFile<T = unknown>(path: string): T | undefined
 
 /**
- * As {@link writeJsonFileAtomically}, at once: blocks this thread until the disk has the file.
+ * As {@link writeJsonFileAtomically}, synchronously: blocks this thread until the write is done.
  *
  * @param path - the file
  * @param value - what `JSON.stringify` can write
@@ -902,23 +901,23 @@ export function loadJsonFile<T = unknown>(path: string): T | undefined
 export function saveJsonFile(path: string, value: unknown, options?: WriteJsonOptions): void
 
 /**
- * Changes a JSON file under its lock: reads it, lets `mutate` change the value, and writes the result if the lock is
+ * Updates a JSON file under its lock: reads it, lets `mutate` change the value, and writes the result if the lock is
  * still held. However many processes and tasks do so at once, no change is lost.
  *
  * Calls that share the lock (made inside the `fn` of a {@link withFileLock} of the same file, or with the same
- * `reentrantOwner`) take turns. Inside `mutate` itself, another update of the same file is refused.
+ * `reentrantOwner`) take turns. Inside `mutate` itself, another update of the same file is rejected.
  *
  * @param path - the file, as in {@link writeJsonFileAtomically}
- * @param fallback - the value where there is no file, or one that is empty or says `null`. It is copied, as JSON
- * @param mutate - changes the value in place, or returns another one, which then counts. What it leaves is written,
- *   unless that is what the file says already. If it fails, nothing is written
+ * @param fallback - the value if there is no file, or if it is empty or contains `null`. It is copied, as JSON
+ * @param mutate - changes the value in place, or returns another one to use instead. The result is written, unless the
+ *   file already has exactly that content. If `mutate` fails, nothing is written
  * @param options - those of {@link withFileLock}, and `durable`
  * @returns the value that the file has now
- * @throws JsonFileError - the file cannot be parsed, is no regular file, or is being updated by the caller. It was left
- *   as it is: unlike {@link readJsonFileWithFallback}, this takes no damaged file for an empty one
+ * @throws JsonFileError - the file cannot be parsed, is too large, is not a regular file, or is being updated by the
+ *   caller. It was left as it is: unlike {@link readJsonFileWithFallback}, this does not treat a damaged file as empty
  * @throws LockLostError - the lock was taken away, and nothing was written
- * @throws TypeError - an argument is wrong, or the result cannot be written as JSON
- * @throws whatever `mutate` throws, what {@link withFileLock} does, and errors of the file system with their `code`
+ * @throws TypeError - an argument is invalid, or the result cannot be written as JSON
+ * @throws whatever `mutate` throws, what {@link withFileLock} does, and file-system errors with their `code`
  *
  * @example
  * ```js
@@ -938,7 +937,7 @@ export function updateJsonFile<T>(
   options?: UpdateJsonOptions,
 ): Promise<T>
 
-// What can go wrong
+// Errors
 
 /** The `code` of a {@link FileLockTimeoutError}. */
 export const FILE_LOCK_TIMEOUT_ERROR_CODE: 'file_lock_timeout'
@@ -947,20 +946,20 @@ export const FILE_LOCK_TIMEOUT_ERROR_CODE: 'file_lock_timeout'
 export const FILE_LOCK_STALE_ERROR_CODE: 'file_lock_stale'
 
 /**
- * Any failure of a lock. Itself with these codes:
+ * Any failure of a lock. Codes without a class of their own:
  *
- * - `file_lock_released`: the handle was released before
- * - `file_lock_not_removed`: the lock was given back, but its file could not be removed yet
+ * - `file_lock_released`: the handle was already released
+ * - `file_lock_not_removed`: the lock was released, but its file could not be removed yet
  */
 export class LockError extends Error {
   protected constructor()
-  /** Which failure; it does not change from version to version. */
+  /** Identifies the failure; stable across versions. */
   readonly code: string
   /** The lock file. */
   readonly lockPath: string
 }
 
-/** Somebody held the lock for as long as the caller would wait. The message says who, and what can be done. */
+/** The lock was held for as long as the caller was ready to wait. The message says by whom, and what can be done. */
 export class FileLockTimeoutError extends LockError {
   readonly code: 'file_lock_timeout'
   /** The protected file. */
@@ -982,14 +981,14 @@ export class FileLockStaleError extends LockError {
   readonly staleReasons: RecoveryCause[]
 }
 
-/** As {@link FileLockTimeoutError}, of {@link acquireSessionWriteLock}. */
+/** As {@link FileLockTimeoutError}, from {@link acquireSessionWriteLock}. */
 export class SessionWriteLockTimeoutError extends LockError {
   readonly code: 'OPENCLAW_SESSION_WRITE_LOCK_TIMEOUT'
   /** The protected file. */
   readonly targetPath: string
   /** How long the caller was ready to wait, in milliseconds. */
   readonly timeoutMs: number
-  /** Who held the lock at the end, in OpenClaw's words: `pid=7 alive=true ageMs=1200`, or `unknown`. */
+  /** Who held the lock at the end, in OpenClaw's format: `pid=7 alive=true ageMs=1200`, or `unknown`. */
   readonly owner: string
   /** The same as an object. */
   readonly holder: LockOwner
@@ -997,13 +996,13 @@ export class SessionWriteLockTimeoutError extends LockError {
 
 /**
  * As {@link FileLockStaleError}, for code that catches it from {@link acquireSessionWriteLock}. Nothing throws it
- * today: session locks are always recovered.
+ * today: stale session locks are always taken over.
  */
 export class SessionWriteLockStaleError extends LockError {
   readonly code: 'OPENCLAW_SESSION_WRITE_LOCK_STALE'
   /** The protected file. */
   readonly targetPath: string
-  /** Whose lock it is, in OpenClaw's words. */
+  /** Whose lock it is, in OpenClaw's format. */
   readonly owner: string
   /** The same as an object. */
   readonly holder: LockOwner
@@ -1011,7 +1010,7 @@ export class SessionWriteLockStaleError extends LockError {
   readonly staleReasons: RecoveryCause[]
 }
 
-/** The lock was taken away from its holder: stop writing, others may hold it now. */
+/** The lock was taken away from its holder: stop writing, somebody else may hold it now. */
 export class LockLostError extends LockError {
   readonly code: 'file_lock_lost'
   /**
@@ -1021,17 +1020,17 @@ export class LockLostError extends LockError {
    * - `"replaced"`: another process put its own lock file in place of ours
    * - `"removed"`: somebody removed the lock file
    * - `"aborted"`: its work was aborted and did not end within `abortGraceMs`
-   * - `"unhandled-rejection"`: a promise made inside its work rejected and nobody handled that
-   * - `"forced"`: {@link releaseAllLocksSync} or the end of its thread released it
+   * - `"unhandled-rejection"`: a promise created inside its work rejected, and nobody handled the rejection
+   * - `"forced"`: {@link releaseAllLocksSync}, a signal, a reset for tests or the end of its worker released it
    */
   readonly reason: 'max-hold' | 'replaced' | 'removed' | 'aborted' | 'unhandled-rejection' | 'forced'
-  /** For how long it had been held, in milliseconds. */
+  /** How long it had been held, in milliseconds. */
   readonly heldForMs: number
   /** The fencing token it had. */
   readonly token: bigint
-  /** What its work was called. */
+  /** Its {@link FileLockOptions.label}. */
   readonly label: string | undefined
-  /** The stack of the call that acquired it, as far as it is still known. */
+  /** The stack of the call that acquired it, if still known. */
   readonly acquiredAt: string | undefined
 }
 
@@ -1044,7 +1043,7 @@ export class LockDeadlockError extends LockError {
   readonly code: 'file_lock_deadlock'
 }
 
-/** Something that is no regular file stands at the lock path. It was left as it is. */
+/** Something other than a regular file is at the lock path. It was left as it is. */
 export class NotALockFileError extends LockError {
   readonly code: 'file_lock_not_a_file'
 }
@@ -1052,14 +1051,14 @@ export class NotALockFileError extends LockError {
 /**
  * A file that cannot be read or written as JSON. It was left as it is. By `code`:
  *
- * - `json_file_not_a_file`: a directory, symbolic link, FIFO or the like stands at the path
- * - `json_file_unparseable`: it is to be updated, and what it says is no JSON; `cause` is the error of `JSON.parse`
- * - `json_file_too_large`: it is to be updated, and longer than a string can be
- * - `json_file_nested_update`: {@link updateJsonFile} was called for a file inside the `mutate` of an update of it
+ * - `json_file_not_a_file`: a directory, symbolic link, FIFO or the like is at the path
+ * - `json_file_unparseable`: it is to be updated and is not valid JSON; `cause` is the error of `JSON.parse`, if any
+ * - `json_file_too_large`: it is to be updated, and is longer than a string can be
+ * - `json_file_nested_update`: {@link updateJsonFile} was called inside the `mutate` of another update of the same file
  */
 export class JsonFileError extends Error {
   private constructor()
-  /** Which failure; it does not change from version to version. */
+  /** Identifies the failure; stable across versions. */
   readonly code:
     | 'json_file_not_a_file'
     | 'json_file_unparseable'

@@ -1,6 +1,6 @@
 /**
- * The names of OpenClaw's `src/plugin-sdk/file-lock.ts`, in 2026.3 and 2026.9. The functions take more options and
- * return more than these types say; see `leasehold` itself.
+ * The exports of OpenClaw's `src/plugin-sdk/file-lock.ts`, in 2026.3 and 2026.9. The functions accept more options and
+ * return more than these types declare; see `leasehold` itself.
  *
  * @packageDocumentation
  */
@@ -22,7 +22,7 @@ export {
 } from '../../index.js'
 export type { StaleFileLockReclaimResult } from '../../index.js'
 
-/** Options as OpenClaw's callers write them. Here `retries` and `stale` are always there to be read. */
+/** Options as OpenClaw's callers write them, with `retries` and `stale` required so that they can be read. */
 export interface FileLockOptions extends Omit<Options, 'retries' | 'stale'> {
   /** As in `leasehold`. */
   retries: {
@@ -36,16 +36,16 @@ export interface FileLockOptions extends Omit<Options, 'retries' | 'stale'> {
   stale: number
 }
 
-/** What every handle has, and all that a stand-in for one needs. */
+/** The members that every handle has, and all that a stand-in for one needs. */
 export type FileLockHandle = {
   /** The lock file. */
   lockPath: string
-  /** Gives the lock back. */
+  /** Releases the lock. */
   release: () => Promise<void>
 }
 
-/** What can be read of an error with the code {@link FILE_LOCK_TIMEOUT_ERROR_CODE}. */
+/** The fields of an error with the code {@link FILE_LOCK_TIMEOUT_ERROR_CODE}. */
 export type FileLockTimeoutError = Error & { code: typeof FILE_LOCK_TIMEOUT_ERROR_CODE; lockPath: string }
 
-/** What can be read of an error with the code {@link FILE_LOCK_STALE_ERROR_CODE}. */
+/** The fields of an error with the code {@link FILE_LOCK_STALE_ERROR_CODE}. */
 export type FileLockStaleError = Error & { code: typeof FILE_LOCK_STALE_ERROR_CODE; lockPath: string }

@@ -1,5 +1,5 @@
 /**
- * The names of OpenClaw's `src/plugin-sdk/json-store.ts`. See `leasehold` itself.
+ * The exports of OpenClaw's `src/plugin-sdk/json-store.ts`. See `leasehold` itself.
  *
  * @packageDocumentation
  */

@@ -1,6 +1,6 @@
 /**
- * The names of OpenClaw's `src/agents/session-write-lock.ts` in 2026.3, and those that its later versions and
- * their successor in the plugin SDK of 2026.9 added. See `leasehold` itself.
+ * The exports of OpenClaw's `src/agents/session-write-lock.ts` in 2026.3, and those added by its later versions and by
+ * their successor in the plugin SDK of 2026.9. See `leasehold` itself.
  *
  * @packageDocumentation
  */
