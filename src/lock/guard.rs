@@ -10,13 +10,13 @@ use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use super::sys::{self, FsClass, OsLock};
+use super::sys::{self, FsClass, Instant, OsLock};
 use super::target::Target;
 
 /// OpenClaw 2026.9 finishes a reclaim, callbacks included, long before this. An older file was left
 /// behind by a kill; OpenClaw's own processes then wait for ever.
 const RECLAIM_LIFE: Duration = Duration::from_secs(10);
-/// No takeover takes longer than this.
+/// No takeover takes longer than this, unless its process is frozen.
 const CLAIM_LIFE: Duration = Duration::from_secs(5);
 
 /// Whether OpenClaw's JavaScript is removing the lock file of `target` as stale just now: 2026.9 creates
@@ -40,12 +40,19 @@ pub enum Guard {
 }
 
 /// An exclusively created file.
-pub struct Claim(PathBuf);
+pub struct Claim {
+    path: PathBuf,
+    since: Instant,
+}
 
 impl Drop for Claim {
     fn drop(&mut self) {
+        // After so long somebody may have removed it, and what stands there is another's.
+        if self.since.elapsed() > CLAIM_LIFE {
+            return;
+        }
         // If this fails, a look after `CLAIM_LIFE` tries again.
-        let _ = sys::unlink(&self.0);
+        let _ = sys::unlink(&self.path);
     }
 }
 
@@ -75,13 +82,13 @@ impl Guard {
 
 fn claim(path: PathBuf) -> io::Result<Option<Claim>> {
     match sys::create_new(&path) {
-        Ok(_) => Ok(Some(Claim(path))),
+        Ok(_) => Ok(Some(Claim { path, since: Instant::now() })),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             let abandoned =
                 sys::stat_path(&path).is_ok_and(|meta| sys::age(SystemTime::now(), meta.modified) > CLAIM_LIFE);
             if abandoned {
                 // The next look creates a new one.
-                drop(Claim(path));
+                let _ = sys::unlink(&path);
             }
             Ok(None)
         }
@@ -106,5 +113,14 @@ mod tests {
         assert!(claim(path.clone()).unwrap().is_none(), "it is removed first");
         assert!(claim(path).unwrap().is_some());
         drop(abandoned);
+    }
+    #[test]
+    fn a_claim_that_was_removed_as_abandoned_removes_no_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file.lock.taking");
+        let mut frozen = claim(path.clone()).unwrap().unwrap();
+        frozen.since = frozen.since.checked_sub(CLAIM_LIFE * 2).unwrap();
+        drop(frozen);
+        assert!(path.exists(), "by now it may be another's");
     }
 }
