@@ -140,7 +140,8 @@ impl Spares {
             store.asleep = true;
             if store.piles.is_empty() {
                 self.needed.wait(&mut store);
-            } else if self.needed.wait_for(&mut store, SOON).timed_out() {
+            } else {
+                self.needed.wait_for(&mut store, SOON);
                 store.piles.retain(|pile| pile.last.elapsed() < SOON);
             }
             store.asleep = false;
