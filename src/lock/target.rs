@@ -146,7 +146,10 @@ impl Target {
         if *local.directories.get(directory.as_os_str())? == Plain::No {
             // Not kept locked while the disk is asked: other threads need it.
             drop(known);
-            return Some(Arc::new(Self::at(&sys::real_path(directory).ok()?, name, FsClass::Local)));
+            let real = sys::real_path(directory).ok()?;
+            // It may lead to another file system by now.
+            let is_local = LOCAL.lock().as_ref()?.directories.contains_key(real.as_os_str());
+            return is_local.then(|| Arc::new(Self::at(&real, name, FsClass::Local)));
         }
         let target = Arc::new(Self::at(directory, name, FsClass::Local));
         if path.is_absolute() && sys::ONE_SPELLING {
@@ -290,14 +293,16 @@ fn protected_by(lock_path: &Path) -> &Path {
 }
 
 fn remember(directory: PathBuf, real: &Path) {
-    // Byte by byte: Windows paths are equal even if their drives are spelt differently; the lock file has the real one.
-    let plain = if directory.as_os_str() == real.as_os_str() { Plain::Yes } else { Plain::No };
     let mut local = LOCAL.lock();
     let local = local.get_or_insert_default();
     if local.directories.len() >= REMEMBERED {
         *local = Local::default();
     }
-    local.directories.insert(directory.into_os_string(), plain);
+    // Byte by byte: Windows paths are equal even if their drives are spelt differently; the lock file has the real one.
+    if directory.as_os_str() != real.as_os_str() {
+        local.directories.insert(directory.into_os_string(), Plain::No);
+    }
+    local.directories.insert(real.as_os_str().to_owned(), Plain::Yes);
 }
 
 #[cfg(test)]
@@ -310,7 +315,6 @@ impl Target {
     }
 
     /// The same, as if it were on a network file system.
-    #[cfg(shuttle)]
     pub(crate) fn far_away(self) -> Self {
         let class = FsClass::Remote { device: 7 };
         Self { unusual: Some(Unusual { path: None, class }.into()), ..self }
@@ -398,6 +402,8 @@ mod tests {
         assert_eq!(known(), Some(root.join("one/f.lock")));
         std::fs::remove_file(&link).unwrap();
         std::os::unix::fs::symlink(root.join("two"), &link).unwrap();
+        assert_eq!(known(), None, "it may be on a file system that hangs");
+        assert_eq!(&*Target::resolve(&link.join("f")).unwrap().lock_path, root.join("two/f.lock"));
         assert_eq!(known(), Some(root.join("two/f.lock")));
     }
 }
