@@ -5,7 +5,6 @@
 //! occupies a thread of its own, or one of libuv's.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ops::Not as _;
 use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -52,6 +51,8 @@ struct Rounds {
     contenders: HashMap<Arc<Path>, (Box<Contender>, Instant)>,
     due: BTreeSet<(Instant, Arc<Path>)>,
     watched: HashMap<WatchId, Watched>,
+    /// How many of our own lock files could not be watched since there was last room for one.
+    turned_away: usize,
     /// Whether other processes also wait for the lock last looked at.
     has_rivals: bool,
 }
@@ -129,7 +130,7 @@ impl Lookout {
             let next = next_deadline.into_iter().chain(next_look).min();
             let timeout = next.map(|next| next.saturating_duration_since(Instant::now()));
             match watcher {
-                Some(watcher) => watcher.wait(timeout, |watch| rounds.stir(watch)),
+                Some(watcher) => watcher.wait(timeout, |watch| rounds.stir(watch, watcher)),
                 // No watcher could be made, for want of a descriptor: poll.
                 None => std::thread::sleep(timeout.unwrap_or(POLL).min(POLL)),
             }
@@ -174,12 +175,35 @@ impl Rounds {
             Message::Contend(contender, due) => self.contend(contender, due),
             Message::Revisit(path) => self.hurry(&path, Duration::ZERO),
             Message::Attend(lease) => {
-                let few = self.watched.len() < ATTENDED;
-                if let Some(watch) = watcher.filter(|_| few).and_then(|watcher| lease.watch(watcher)) {
+                let Some(watcher) = watcher else { return };
+                if self.has_room(watcher)
+                    && let Some(watch) = lease.watch(watcher)
+                {
                     self.watched.insert(watch, Watched::Held(Arc::downgrade(&lease)));
                 }
             }
         }
+    }
+
+    /// Whether one more lock file of our own can be watched.
+    fn has_room(&mut self, watcher: &Watcher) -> bool {
+        // Kept files that nobody has touched since their leases ended are still watched. Looking for them takes a while,
+        // and is worth it once for many leases.
+        if self.watched.len() >= ATTENDED && self.turned_away.is_multiple_of(ATTENDED) {
+            let is_over = |watched: &Watched| matches!(watched, Watched::Held(lease) if unless_over(lease).is_none());
+            let over: Vec<_> = self.watched.iter().filter(|(_, watched)| is_over(watched)).map(|(id, _)| *id).collect();
+            for watch in over {
+                self.unwatch(watch, watcher);
+            }
+        }
+        let has_room = self.watched.len() < ATTENDED;
+        self.turned_away = if has_room { 0 } else { self.turned_away + 1 };
+        has_room
+    }
+
+    fn unwatch(&mut self, watch: WatchId, watcher: &Watcher) {
+        self.watched.remove(&watch);
+        watcher.unwatch(watch);
     }
 
     fn contend(&mut self, contender: Box<Contender>, due: Instant) {
@@ -189,20 +213,20 @@ impl Rounds {
     }
 
     /// Responds to an event on a watched file.
-    fn stir(&mut self, watch: WatchId) {
+    fn stir(&mut self, watch: WatchId, watcher: &Watcher) {
         match self.watched.get(&watch) {
             Some(Watched::Wanted(path)) => {
                 let path = path.clone();
                 let pause = self.contenders.get_mut(&path).map(|(contender, _)| contender.stir());
                 self.hurry(&path, pause.unwrap_or_default());
             }
-            Some(Watched::Held(lease)) => match lease.upgrade().filter(|lease| lease.is_over().not()) {
+            Some(Watched::Held(lease)) => match unless_over(lease) {
                 Some(lease) => {
                     let soon = Instant::now() + COALESCE;
                     Post::of(lease.target.class()).heart.hurry(&lease, soon);
                 }
-                // The lease is over; the system drops the watch along with the file.
-                None => drop(self.watched.remove(&watch)),
+                // The lease is over. The system drops the watch along with the file, but that may have been kept.
+                None => self.unwatch(watch, watcher),
             },
             None => {}
         }
@@ -259,9 +283,7 @@ impl Rounds {
             }
             Ok(Look::Held { again }) => {
                 self.has_rivals = contender.has_rivals();
-                if terms.timeout == Some(Duration::ZERO) {
-                    registry::still_held(contender.target(), || contender.owner());
-                }
+                registry::still_held(contender.target(), &terms, || contender.owner());
                 if self.contenders.len() >= PREPARED {
                     contender.slim_down();
                 }
@@ -275,4 +297,8 @@ impl Rounds {
             }
         }
     }
+}
+
+fn unless_over(lease: &Weak<Lease>) -> Option<Arc<Lease>> {
+    lease.upgrade().filter(|lease| !lease.is_over())
 }
