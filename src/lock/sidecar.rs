@@ -285,6 +285,14 @@ impl Sidecar {
     }
 
     fn release_and_keep(mut self, claim: &Arc<Claim>) -> GivenUp {
+        if !self.links_tell() {
+            let standing = self.standing();
+            if !matches!(standing, Ok(Standing::Ours)) {
+                // Where there are no locks, whoever took it over may have written into this very file.
+                let _ = sys::unlock(&self.file);
+                return GivenUp { standing: standing.unwrap_or(Standing::Ours), wanted: false };
+            }
+        }
         self.held = false;
         // If this fails, the next native peer sees an owner without a lock, which is just as free.
         let written = self.write(claim, SystemTime::now());
@@ -293,14 +301,24 @@ impl Sidecar {
         // Asked last: a waiter that finds the lock taken shows itself first, and then asks for the lock once more.
         let seen = sys::stat_file(&self.file);
         let wanted = self.is_wanted(seen.as_ref().ok());
-        if let (Ok(bytes), Ok(()), Ok(Meta { id, .. })) = (written, unlocked, seen)
-            && !wanted
-            && self.target.class() == FsClass::Local
-            && self.has_os_lock()
-        {
-            kept::put(&self.target.lock_path, Kept { token: self.token(), file: self.file, id, bytes });
+        let (Ok(bytes), Ok(()), Ok(meta)) = (written, unlocked, seen) else {
+            return GivenUp { standing: Standing::Ours, wanted };
+        };
+        if self.links_tell() && meta.links == 0 {
+            // Whoever had the lock in the meantime, and removed the file, wrote into it first.
+            let is_as_left = read_contents(&self.file, &meta).is_ok_and(|found| found == Contents::parse(&bytes));
+            let standing = if is_as_left { self.standing() } else { Ok(Standing::Ours) };
+            return GivenUp { standing: standing.unwrap_or(Standing::Ours), wanted };
+        }
+        if !wanted && self.target.class() == FsClass::Local && self.has_os_lock() {
+            kept::put(&self.target.lock_path, Kept { token: self.token(), file: self.file, id: meta.id, bytes });
         }
         GivenUp { standing: Standing::Ours, wanted }
+    }
+
+    /// Whether the number of links of the open file tells whether it still has its name.
+    fn links_tell(&self) -> bool {
+        sys::LINKS_TELL && self.target.class() == FsClass::Local && self.has_os_lock()
     }
 
     /// Whether others have looked at it since it became ours, as far as can be seen now.
@@ -331,7 +349,7 @@ impl Sidecar {
     /// As `look`, but with one system call where no beat has needed the identity yet: a lock file
     /// this young was replaced if and only if it has lost its name.
     fn look_at_release(&mut self) -> io::Result<(Standing, Option<Meta>)> {
-        if self.id.is_some() || self.target.class() != FsClass::Local || !self.has_os_lock() || !sys::LINKS_TELL {
+        if self.id.is_some() || !self.links_tell() {
             return self.look();
         }
         let meta = sys::stat_file(&self.file)?;
