@@ -11,7 +11,7 @@ use super::error::LockError;
 use super::inspect::{self, Owner};
 use super::lease::{Hold, Lease};
 use super::post::Post;
-use super::registry::{Entry, Phase, deliver, table};
+use super::registry::{Entry, Phase, answer, table};
 use super::sync::{Condvar, Mutex, global};
 use super::sys::{self, FsClass};
 use super::target::{ByLockFile, Target};
@@ -182,7 +182,7 @@ pub(super) fn enter(target: &Arc<Target>, ticket: &Arc<Ticket>) -> Result<Option
     let terms = &ticket.terms;
     // A ticket is entered only once, so this cannot fail.
     let _ = ticket.target.set(target.clone());
-    let at_once = terms.timeout == Some(Duration::ZERO);
+    let at_once = ticket.is_at_once();
     {
         let mut table = table();
         let courtesy = if at_once { None } else { table.courtesy(&target.lock_path) };
@@ -242,12 +242,12 @@ fn first_look(mut contender: Contender, ticket: &Arc<Ticket>) -> Result<Option<H
     let mut table = table();
     match looked {
         Ok(Look::Taken { sidecar, from }) => {
-            let (hold, joined) = table.settle_in(&target, sidecar, terms, from);
+            let (hold, answers) = table.settle_in(&target, sidecar, terms, from);
             drop(table);
-            deliver(joined);
+            answer(answers);
             Ok(Some(hold))
         }
-        Ok(Look::Held { .. }) if terms.timeout != Some(Duration::ZERO) => {
+        Ok(Look::Held { .. }) if !ticket.is_at_once() => {
             if let Some(entry) = table.entry_mut(&target.lock_path) {
                 entry.queue_up(ticket);
             }

@@ -50,9 +50,8 @@ pub(super) fn lose(lease: &Arc<Lease>, reason: LossReason) {
     let mut loss = None;
     let mut table = table();
     let moved = table.move_on_if(lease, reason.leaves_file(), |lease| {
-        let (sidecar, told) = lease.lose(reason)?;
-        loss = Some(told);
-        Some(sidecar)
+        loss = lease.lose(reason);
+        loss.is_some()
     });
     drop(table);
     if let Some(moved) = moved {

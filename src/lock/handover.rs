@@ -11,7 +11,7 @@ use super::loss::LossReason;
 use super::post::Post;
 use super::queue::Turns;
 use super::record::Claim;
-use super::registry::{Delivery, Phase, Table, deliver, observers, table, tell};
+use super::registry::{Answer, Phase, Table, answer, observers, table, tell};
 use super::sidecar::{GivenUp, Leftover, Sidecar};
 use super::sys::{self, FsClass, Instant};
 use super::target::Target;
@@ -42,17 +42,18 @@ pub(super) type Done = Box<dyn FnOnce(Result<(), LockError>) + Send>;
 /// What is left to do after a lease ended, outside the table's lock.
 pub(super) enum Moved {
     /// The next task of this process has the lock file.
-    HandedOver(Vec<Delivery>),
+    HandedOver(Vec<Answer>),
     /// The lock file must be released, then the queue served.
-    Release(Sidecar),
+    Release,
     /// This process has had the lock file for long: its next task may have it only if no other process waits.
-    Yield(Sidecar),
+    Yield,
     /// The lock file is not ours any more: only the queue must be served.
-    Gone(Sidecar),
+    Gone,
 }
 
 impl Table {
-    pub(super) fn move_on(&mut self, lease: &Arc<Lease>, end: impl FnOnce(&Lease) -> Option<Sidecar>) -> Option<Moved> {
+    /// Ends a lease by `end`, which tells whether it had not ended before, and gives the lock to the next in line.
+    pub(super) fn move_on(&mut self, lease: &Arc<Lease>, end: impl FnOnce(&Lease) -> bool) -> Option<Moved> {
         self.move_on_if(lease, true, end)
     }
 
@@ -60,34 +61,39 @@ impl Table {
         &mut self,
         lease: &Arc<Lease>,
         leaves_file: bool,
-        end: impl FnOnce(&Lease) -> Option<Sidecar>,
+        end: impl FnOnce(&Lease) -> bool,
     ) -> Option<Moved> {
         let entry = self.entry_mut(&lease.target.lock_path)?;
         if !matches!(&entry.phase, Phase::Held(held) if Arc::ptr_eq(held, lease)) {
             return None;
         }
-        let may_hand_over = leaves_file && lease.has_tokens_left();
         let turns = entry.queue.turns();
         let since = turns.since.unwrap_or(lease.began);
         // Whether tasks of this process have had the lock file so long that other processes must be considered.
-        let greedy = !entry.queue.is_empty() && (turns.count + 1 >= TURNS || since.elapsed() >= TURN_TIME);
-        let next = if may_hand_over && !greedy { entry.queue.next() } else { None };
-        let mut sidecar = end(lease)?;
+        let is_wanted = leaves_file && !entry.queue.is_empty();
+        let greedy = is_wanted && (turns.count + 1 >= TURNS || since.elapsed() >= TURN_TIME);
+        if !end(lease) {
+            return None;
+        }
         Post::of(lease.target.class()).heart.forget(lease);
-        Some(match next {
-            Some(ticket) => {
+        // Not if a beat is stuck with the file: nobody waits for that with the table locked.
+        let file = if is_wanted && !greedy { lease.file_at_once() } else { None };
+        let file = file.filter(|file| file.as_ref().is_some_and(Sidecar::has_tokens_left));
+        let passed_on = file.and_then(|mut file| Some((entry.queue.next()?, file.take()?)));
+        Some(match passed_on {
+            Some((ticket, mut sidecar)) => {
                 sidecar.hand_over(ticket.terms.keep_file);
                 entry.queue.set_turns(Turns { count: turns.count + 1, since: Some(since), ..turns });
-                let (hold, mut locks) = entry.begin(sidecar, &ticket.terms, None);
-                locks.insert(0, (ticket, hold));
-                Moved::HandedOver(locks)
+                let (hold, mut answers) = entry.begin(sidecar, &ticket.terms, None);
+                answers.insert(0, (ticket, Ok(hold)));
+                Moved::HandedOver(answers)
             }
             None => {
                 entry.phase = Phase::Moving;
                 match leaves_file {
-                    true if may_hand_over && greedy => Moved::Yield(sidecar),
-                    true => Moved::Release(sidecar),
-                    false => Moved::Gone(sidecar),
+                    true if is_wanted => Moved::Yield,
+                    true => Moved::Release,
+                    false => Moved::Gone,
                 }
             }
         })
@@ -131,34 +137,42 @@ impl Table {
 
 impl Moved {
     pub(super) fn finish(self, lease: &Arc<Lease>, done: Done) {
-        let target = lease.target.clone();
         match self {
-            Self::HandedOver(locks) => {
-                deliver(locks);
+            Self::HandedOver(answers) => {
+                answer(answers);
                 done(Ok(()));
             }
-            Self::Release(sidecar) => {
-                let lease = lease.clone();
-                where_it_may_take_time(target.class(), move || release(&lease, sidecar, Duration::ZERO, done));
-            }
-            Self::Yield(sidecar) => {
-                let lease = lease.clone();
-                where_it_may_take_time(target.class(), move || {
-                    if sidecar.has_foreign_interest() {
-                        release(&lease, sidecar, COURTESY, done);
-                    } else {
-                        carry_on(&lease, sidecar);
-                        done(Ok(()));
-                    }
-                });
-            }
-            Self::Gone(sidecar) => {
+            Self::Release => with_file_of(lease, done, |lease, sidecar, done| {
+                release(lease, sidecar, Duration::ZERO, done);
+            }),
+            Self::Yield => with_file_of(lease, done, |lease, sidecar, done| {
+                if sidecar.has_foreign_interest() {
+                    release(lease, sidecar, COURTESY, done);
+                } else if sidecar.has_tokens_left() {
+                    carry_on(lease, sidecar);
+                    done(Ok(()));
+                } else {
+                    release(lease, sidecar, Duration::ZERO, done);
+                }
+            }),
+            Self::Gone => with_file_of(lease, done, |lease, sidecar, done| {
                 drop(sidecar);
-                serve_queue(&target, Duration::ZERO);
+                serve_queue(&lease.target, Duration::ZERO);
                 done(Ok(()));
-            }
+            }),
         }
     }
+}
+
+/// Deals with the lock file of a lease that ended, where that may take time.
+fn with_file_of(lease: &Arc<Lease>, done: Done, job: fn(&Arc<Lease>, Sidecar, Done)) {
+    let class = lease.target.class();
+    let lease = lease.clone();
+    where_it_may_take_time(class, move || match lease.take_file() {
+        Some(sidecar) => job(&lease, sidecar, done),
+        // The process ends, and has dealt with it.
+        None => done(Ok(())),
+    });
 }
 
 /// Runs `job` here and now, or on the hands where the file system may hang.
@@ -199,10 +213,10 @@ fn carry_on(lease: &Lease, mut sidecar: Sidecar) {
     match next {
         Some(ticket) => {
             sidecar.hand_over(ticket.terms.keep_file);
-            let (hold, mut locks) = table.settle_in(target, sidecar, &ticket.terms, None);
+            let (hold, mut answers) = table.settle_in(target, sidecar, &ticket.terms, None);
             drop(table);
-            locks.insert(0, (ticket, hold));
-            deliver(locks);
+            answers.insert(0, (ticket, Ok(hold)));
+            answer(answers);
         }
         None => {
             drop(table);

@@ -14,8 +14,8 @@ use super::record::Claim;
 use super::registry;
 use super::sidecar::{Leftover, Sidecar};
 use super::stamp::Stamp;
-use super::sync::{AtomicBool, Mutex};
-use super::sys::{Appointment, Instant, WatchId, Watcher};
+use super::sync::{AtomicBool, Mutex, MutexGuard, OnceLock};
+use super::sys::{Appointment, FsClass, Instant, WatchId, Watcher};
 use super::target::Target;
 use super::terms::{Api, EnvId, HoldId, LeaseId, Terms};
 use super::verdict::Cause;
@@ -39,19 +39,19 @@ pub struct Lease {
     began_at: Stamp,
     /// Why the lock could be taken although nobody had released it.
     pub taken_from: Option<Cause>,
-    state: Mutex<State>,
+    /// Its lock file, until it is dealt with at the end. Locked during disk work, which may hang on a remote file
+    /// system, so only threads that serve the file system wait for it there.
+    file: Mutex<Option<Sidecar>>,
+    /// Whether it ended. Changes under the registry's lock only.
+    over: AtomicBool,
+    /// How it was lost, if it was; set before `over`, unless that was found out at the release.
+    lost: OnceLock<Arc<Loss>>,
     watchdog: Mutex<Watchdog>,
     attended: AtomicBool,
     /// When the heart looks after it next; `None` when it does not. Changes under the heart's lock only.
     pub(super) due: Appointment,
     /// Who holds it. Grows and shrinks under the registry's lock only.
     holders: Mutex<Holders>,
-}
-
-enum State {
-    Held(Sidecar),
-    Lost(Arc<Loss>),
-    Released,
 }
 
 /// What looking after a lease showed.
@@ -81,7 +81,9 @@ impl Lease {
             began,
             began_at: SystemTime::now().into(),
             taken_from,
-            state: Mutex::new(State::Held(sidecar)),
+            file: Mutex::new(Some(sidecar)),
+            over: AtomicBool::new(false),
+            lost: OnceLock::new(),
             watchdog: Mutex::new(Watchdog::new(Term { began, lease, max_hold })),
             attended: AtomicBool::new(false),
             due: Appointment::default(),
@@ -129,10 +131,11 @@ impl Lease {
         if let Some(reason) = self.term().expired(now).or(overdue) {
             return Tended::Lose(reason);
         }
-        let seen = match &mut *self.state.lock() {
-            State::Held(sidecar) if watchdog.beats(self.term(), now, crowd) => sidecar.beat(&self.claim),
-            State::Held(sidecar) => sidecar.glance(),
-            State::Lost(_) | State::Released => return Tended::Over,
+        let seen = match &mut *self.file.lock() {
+            Some(_) if self.is_over() => return Tended::Over,
+            Some(sidecar) if watchdog.beats(self.term(), now, crowd) => sidecar.beat(&self.claim),
+            Some(sidecar) => sidecar.glance(),
+            None => return Tended::Over,
         };
         let interest = match seen {
             Ok(seen) => match LossReason::seen(seen.standing) {
@@ -154,56 +157,71 @@ impl Lease {
     /// Whether it ended, one way or the other.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        !matches!(&*self.state.lock(), State::Held(_))
+        self.over.load(Ordering::Acquire)
     }
 
     /// Whether it ended by being released.
     #[must_use]
     pub fn is_released(&self) -> bool {
-        matches!(&*self.state.lock(), State::Released)
+        self.is_over() && self.lost.get().is_none()
+    }
+
+    /// How it was lost, if it was.
+    fn loss(&self) -> Option<&Arc<Loss>> {
+        if self.is_over() { self.lost.get() } else { None }
     }
 
     /// Has `watcher` watch the lock file, as long as the lease is held.
     pub(super) fn watch(&self, watcher: &Watcher) -> Option<WatchId> {
-        match &*self.state.lock() {
-            State::Held(sidecar) => sidecar.watch(watcher),
-            State::Lost(_) | State::Released => None,
+        let file = self.file.lock();
+        file.as_ref().filter(|_| !self.is_over())?.watch(watcher)
+    }
+
+    /// Ends the lease. `false` when it had ended before.
+    pub(super) fn end(&self) -> bool {
+        !self.over.swap(true, Ordering::AcqRel)
+    }
+
+    /// Its lock file, for who must not wait long. On a remote file system, where somebody busy with the file may hang,
+    /// it is `None` then.
+    pub(super) fn file_at_once(&self) -> Option<MutexGuard<'_, Option<Sidecar>>> {
+        match self.target.class() {
+            FsClass::Local => Some(self.file.lock()),
+            FsClass::Remote { .. } => self.file.try_lock(),
         }
     }
 
-    /// Ends the lease and takes its lock file out. `None` when it had ended before.
-    pub(super) fn end(&self) -> Option<Sidecar> {
-        self.leave(State::Released)
+    /// Takes out the lock file of a lease that ended. Waits for whoever is busy with it.
+    pub(super) fn take_file(&self) -> Option<Sidecar> {
+        self.file.lock().take()
     }
 
     /// As `end`, but gives up when another thread is busy with the lease: that thread may never run again.
     pub(super) fn end_at_exit(&self) -> Option<Sidecar> {
-        let mut state = self.state.try_lock_for(Duration::from_millis(50))?;
-        match std::mem::replace(&mut *state, State::Released) {
-            State::Held(sidecar) => Some(sidecar),
-            State::Lost(_) | State::Released => None,
-        }
+        let mut file = self.file.try_lock_for(Duration::from_millis(50))?;
+        self.end();
+        file.take()
     }
 
-    /// Takes the lease away. Returns its lock file and what to tell about the loss; `None` when it had ended before.
-    pub(super) fn lose(&self, reason: LossReason) -> Option<(Sidecar, Arc<Loss>)> {
-        let loss = self.loss(reason);
-        self.leave(State::Lost(loss.clone())).map(|sidecar| (sidecar, loss))
+    /// Takes the lease away. Returns what to tell about the loss; `None` when it had ended before.
+    pub(super) fn lose(&self, reason: LossReason) -> Option<Arc<Loss>> {
+        if self.is_over() {
+            return None;
+        }
+        let loss = self.lost.get_or_init(|| self.lost_for(reason)).clone();
+        self.end().then_some(loss)
     }
 
     /// Notes that the lease had been lost, unnoticed, before it was released. What to tell about that, unless it was
     /// taken away, which has been told already.
     pub(super) fn lost_before(&self, reason: LossReason) -> Option<Arc<Loss>> {
-        let loss = self.loss(reason);
-        let mut state = self.state.lock();
-        if matches!(*state, State::Lost(_)) {
+        if self.lost.get().is_some() {
             return None;
         }
-        *state = State::Lost(loss.clone());
-        Some(loss)
+        Some(self.lost.get_or_init(|| self.lost_for(reason)).clone())
     }
 
-    fn loss(&self, reason: LossReason) -> Arc<Loss> {
+    fn lost_for(&self, reason: LossReason) -> Arc<Loss> {
         Arc::new(Loss {
             lease: self.id,
             lock_path: self.target.lock_path.clone(),
@@ -212,28 +230,6 @@ impl Lease {
             held_for: self.began.elapsed(),
             reason,
         })
-    }
-
-    fn leave(&self, state: State) -> Option<Sidecar> {
-        let mut current = self.state.lock();
-        if !matches!(*current, State::Held(_)) {
-            return None;
-        }
-        match std::mem::replace(&mut *current, state) {
-            State::Held(sidecar) => Some(sidecar),
-            State::Lost(_) | State::Released => None,
-        }
-    }
-
-    /// Whether a token is left for another hand-over inside the process.
-    pub(super) fn has_tokens_left(&self) -> bool {
-        matches!(&*self.state.lock(), State::Held(sidecar) if sidecar.has_tokens_left())
-    }
-
-    /// Whether an operating-system lock backs it.
-    #[must_use]
-    pub fn has_os_lock(&self) -> bool {
-        matches!(&*self.state.lock(), State::Held(sidecar) if sidecar.has_os_lock())
     }
 
     /// How many handles share it.
@@ -321,16 +317,13 @@ impl Hold {
     /// file system.
     #[must_use]
     pub fn is_held(&self) -> bool {
-        self.open.load(Ordering::Acquire) && matches!(&*self.lease.state.lock(), State::Held(_))
+        self.open.load(Ordering::Acquire) && !self.lease.is_over()
     }
 
     /// How the lease was lost, if it was.
     #[must_use]
     pub fn loss(&self) -> Option<Arc<Loss>> {
-        match &*self.lease.state.lock() {
-            State::Lost(loss) if !self.left.load(Ordering::Acquire) => Some(loss.clone()),
-            _ => None,
-        }
+        self.lease.loss().filter(|_| !self.left.load(Ordering::Acquire)).cloned()
     }
 
     /// Whether the lock is ours as far as the last heartbeat knows, without asking the file system.
@@ -339,11 +332,7 @@ impl Hold {
     ///
     /// [`LockError::Lost`] or [`LockError::Released`].
     pub fn believe(&self) -> Result<(), LockError> {
-        match &*self.lease.state.lock() {
-            State::Held(_) if self.open.load(Ordering::Acquire) => Ok(()),
-            State::Lost(loss) if !self.left.load(Ordering::Acquire) => Err(loss.clone().into()),
-            _ => Err(self.released()),
-        }
+        if self.is_held() { Ok(()) } else { Err(self.loss().map_or_else(|| self.released(), LockError::from)) }
     }
 
     fn released(&self) -> LockError {
@@ -358,17 +347,15 @@ impl Hold {
     /// [`LockError::Io`] when the file system could not tell.
     pub fn check(&self) -> Result<(), LockError> {
         let standing = {
-            let mut state = self.lease.state.lock();
-            match &mut *state {
-                State::Held(sidecar) if self.open.load(Ordering::Acquire) => sidecar.standing(),
-                State::Lost(loss) if !self.left.load(Ordering::Acquire) => return Err(loss.clone().into()),
-                _ => return Err(self.released()),
-            }
+            let mut file = self.lease.file.lock();
+            self.believe()?;
+            let Some(sidecar) = &mut *file else { return Err(self.released()) };
+            sidecar.standing()
         };
         let standing = standing.map_err(|error| LockError::io("inspect", &self.lease.target.lock_path, error))?;
         let Some(reason) = LossReason::seen(standing) else { return Ok(()) };
         endings::lose(&self.lease, reason);
-        Err(self.loss().map_or_else(|| self.released(), LockError::from))
+        self.believe()
     }
 }
 

@@ -60,6 +60,8 @@ mod hostile_tests;
 mod model;
 #[cfg(test)]
 mod queue_tests;
+#[cfg(test)]
+mod remote_tests;
 #[cfg(all(test, shuttle))]
 mod shuttle_tests;
 #[cfg(test)]

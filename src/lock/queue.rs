@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::inspect::Owner;
 use super::sys::Instant;
 use super::ticket::Ticket;
 
@@ -15,6 +16,8 @@ struct Waiting {
     /// By their place in the queue.
     tickets: BTreeMap<u64, Arc<Ticket>>,
     turns: Turns,
+    /// Who had the lock when it was last looked at for them, on a remote file system.
+    owner: Option<Owner>,
 }
 
 /// How this process has passed a lock on among its own tasks, and past another process.
@@ -46,6 +49,16 @@ impl Queue {
     pub(super) fn set_turns(&mut self, turns: Turns) {
         if turns != self.turns() {
             self.0.get_or_insert_default().turns = turns;
+        }
+    }
+
+    pub(super) fn owner(&self) -> Option<&Owner> {
+        self.0.as_ref()?.owner.as_ref()
+    }
+
+    pub(super) fn note_owner(&mut self, owner: Option<Owner>) {
+        if let Some(waiting) = &mut self.0 {
+            waiting.owner = owner;
         }
     }
 

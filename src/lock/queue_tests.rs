@@ -12,10 +12,13 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use proptest::prelude::*;
 
+use super::contender::{Contender, Look};
 use super::endings;
+use super::inspect::Owner;
 use super::loss::LossReason;
 use super::record::Claim;
-use super::registry;
+use super::registry::{self, Entry};
+use super::target::{ByLockFile, Target};
 use super::terms::{EnvId, Sharing};
 use super::{Acquired, Hold, LockError, Terms, Ticket, acquire, acquire_blocking};
 
@@ -321,4 +324,43 @@ fn ask_and_use(path: &std::path::Path, env: EnvId, inside: &AtomicU64, dice: &mu
     let (sender, released) = mpsc::channel();
     hold.release(move |outcome| sender.send(outcome).unwrap());
     released.recv_timeout(Duration::from_mins(1)).expect("a release is answered").unwrap();
+}
+
+/// A request that does not wait comes while another thread takes the lock.
+#[test]
+fn who_does_not_wait_is_answered_by_the_look_that_is_under_way() {
+    let (_directory, path) = place();
+    let target = Target::recent(&path).unwrap_or_else(|| Target::resolve(&path).unwrap().into());
+    let zero = Terms { timeout: Some(Duration::ZERO), ..Terms::default() };
+    let ask = || {
+        registry::table().locks.insert(ByLockFile(target.clone()), Entry::moving());
+        let (sender, answers) = mpsc::channel();
+        let settle = Box::new(move |settled| drop(sender.send(settled)));
+        let ticket = Arc::new(Ticket::new(&path, zero.clone(), settle));
+        assert!(super::acquire::enter(&target, &ticket).unwrap().is_none(), "one look will tell");
+        answers
+    };
+    let terms = Terms::default();
+    let mut contender = Contender::new(target.clone());
+
+    // That look takes the lock.
+    let answers = ask();
+    let Ok(Look::Taken { sidecar, from }) = contender.look(&terms, None) else { panic!("it is free") };
+    let (hold, settled) = registry::table().settle_in(&target, sidecar, &terms, from);
+    registry::answer(settled);
+    assert!(matches!(answers.try_recv(), Ok(Err(LockError::Timeout { .. }))));
+    drop(hold);
+
+    // That look finds it held, and its request waits: it was made before, and is not over yet.
+    let earlier = Arc::new(Ticket::new(&path, Terms { timeout: None, ..Terms::default() }, Box::new(drop)));
+    earlier.target.set(target.clone()).ok().unwrap();
+    std::fs::write(&target.lock_path, format!("{{\"pid\":{}}}", std::process::id())).unwrap();
+    let answers = ask();
+    registry::table().entry_mut(&target.lock_path).unwrap().queue_up(&earlier);
+    assert!(registry::terms_of_next(&target.lock_path).unwrap().is_at_once(), "the next look is for who does not wait");
+    registry::still_held(&target, &zero, Owner::unknown);
+    assert!(matches!(answers.try_recv(), Ok(Err(LockError::Timeout { .. }))));
+    assert!(registry::terms_of_next(&target.lock_path).unwrap().timeout.is_none(), "the other still waits");
+    earlier.cancel();
+    registry::table().locks.remove(target.lock_path.as_os_str());
 }

@@ -23,19 +23,19 @@ use super::queue::{Queue, Turns};
 use super::record::Claim;
 use super::sidecar::Sidecar;
 use super::sync::{MappedMutexGuard, Mutex, MutexGuard, global};
-use super::sys::Instant;
+use super::sys::{FsClass, Instant};
 use super::target::{ByLockFile, Target};
 use super::terms::{EnvId, LeaseId, Sharing, Terms};
 use super::ticket::Ticket;
 use super::verdict::Cause;
 
-/// A lock for a request that waited for it.
-pub(super) type Delivery = (Arc<Ticket>, Hold);
+/// The outcome of a request that waited.
+pub(super) type Answer = (Arc<Ticket>, Result<Hold, LockError>);
 
-/// Hands out locks, outside the table's lock.
-pub(super) fn deliver(locks: Vec<Delivery>) {
-    for (ticket, hold) in locks {
-        ticket.settle(Ok(hold));
+/// Settles requests, outside the table's lock.
+pub(super) fn answer(answers: Vec<Answer>) {
+    for (ticket, outcome) in answers {
+        ticket.settle(outcome);
     }
 }
 
@@ -114,7 +114,7 @@ impl Table {
         sidecar: Sidecar,
         terms: &Terms,
         from: Option<Cause>,
-    ) -> (Hold, Vec<Delivery>) {
+    ) -> (Hold, Vec<Answer>) {
         let passing_since = self.passing_since(&target.lock_path);
         let entry = self.locks.entry(ByLockFile(target.clone())).or_insert_with(Entry::moving);
         entry.queue.set_turns(Turns { passing_since, ..Turns::default() });
@@ -141,22 +141,28 @@ impl Table {
 }
 
 impl Entry {
-    /// Makes a lease for whoever asked with `terms`, and for all in the queue who may share it.
-    pub(super) fn begin(&mut self, sidecar: Sidecar, terms: &Terms, from: Option<Cause>) -> (Hold, Vec<Delivery>) {
+    /// Makes a lease for whoever asked with `terms`, and for all in the queue who may share it. Whoever does not wait
+    /// at all is refused.
+    pub(super) fn begin(&mut self, sidecar: Sidecar, terms: &Terms, from: Option<Cause>) -> (Hold, Vec<Answer>) {
         let class = sidecar.target().class();
         let lease = Arc::new(Lease::new(unique_id(), sidecar, terms, from));
         self.phase = Phase::Held(lease.clone());
+        self.queue.note_owner(None);
         Post::of(class).heart.watch(lease.clone());
         let hold = lease.share(terms);
-        let joining = match lease.claim.sharing {
+        let mut answers: Vec<Answer> = match lease.claim.sharing {
             // Only a call made inside the work could join, and that has not begun.
             Sharing::Chain | Sharing::Nobody => Vec::new(),
             Sharing::Owner(_) | Sharing::Process => {
                 let joining = self.queue.extract(|ticket| joins(&lease, &ticket.terms)).into_iter();
-                joining.map(|ticket| (ticket.clone(), lease.share(&ticket.terms))).collect()
+                joining.map(|ticket| (ticket.clone(), Ok(lease.share(&ticket.terms)))).collect()
             }
         };
-        (hold, joining)
+        if let Some(ticket) = self.queue.next_if(Ticket::is_at_once) {
+            let refusal = timeout(&lease.target, &ticket.terms, lease.owner());
+            answers.push((ticket, Err(refusal)));
+        }
+        (hold, answers)
     }
 }
 
@@ -232,21 +238,30 @@ pub(super) fn taken(target: &Arc<Target>, claim: &Arc<Claim>, sidecar: Sidecar, 
         return if ending { drop(sidecar.release(claim)) } else { discard(target, claim, sidecar) };
     };
     table.take_passing(&target.lock_path);
-    let (hold, joined) = table.settle_in(target, sidecar, &ticket.terms, from);
+    let (hold, answers) = table.settle_in(target, sidecar, &ticket.terms, from);
     drop(table);
     ticket.settle(Ok(hold));
-    deliver(joined);
+    answer(answers);
 }
 
-/// A look on behalf of a queue found the lock held: fails its first request if that would not wait at all.
-pub(super) fn still_held(target: &Arc<Target>, owner: impl FnOnce() -> Owner) {
-    let impatient = {
+/// A look with `terms` on behalf of a queue found the lock held: who would not wait at all has to know. On a remote file
+/// system the others may have to know later, when it does not answer any more.
+pub(super) fn still_held(target: &Arc<Target>, terms: &Terms, owner: impl FnOnce() -> Owner) {
+    let is_remote = target.class() != FsClass::Local;
+    if !(terms.is_at_once() || is_remote) {
+        return;
+    }
+    let owner = owner();
+    let refused = {
         let mut table = table();
         let Some(entry) = table.entry_mut(&target.lock_path) else { return };
-        entry.queue.next_if(|first| first.terms.timeout == Some(Duration::ZERO))
+        if is_remote {
+            entry.queue.note_owner(Some(owner.clone()));
+        }
+        if terms.is_at_once() { entry.queue.next_if(Ticket::is_at_once) } else { None }
     };
-    if let Some(ticket) = impatient {
-        let error = timeout(target, &ticket.terms, owner());
+    if let Some(ticket) = refused {
+        let error = timeout(target, &ticket.terms, owner);
         ticket.settle(Err(error));
     }
 }

@@ -110,6 +110,12 @@ impl Terms {
     pub fn is_within(&self, lease: LeaseId) -> bool {
         self.chain.iter().any(|scope| scope.lease == lease)
     }
+
+    /// Whether it waits for nobody, and only takes the lock if it is free.
+    #[must_use]
+    pub fn is_at_once(&self) -> bool {
+        self.timeout == Some(Duration::ZERO)
+    }
 }
 
 impl Default for Terms {

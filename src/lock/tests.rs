@@ -273,9 +273,9 @@ fn losing_the_name_is_noticed_and_told_once() {
 
 #[test]
 fn a_loss_that_nobody_noticed_is_found_at_the_release() {
-    for aside in [false, true] {
+    for (aside, keep_file) in [(false, false), (true, false), (false, true)] {
         let place = place();
-        let hold = acquire_blocking(&place.path, patient()).unwrap();
+        let hold = acquire_blocking(&place.path, Terms { keep_file, ..patient() }).unwrap();
         if aside {
             // A beat would have noted which file is ours; here the holder's own check does.
             hold.check().unwrap();
@@ -286,7 +286,7 @@ fn a_loss_that_nobody_noticed_is_found_at_the_release() {
         fs::write(&place.lock_path, "{\"pid\":1}").unwrap();
         hold.release(|released| released.unwrap());
         assert_eq!(hold.loss().map(|loss| loss.reason), Some(LossReason::Replaced));
-        assert!(place.lock_path.exists(), "what replaced ours is not ours to remove");
+        assert_eq!(fs::read(&place.lock_path).unwrap(), b"{\"pid\":1}", "what replaced ours is not ours to change");
     }
 }
 
@@ -417,7 +417,7 @@ fn a_waiter_that_a_beat_has_seen_is_still_known_at_the_release() {
 #[test]
 fn what_each_of_ten_thousand_leases_has_is_small() {
     // In bytes. What only a few of them have is boxed.
-    assert!(size_of::<super::lease::Lease>() <= 216);
+    assert!(size_of::<super::lease::Lease>() <= 232);
     assert!(size_of::<super::registry::Entry>() <= 16);
     assert!(size_of::<super::Target>() <= 24);
 }

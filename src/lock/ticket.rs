@@ -56,7 +56,17 @@ impl Ticket {
     /// Its place in the queue: in the order of asking, but a thread that blocks its event loop goes
     /// before those that do not.
     pub(super) fn place(&self) -> u64 {
-        if self.terms.blocking { self.sequence } else { self.sequence | 1 << 63 }
+        let rank = match self.terms.blocking {
+            // It joined when nobody waited, so it is in nobody's way, and the next look has to answer it.
+            _ if self.is_at_once() => 0,
+            true => 1,
+            false => 2,
+        };
+        rank << 62 | self.sequence
+    }
+
+    pub(super) fn is_at_once(&self) -> bool {
+        self.terms.is_at_once()
     }
 
     /// Bounds the time that the file system may take to say where the path leads. It is not counted
@@ -102,7 +112,14 @@ impl Ticket {
         let Some(settle) = self.settle.lock().take() else { return };
         let owner = self.withdraw();
         let error = match self.target.get() {
-            Some(target) => timeout(target, &self.terms, owner.unwrap_or_else(|| owner_on_disk(target))),
+            Some(target) => {
+                let ask = || match target.class() {
+                    FsClass::Local => owner_on_disk(target),
+                    // It may hang, and then no other deadline would be kept.
+                    FsClass::Remote { .. } => Owner::unknown(),
+                };
+                timeout(target, &self.terms, owner.unwrap_or_else(ask))
+            }
             None => {
                 let target = Target::unresolved(&self.path);
                 timeout(&target, &self.terms, Owner::unknown())
@@ -111,7 +128,7 @@ impl Ticket {
         settle(Err(error));
     }
 
-    /// Leaves the queue; returns the owner of the lock it waited for, if that is a lease of this process.
+    /// Leaves the queue; returns the owner of the lock it waited for, if that is known without another look.
     fn withdraw(&self) -> Option<Owner> {
         let target = self.target.get()?;
         let mut table = table();
@@ -120,9 +137,10 @@ impl Ticket {
         if let Phase::Held(lease) = &entry.phase {
             return Some(lease.owner());
         }
+        let owner = entry.queue.owner().cloned();
         drop(table);
         // If the lookout is busy with the lock file, it learns that perhaps nobody waits any more.
         Post::of(target.class()).lookout.revisit(&target.lock_path);
-        None
+        owner
     }
 }
