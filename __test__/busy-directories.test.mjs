@@ -177,3 +177,14 @@ test('a kill in the middle of it leaves nothing, or one lock file that the next 
     assert.deepEqual(readdirSync(directory), [])
   }
 })
+
+test('what was made for a directory is closed when others are busy', { skip }, async (t) => {
+  const [first, second] = [scratch(t), scratch(t)]
+  const isForFirst = (file) => file.startsWith(`${first}/`)
+  await keepBusy(join(first, 'file'))
+  assert.ok(namelessFiles().some(isForFirst))
+  await until(async () => {
+    for (let count = 0; count < 20; count++) await lockAndRelease(join(second, 'file'))
+    return !namelessFiles().some(isForFirst)
+  }, { everyMs: 1 })
+})

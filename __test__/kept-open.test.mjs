@@ -41,6 +41,40 @@ test('it is open after its release, and closed a little later', { skip: noProc }
   assert.equal(recorded(path).held, false)
 })
 
+/** How many files this process watches, as the kernel says. */
+function watches() {
+  const lines = readdirSync('/proc/self/fdinfo').flatMap((descriptor) => {
+    try {
+      return readFileSync(`/proc/self/fdinfo/${descriptor}`, 'utf8').split('\n')
+    } catch {
+      return [] // the descriptor with which they were listed
+    }
+  })
+  return lines.filter((line) => line.startsWith('inotify wd:')).length
+}
+
+test('it is watched while it is held, and not when it is used after that', { skip: noProc }, async (t) => {
+  const path = join(scratch(t), 'file')
+  const lock = await acquireFileLock(path, KEEP)
+  await until(() => watches() === 1)
+  await lock.release()
+  await until(() => {
+    recorded(path)
+    return watches() === 0
+  })
+})
+
+test('files that nobody uses any more leave their watches to others', { skip: noProc }, async (t) => {
+  const directory = scratch(t)
+  // Together more than are watched at a time.
+  for (const length of [600, 500]) {
+    const paths = Array.from({ length }, (_, number) => join(directory, `${number}-of-${length}`))
+    const locks = await Promise.all(paths.map((path) => acquireFileLock(path, KEEP)))
+    await until(() => watches() === length)
+    await Promise.all(locks.map((lock) => lock.release()))
+  }
+})
+
 test('nobody is waited for who has released it', async (t) => {
   const path = join(scratch(t), 'file')
   for (let round = 0; round < 5; round++) {

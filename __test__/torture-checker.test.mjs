@@ -1,8 +1,11 @@
-// The checker of histories finds what is wrong with one, and nothing wrong with what is right.
+// The checker of histories finds what is wrong with one, and nothing wrong with what is right. And the engines that are
+// broken on purpose, to see whether the torture notices, can still be made.
 
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { check } from './torture/checker.mjs'
+import { MUTANTS, mutate } from './torture/mutations.mjs'
 
 /** A history from lines like `1 a#0 want`: one path, tokens as third words. */
 function history(text) {
@@ -81,3 +84,10 @@ for (const [name, text, problem] of [
     assert.match(problems[0], problem)
   })
 }
+
+test('every engine that is broken on purpose differs from ours in one place', () => {
+  for (const mutant of MUTANTS) {
+    const text = readFileSync(new URL(`../${mutant[2]}`, import.meta.url), 'utf8')
+    assert.notEqual(mutate(text, mutant), text, mutant[1])
+  }
+})

@@ -1,0 +1,94 @@
+// The ways to break the engine that the ordeals have to notice.
+
+/**
+ * Engines that are broken in one place, as
+ * `[the ordeal, what is broken, the file, what it says there, what to say instead, the step if it is one]`.
+ */
+export const MUTANTS = [
+  [
+    'storm',
+    'the kernel lock is not asked for',
+    'src/lock/sys/advisory.rs',
+    'Err(fs4::TryLockError::WouldBlock) => Ok(OsLock::Busy),',
+    'Err(fs4::TryLockError::WouldBlock) => Ok(OsLock::Acquired),',
+  ],
+  [
+    'storm',
+    'the open file is not compared with the path',
+    'src/lock/contender.rs',
+    'Ok(meta) if meta.id == seen.id => meta,',
+    'Ok(meta) if meta.len > 0 => meta,',
+  ],
+  [
+    'kills',
+    'nobody sweeps what the dead have left',
+    'src/lock/draft.rs',
+    'if lives && !is_old(&entry.path()) {',
+    'if lives || !is_old(&entry.path()) {',
+  ],
+  [
+    'kills',
+    'a dead holder is waited for like a frozen one',
+    'src/lock/verdict.rs',
+    'let lock_proves_death = seen.os_lock == OsLock::Acquired && record.leasehold.os_lock;',
+    'let lock_proves_death = false; if seen.os_lock == OsLock::Acquired { return until_expired; }',
+    'take over from a killed holder',
+  ],
+  [
+    'failures',
+    'a refused write of a JSON file counts as done',
+    'src/json_store.rs',
+    'file.write_all(self.bytes).map_err(StoreError::io("write", path))?;',
+    'let _ = file.write_all(self.bytes);',
+    'replace a JSON file',
+  ],
+  [
+    'namespaces',
+    'a pid is believed across namespaces',
+    'src/lock/verdict.rs',
+    'if seen.os_lock == OsLock::Busy {\n',
+    'if owner_is_gone(record.pid, record.starttime, &life).is_some() { return Verdict::Adopt(Cause::OwnerDied); }\n' +
+      '    if seen.os_lock == OsLock::Busy {\n',
+  ],
+  [
+    'freezes',
+    'a holder does not look whether the file is its own',
+    'src/lock/sidecar.rs',
+    'return Ok((if same_file { Standing::Ours } else { Standing::Replaced }, Some(by_path)));',
+    'return Ok((if same_file { Standing::Ours } else { Standing::Ours }, Some(by_path)));',
+  ],
+  [
+    'clocks',
+    'tokens come from the clock alone',
+    'src/lock/contender/taking.rs',
+    'Cause::Released => clock_token(SystemTime::now()).max(seen.contents.token() + 1),',
+    'Cause::Released => clock_token(SystemTime::now()),',
+  ],
+  [
+    'clocks',
+    'a lease expires by the dates of the file',
+    'src/lock/verdict.rs',
+    'let expired = seen.unmoved >= record.expiry();',
+    'let expired = age(seen.now, seen.modified) >= record.expiry();',
+  ],
+  [
+    'loops',
+    'nobody beats',
+    'src/lock/lease.rs',
+    'Some(sidecar) if watchdog.beats(self.term(), now, crowd) => sidecar.beat(&self.claim),',
+    'Some(sidecar) if watchdog.beats(self.term(), now, crowd) && false => sidecar.beat(&self.claim),',
+  ],
+  [
+    'filesystems',
+    'a linked file is believed to have its lock',
+    'src/lock/draft.rs',
+    'self.record.os_lock = false;',
+    '',
+  ],
+]
+
+/** Breaks `text`, the contents of the mutant's file. */
+export function mutate(text, [, , file, before, after]) {
+  if (text.split(before).length !== 2) throw new Error(`${file} does not say once: ${before}`)
+  return text.replace(before, after)
+}
