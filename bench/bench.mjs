@@ -63,13 +63,13 @@ async function place(parent) {
   return { type: fileSystem(directory), directory, newFile, newDirectory }
 }
 
-/** The results of all rounds. A peer that fails is left out of this measure, and that round is done again. */
+/** The results of all rounds. A peer that fails is left out of this measure, and that round is repeated. */
 async function measureAll(measure, rounds) {
   const failed = new Set()
   const works = (who) => available(who) && !failed.has(who)
   let results = []
   for (let number = 0; number < rounds; ) {
-    // Every other round goes backwards, so that nobody always comes after the same neighbour.
+    // Every other round goes backwards, so that nobody always follows the same neighbour.
     const ordered = (who) => (number % 2 === 0 ? who : who.toReversed()).filter(works)
     const round = []
     try {
@@ -89,7 +89,7 @@ async function measureAll(measure, rounds) {
   return results
 }
 
-/** The part of the processors' time that the host has taken since `before`. */
+/** The share of processor time that the host has taken since `before`. */
 function stolenSince(before) {
   const now = processorTime()
   return now && (now.stolen - before.stolen) / (now.all - before.all)

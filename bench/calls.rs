@@ -1,5 +1,5 @@
-//! The engine's system calls and nothing else: what a lock costs that does no more than never to leak and never to be
-//! seen half-made. Linux only; where the file is kept, Unix.
+//! The engine's system calls and nothing else: the cost of a lock that does no more than never leak and never be seen
+//! half-made. Linux only; any Unix where the file is kept.
 
 #![allow(clippy::disallowed_methods, reason = "these calls are what the engine is measured against")]
 
@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use leasehold::lock::sys;
 
-/// As long as a record of ours.
+/// The length of one of our records.
 const RECORD: [u8; 400] = [b' '; 400];
 
 /// A lock file that comes and goes.
@@ -33,7 +33,7 @@ impl Calls {
         file
     }
 
-    /// Gives it back, all but the descriptor.
+    /// Gives the lock back, except for the descriptor.
     pub fn release(&self, file: &File) {
         let _ = sys::try_guard(file).expect("the guard");
         sys::stat_file(file).expect("our own file");

@@ -1,6 +1,6 @@
-//! `calls` from Node: what the addon of a lock would cost that did nothing else, and so the least that any can.
-//! The lock is an external, which gives it back when it is collected; `endCalls` does so at once. (The library's own
-//! functions are in here, too, by their names.)
+//! `calls` from Node: the cost of an addon that does nothing else, and so the least that any lock can cost. The lock is
+//! an external that gives it back when it is collected; `endCalls` does so at once. (The library's own functions are in
+//! here, too, under their names.)
 
 #![cfg(target_os = "linux")]
 #![expect(
@@ -17,7 +17,7 @@ use calls::{Calls, KeptCalls};
 use napi::bindgen_prelude::External;
 use napi_derive::napi;
 
-/// A lock that is had, until it is given back. Whose file is not kept has its calls to remove it.
+/// A lock that is held until it is given back. If its file is not kept, it has the calls to remove it.
 pub struct Held(Option<(File, Option<Calls>)>);
 
 impl Held {

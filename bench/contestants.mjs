@@ -1,7 +1,7 @@
-// Everybody's lock behind one function: `run(path, work)` does `work` under the lock. A process loads nobody but the
-// one it is to measure.
+// Everybody's lock behind one function: `run(path, work)` does `work` under the lock. A process loads only the
+// contestant that it measures.
 
-/** Which module has whom. */
+/** Which module has which contestants. */
 const MODULES = {
   './contestants/calls.mjs': ['calls from Node', 'calls from Node, file kept'],
   './contestants/leasehold.mjs': ['leasehold', 'leasehold, file kept', 'withFileLock', 'sync', 'sync, file kept'],
@@ -15,7 +15,7 @@ const MODULES = {
   './peers/write-file-atomic.mjs': ['write-file-atomic'],
 }
 
-/** The `run` of `who`, if it has a lock; rejects when it does not work here. */
+/** The `run` of `who`, if it has a lock; rejects if it does not work here. */
 export async function contestant(who) {
   const [path] = Object.entries(MODULES).find(([, names]) => names.includes(who))
   const { runs } = await import(path)
@@ -27,7 +27,7 @@ export const isPeer = (who) => {
   return Object.entries(MODULES).some(([path, names]) => path.startsWith('./peers/') && names.includes(who))
 }
 
-/** Those that do not work here, and why. */
+/** The contestants that do not work here, and why. */
 export async function unavailable() {
   const all = Object.values(MODULES).flat()
   const tried = await Promise.allSettled(all.map(contestant))

@@ -1,5 +1,5 @@
-//! The engine alone, piece by piece: `cargo bench`, or `cargo bench -- verdict`. bench.mjs tells what the pieces
-//! come to through Node and beside others.
+//! The engine alone, piece by piece: `cargo bench`, or `cargo bench -- verdict`. bench.mjs measures what the pieces add
+//! up to through Node and beside others.
 
 #![expect(missing_docs, reason = "criterion's macros declare public functions")]
 
@@ -22,7 +22,7 @@ fn take(path: &Path, terms: &Terms) -> Hold {
 }
 
 fn locks(criterion: &mut Criterion) {
-    // Beside the build: a temporary directory is often in memory.
+    // In the build directory: a temporary directory is often in memory.
     let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
     let path = directory.path().join("session.jsonl");
     let mut group = criterion.benchmark_group("lock");

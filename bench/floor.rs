@@ -55,7 +55,7 @@ mod unix {
     const BATCH: u32 = 50;
     const HOLD: Duration = Duration::from_millis(2);
     const THINK: Duration = Duration::from_millis(1);
-    /// As long as the record of OpenClaw's own locks.
+    /// The length of the record of OpenClaw's own locks.
     const RECORD: [u8; 64] = [b' '; 64];
 
     enum Lock {
@@ -163,7 +163,7 @@ mod unix {
         }
     }
 
-    /// Says that this process is there, and begins when told to; returns when all of them end.
+    /// Says that this process is ready, and starts when told to. Returns the time at which all of them end.
     fn together() -> f64 {
         println!("{}", now());
         let mut told = String::new();
@@ -232,7 +232,7 @@ mod unix {
         numbers.map(|number| engine(&directory.join(format!("held-{number}")), false)).collect()
     }
 
-    /// Bytes of memory that this process has.
+    /// Bytes of memory that this process occupies.
     fn resident() -> usize {
         let fields = std::fs::read_to_string("/proc/self/statm").expect("Linux");
         fields.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).expect("a number of pages") * 4096
@@ -255,7 +255,7 @@ mod unix {
         milliseconds(CLOCK)
     }
 
-    /// Milliseconds for which all threads of this process have run.
+    /// Milliseconds of processor time that all threads of this process have used.
     fn processor_time() -> f64 {
         milliseconds(libc::CLOCK_PROCESS_CPUTIME_ID)
     }

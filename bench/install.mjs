@@ -1,4 +1,4 @@
-// Installs whom leasehold is measured beside into peers/, where they are no dependency of the project.
+// Installs the packages that leasehold is measured against into peers/, so the project does not depend on them.
 
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
@@ -16,11 +16,11 @@ const isThere = (name) => {
   return existsSync(path) && JSON.parse(readFileSync(path, 'utf8')).version === dependencies[name]
 }
 
-/** Does nothing where all are there already. Who cannot be installed is left out by those who miss it. */
+/** Does nothing if all are there. The measures leave out a package that could not be installed. */
 export function installPeers() {
   if (PEERS.every(isThere)) return
   const windows = process.platform === 'win32'
-  // Their versions are exact. A lock file would have to know packages for platforms that not every registry has.
+  // The versions are exact. A lock file would have to list packages for platforms that not every registry has.
   const args = ['install', '--no-package-lock', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
   try {
     execFileSync(windows ? 'npm.cmd' : 'npm', args, {

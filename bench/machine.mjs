@@ -13,11 +13,11 @@ export function fileSystem(directory) {
   return MAGIC[type] ?? `0x${type.toString(16)}`
 }
 
-/** The processors' time so far, and what of it the host took for others, in ticks; where the system tells. */
+/** The processor time so far, and how much of it the host took for others, in ticks; if the system reports it. */
 export function processorTime() {
   if (!existsSync('/proc/stat')) return undefined
   const [, ...ticks] = readFileSync('/proc/stat', 'utf8').split('\n')[0].split(/ +/).map(Number)
-  // What guests got is contained in what users did.
+  // Guest time is contained in user time.
   return { all: ticks.slice(0, 8).reduce((sum, each) => sum + each, 0), stolen: ticks[7] }
 }
 

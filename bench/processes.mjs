@@ -21,11 +21,11 @@ export function buildFloor() {
 
 export const runner = (verb) => fileURLToPath(new URL(`runners/${verb}.mjs`, import.meta.url))
 
-/** Nothing takes as long, in milliseconds, that ends at all. */
+/** In milliseconds: anything that ends at all takes less. */
 const PATIENCE = 180_000
 const living = new Set()
 
-/** Ends all that were started and still run. */
+/** Kills all that were started and still run. */
 export function killAll() {
   for (const child of living) child.kill('SIGKILL')
 }
@@ -48,7 +48,7 @@ export function start(verb, who, ...args) {
       if (done) throw Object.assign(new Error(`${who}: ${verb} said nothing`), { who })
       return JSON.parse(value)
     },
-    /** Says the only thing that it waits for. */
+    /** Sends the only line that it waits for. */
     tell(text) {
       child.stdin.end(`${text}\n`)
     },
@@ -61,7 +61,7 @@ export function start(verb, who, ...args) {
   }
 }
 
-/** Runs `verb` for `who` to its end, for the one thing that it says. */
+/** Runs `verb` for `who` to its end, and resolves to the one thing that it says. */
 export async function run(verb, who, ...args) {
   const started = start(verb, who, ...args)
   const result = await started.next()
@@ -70,7 +70,7 @@ export async function run(verb, who, ...args) {
 }
 
 /**
- * Runs `verb` in `count` processes that begin at the same moment, when all are there, and end `milliseconds` later.
+ * Runs `verb` in `count` processes that start at the same moment, once all are ready, and end `milliseconds` later.
  * Resolves to what each said.
  */
 export async function runTogether(count, verb, who, file, milliseconds) {

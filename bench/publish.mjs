@@ -22,7 +22,7 @@ export function publish(report, directory = docs) {
   return files.map(([name]) => name)
 }
 
-/** Each round is no more than what a median is made of. */
+/** For JSON.stringify: rounds numbers, and leaves out the single rounds behind a median. */
 function rounded(key, value) {
   if (key === 'rounds' && Array.isArray(value)) return undefined
   return typeof value === 'number' ? Number(value.toPrecision(4)) : value

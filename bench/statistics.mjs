@@ -13,19 +13,19 @@ export function median(values) {
 export const sum = (values) => values.reduce((total, value) => total + value, 0)
 export const mean = (values) => sum(values) / values.length
 
-/** What is told of one number that was measured in several rounds; nothing of one that was not. */
+/** The summary of one number that was measured in several rounds; `undefined` if it was not measured. */
 export function summary(all) {
   const rounds = all.filter(Number.isFinite)
   if (rounds.length === 0) return undefined
   return { median: median(rounds), min: Math.min(...rounds), max: Math.max(...rounds), rounds }
 }
 
-/** How many times the floor each round is: a noisy moment hits both. */
+/** Each round as a multiple of the floor in that round: a noisy moment hits both. */
 export function ratio(rounds, floor) {
   return summary(rounds.map((value, round) => value / floor[round]))
 }
 
-/** By how much each round is more than the one to compare with. */
+/** By how much each round exceeds the base in that round. */
 export function difference(rounds, base) {
   return summary(rounds.map((value, round) => value - base[round]))
 }
@@ -37,8 +37,8 @@ export function select(results, where, field) {
 }
 
 /**
- * The rows of those of `all` who were measured. `row(who, of)` makes one; `of(field, where)` are the values of `field`
- * in the results of `who`, unless `where` names somebody else, that have all of `where`.
+ * The rows of those in `all` that were measured. `row(who, of)` makes one; `of(field, where)` are the values of `field`
+ * in the results that have all of `where`, and are those of `who` unless `where` names somebody else.
  */
 export function rowsOf(results, all, row) {
   const measured = all.filter((who) => select(results, { who }, 'who').length > 0)

@@ -1,4 +1,4 @@
-// What was set out to be reached, and whether a run reached it.
+// What leasehold is meant to reach, and whether a run reached it.
 
 /** A number of a measure's table: the median of its rounds. */
 function figure({ measures }, measure, who, column) {
@@ -13,8 +13,8 @@ const bytes = (value) => `${Math.round(value)} bytes`
 const kilobytes = (value) => `${Math.round(value)} kB`
 
 /**
- * What leasehold should reach in one column of one measure. `beside` names others to be told along with it; `noise` is
- * a column in which a process without any lock must stay within the target, or the machine was too busy to tell.
+ * What leasehold should reach in one column of one measure. `beside` names others to be reported with it; `noise` is a
+ * column in which a process without any lock must stay within the target, or the machine was too busy to tell.
  */
 function target(work, measure, column, { who = 'leasehold', most, least, say, beside = [], noise }) {
   return {
@@ -95,7 +95,7 @@ const TARGETS = [
   {
     work: 'growth of the steepest curve beyond n log n, as an exponent',
     measured: (report) => steepest(report)[0]?.['beyond log n'],
-    // For chance.
+    // An allowance for chance.
     most: 0.1,
     say: (value) => value.toFixed(2),
     isNoisy: () => false,
@@ -103,7 +103,7 @@ const TARGETS = [
   },
 ]
 
-/** The curves of leasehold, those that grow most first. */
+/** leasehold's curves, the fastest growing first. */
 function steepest({ measures }) {
   const ours = measures.scale?.rows.filter(({ who }) => who === 'leasehold') ?? []
   return ours.toSorted((a, b) => b['beyond log n'] - a['beyond log n'])

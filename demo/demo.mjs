@@ -1,5 +1,5 @@
-// Several processes append to one session file. One after the other, things happen to whoever holds
-// the lock: nothing may be lost, nobody may be left waiting, nothing may be left behind.
+// Several processes append to one session file. One after the other, things happen to whoever holds the lock: nothing
+// may be lost, nobody may be left waiting, and nothing may be left behind.
 //
 //   node demo/demo.mjs                    all rows of the leak table; writes docs/demo.md and docs/demo.svg
 //   node demo/demo.mjs --into directory   writes them there

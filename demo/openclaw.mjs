@@ -1,5 +1,5 @@
-// What OpenClaw 2026.3.13 does about the same trouble, by the rows of the leak table: read in its source (`FILES`, as
-// the npm package of that version has them bundled), and not measured by the demo.
+// What OpenClaw 2026.3.13 does about the same trouble, by the rows of the leak table: taken from its source (`FILES`,
+// as they are bundled in the npm package of that version), not measured by the demo.
 
 export const VERSION = '2026.3.13'
 export const FILES = { session: 'src/agents/session-write-lock.ts', file: 'src/plugin-sdk/file-lock.ts' }
@@ -39,10 +39,10 @@ const ROWS = {
   11: { session: session.age, file: file.age },
 }
 
-/** What happens in a scene. A holder that leaves in the end gives its lock back as in row 1, whatever it did before. */
+/** OpenClaw's times for a scene. A holder that leaves in the end gives its lock back as in row 1, whatever it did. */
 export const openclaw = ({ row, over }) => ROWS[over === 'leaves' ? 1 : row]
 
-/** Why it is so, in Markdown: what the rows have in common, and what is special about some. */
+/** The reasons, in Markdown: what the rows have in common, and what is special about some. */
 export const REASONS = [
   `**A retry** (rows 1, 9 and 10). Waiters look again every 50 ms to 1 s for a session lock, and in the gaps that their
   \`retries\` say for a file lock (100 ms to 10 s here). They take a lock whose pid is dead. A session lock is also

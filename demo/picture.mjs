@@ -43,7 +43,7 @@ const DARK = {
   file: '#9198a1',
 }
 
-/** Words have a rim in the colour of the page, which parts them from the lines behind. */
+/** Text has an outline in the colour of the page, which separates it from the lines behind. */
 const colours = ({ page, ink, faint, grid, leasehold, session, file }) => `
     .page { fill: ${page} }
     text { fill: ${ink}; stroke: ${page} }
@@ -77,7 +77,7 @@ const bar = (kind, from, to, top) => {
   return `<rect class="${kind}" x="${x(from)}" y="${top}" width="${Math.max(2, x(to) - x(from))}" height="11"/>`
 }
 
-/** Solid as far as it lasts at least, faint up to what it may last. */
+/** Solid up to the least that it lasts, faint up to the most. */
 function documented(kind, { least, most }, top) {
   const certain = least > 0 ? bar(kind, FIRST, least, top) : ''
   const possible = most > least ? bar(`${kind} upto`, least, most, top) : ''
@@ -88,7 +88,7 @@ function measured(waited, top) {
   return bar('leasehold', FIRST, waited, top) + text(x(waited) + 6, top + 10, duration(waited), ' class="measured"')
 }
 
-/** Of the scenes of a row the one with the longest wait. */
+/** The scene with the longest wait of each row. */
 function longest(outcomes) {
   const rows = new Map()
   for (const outcome of outcomes) {
@@ -130,7 +130,7 @@ function describe(outcomes) {
   return `Bars on a logarithmic scale. ${rows.join(' ')}`
 }
 
-/** What is in it: of each row the longest wait, beside what is documented of OpenClaw. */
+/** The picture: the longest wait of each row, beside what is documented of OpenClaw. */
 export function picture(outcomes, where) {
   const rows = longest(outcomes)
   const bottom = TOP + rows.length * ROW

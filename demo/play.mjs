@@ -1,11 +1,11 @@
-// Plays a scene: lets one actor have the lock, ends it, and sees who comes next.
+// Plays a scene: lets one actor have the lock, has something happen to it, and sees who comes next.
 
-/** More than was promised: a wait that only a time-out, a poll of seconds or a guess about age could explain. */
+/** Beyond what was promised: only a timeout, a poll of seconds or a guess about age could explain such a wait. */
 const TOO_LONG = 2000
 
 /**
- * Plays one scene while `waiters` tasks of other processes want the lock all the time. Says who came
- * next and after how many milliseconds, and what went wrong.
+ * Plays one scene while `waiters` tasks of other processes want the lock all the time. Returns who came next and after
+ * how many milliseconds, and what went wrong.
  */
 export async function play(stage, scene, file, waiters) {
   const { title, through, fate, length, maxHoldMs, leaseMs, forgotten } = scene
@@ -36,14 +36,14 @@ export async function play(stage, scene, file, waiters) {
   const [next] = queue.toSorted((a, b) => (a.has ?? Infinity) - (b.has ?? Infinity))
   const waited = next.has - turn.over
   const problems = problemsOf(scene, queue, next, turn, waited)
-  // Who still has its lock has nothing to learn.
+  // A holder that still has its lock has nothing to learn.
   if (next.has) problems.push(...(await learning(stage, scene, doomed)))
   problems.push(...(await ending(stage, scene, doomed)))
   if (problems.length > 0 && doomed.complaints) problems.push(doomed.complaints.trimEnd())
   return { scene, next: next.actor.name, waited, problems }
 }
 
-/** Up to when nobody else may have the lock. `maxHoldMs` counts from a moment before its holder could say so. */
+/** Until when nobody else may have the lock. `maxHoldMs` counts from a moment before its holder could say so. */
 function freeFrom({ maxHoldMs, graceMs = 0 }, { wants, over }) {
   return maxHoldMs === undefined ? over + graceMs : wants + maxHoldMs
 }
@@ -61,7 +61,7 @@ function problemsOf({ promisedMs = 0 }, queue, next, turn, waited) {
 async function learning(stage, scene, doomed) {
   const problems = []
   if (scene.thaws) {
-    // The late write comes first: what it has to do lies ready when it thaws.
+    // The late write is cued first, so that it is waiting when its process thaws.
     doomed.child.send('go')
     stage.kill(doomed, 'SIGCONT')
   }

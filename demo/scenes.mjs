@@ -1,10 +1,10 @@
 // What happens to holders, by the rows of the leak table.
 //
-// `through` says how the lock is had (actors/ways.mjs), `fate` what the actor does to itself (actors/part.mjs) and
+// `through` says how the lock is taken (actors/ways.mjs), `fate` what the actor does to itself (actors/part.mjs) and
 // `kill` the signal that the stage sends it. `over` names the moment from which the others' wait counts. Until
-// `graceMs` later, or until `maxHoldMs` after it was had, the lock is its holder's; after `promisedMs` at the latest it
-// is somebody else's. `loses` are the reasons that the holder may be given, `warns` is what its process says, and
-// `status` how that ends; without one it lives to the end.
+// `graceMs` later, or until `maxHoldMs` after it was taken, the lock is its holder's; after `promisedMs` at the latest
+// it is somebody else's. `loses` are the reasons that the holder may be given, `warns` is the code of its process's
+// warning, and `status` is how that process ends; without one it lives to the end.
 
 /** Before a lease is a second old, nobody asks whether its owner is gone. */
 const collected = { warns: 'LEASEHOLD_LOCK_LEAKED', forgotten: true, over: 'struck', promisedMs: 2000 }

@@ -1,11 +1,11 @@
-// The processes of the demo, and what they tell.
+// The processes of the demo, and what they report.
 
 import { fork } from 'node:child_process'
 import { EventEmitter } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { now } from './clock.mjs'
 
-/** How long anything at all may take. Nothing does, unless something is broken. */
+/** How long anything at all may take. Nothing takes that long unless something is broken. */
 const PATIENCE = 12_000
 
 export class Stage {
@@ -20,7 +20,7 @@ export class Stage {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1))
   }
 
-  /** Starts a process. What it tells is noted down. */
+  /** Starts a process. What it reports is recorded. */
   enter(name, script, args) {
     const path = fileURLToPath(new URL(`actors/${script}.mjs`, import.meta.url))
     const child = fork(path, args.map(String), { stdio: ['ignore', 'inherit', 'pipe', 'ipc'] })
@@ -82,7 +82,7 @@ export class Stage {
     })
   }
 
-  /** Sends a signal; says when. */
+  /** Sends a signal; returns when. */
   kill(actor, signal) {
     const at = now()
     actor.child.kill(signal)

@@ -5,7 +5,7 @@ import { open, readFile } from 'node:fs/promises'
 /** More than the longest record has, so that the last one is read whole. */
 const TAIL = 16 * 1024
 
-/** The id of the last record, read the way a program does that has no copy in memory. */
+/** The id of the last record, read as by a program that has no copy in memory. */
 export async function lastId(path) {
   const file = await open(path)
   try {

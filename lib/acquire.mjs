@@ -21,19 +21,19 @@ import { now, setImmediate } from './timers.mjs'
 
 const ABORT_GRACE_MS = 2000
 const LONG_TURN_NS = 10_000_000n
-/** An option for ourselves: whether only their owner may use directories that are created. */
+/** An internal option: whether created directories are for their owner only. */
 export const PRIVATE_DIRECTORIES = Symbol('privateDirectories')
 
-/** To ask costs as much as a system call: it is enough to ask now and then whether turns get long. */
+/** How many locks go by before the turn is timed: reading the clock costs as much as a system call. */
 const LOCKS_UNASKED = 8
 
-/** When the event loop's current turn was first seen, if it has been. */
+/** When the event loop's current turn was first timed, if it was. */
 let turnSince
 let locksUnasked = 0
 
 /**
- * Whether the event loop has not turned for a while. A free lock is had without waiting, so a loop that does
- * nothing but lock and unlock would never let it.
+ * Whether the event loop has not turned for a while. A free lock is granted without waiting, so code that only locks
+ * and unlocks would never let it turn.
  */
 function turnIsLong() {
   if (turnSince !== undefined) return now() - turnSince > LONG_TURN_NS
@@ -45,10 +45,10 @@ function turnIsLong() {
   return false
 }
 
-/** What the native part was told last, for the functions for files and for that for sessions. */
+/** The options that the native part was told last, for the functions for files and the one for sessions. */
 const understood = { file: [], session: [] }
 
-/** The options that are the native part's, as it numbers them. */
+/** The options for the native part, in the order of its numbers. */
 function valuesOf(options, session) {
   if (options !== undefined && options !== null && typeof options !== 'object') {
     throw invalidArgument('options must be an object')
@@ -56,7 +56,7 @@ function valuesOf(options, session) {
   return session ? sessionOptions(options ?? {}) : fileOptions(options ?? {})
 }
 
-/** Tells the native part the options of the call that follows, unless they are those of the last one. */
+/** Tells the native part the options of the call that follows, unless they are the same as last time. */
 function tell(values, session) {
   const kind = session ? 'session' : 'file'
   if (isSame(values, understood[kind])) return
@@ -71,7 +71,7 @@ function tell(values, session) {
 
 function isSame(values, others) {
   for (let number = 0; number < values.length; number++) {
-    // What stands in an object may have changed.
+    // The contents of an object may have changed.
     if (values[number] !== others[number] || typeof values[number] === 'object') return false
   }
   return true
@@ -86,7 +86,7 @@ function sessionOptions({ timeoutMs, staleMs, maxHoldMs, allowReentrant, leaseMs
   return [timeoutMs, staleMs, maxHoldMs, allowReentrant, leaseMs, label]
 }
 
-/** The signal in `options`, seen to be one. */
+/** The signal in `options`, checked to be one. */
 function signalOf(options) {
   const signal = options?.signal
   if (signal === undefined || signal === null) return undefined
@@ -96,7 +96,7 @@ function signalOf(options) {
   return signal
 }
 
-/** OpenClaw's veto: called with the path before a lock is asked for, when it is had, and at release. */
+/** OpenClaw's veto: called with the path before a lock is requested, when it is granted, and at release. */
 function vetoOf(options) {
   const veto = options?.assertResourceUnborrowed
   if (veto !== undefined && veto !== null && typeof veto !== 'function') {
@@ -105,14 +105,14 @@ function vetoOf(options) {
   return veto ?? undefined
 }
 
-/** A handle on a lease that was just had, unless somebody changed their mind meanwhile. */
+/** A handle on a lease that was just granted, unless the signal or the veto objects meanwhile. */
 function handleFor(owner, lockPath, signal, veto) {
   const handle = new FileLockHandle(owner, lockPath, veto && (() => veto(ownerOf(handle).facts().targetPath)))
   try {
     signal?.throwIfAborted()
     veto?.(owner.facts().targetPath)
   } catch (reason) {
-    // Past the veto, which has just spoken.
+    // Without asking the veto again.
     giveBack(handle)
     throw reason
   }
@@ -121,8 +121,8 @@ function handleFor(owner, lockPath, signal, veto) {
 }
 
 /**
- * Where a lock is being acquired: the stack of an error that is never thrown, made into text only when needed. A class
- * of its own, for each lease keeps one: an object literal has room for what is never put into it.
+ * Where a lock is being acquired: the stack of an error that is never thrown, made into text only when needed. It has a
+ * class of its own because each lease keeps one, and an object literal has room for properties that it never gets.
  */
 class Origin {
   constructor(caller) {
@@ -152,7 +152,7 @@ async function acquire(path, options, session, origin) {
     let lockPath
     try {
       lockPath = veto ? await withLeave(request, owner, options, signal, veto) : had(request(false), owner, signal)
-      // With a signal never at once: it may be aborted right after the call.
+      // With a signal never at once: the caller may abort it right after the call.
       if (signal || typeof lockPath !== 'string') lockPath = await lockPath
     } catch (error) {
       owner.retire()
@@ -165,14 +165,14 @@ async function acquire(path, options, session, origin) {
   }
 }
 
-/** The lock file that was asked for, or a promise of it. */
+/** The lock file that was requested, or a promise of it. */
 function had(answered, owner, signal) {
   if (typeof answered === 'string') return answered
   if (typeof answered === 'number') return leaseFor(answered, owner, signal)
   throw toError(answered)
 }
 
-/** As `had`, but a stale lock is only taken over with the caller's leave. */
+/** Like `had`, but takes over a stale lock only with the caller's leave. */
 async function withLeave(request, owner, options, signal, veto) {
   try {
     return await had(request(true), owner, signal)
@@ -288,8 +288,8 @@ export function withFileLockSync(path, options, fn) {
 }
 
 /**
- * Limits the work some time after the signal aborts. Not written where it is used: a closure
- * there would share its scope with the handle, and a signal that outlives the work would keep it.
+ * Limits the work some time after the signal aborts. A function of its own: a closure where it is used would share its
+ * scope with the handle, and a signal that outlives the work would keep the handle.
  */
 function limitOnAbort(signal, lease, hold, graceMs) {
   if (!signal) return undefined
@@ -306,7 +306,7 @@ function abortGraceOf(options) {
   return graceMs
 }
 
-/** Whether the caller does not want its lock released because of a rejection that nobody handled. */
+/** Whether the caller wants to keep its lock in spite of an unhandled rejection. */
 function ignoresRejectionsOf(options) {
   const choice = options?.onUnhandledRejection ?? 'release'
   if (choice === 'release' || choice === 'ignore') return choice === 'ignore'

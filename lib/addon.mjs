@@ -17,18 +17,18 @@ function load() {
   }
 }
 
-/** Where the binary is as a rule: nothing where Node has to look for it. */
+/** The usual path of the binary; none if Node has to look for it. */
 function pathOf(platform) {
   const file = `leasehold.${platform}.node`
   const built = join(__dirname, file)
   if (existsSync(built)) return built
-  // Packages that are ours alone come first, as they do for Node.
+  // A `node_modules` of our own comes first, as it does for Node.
   if (existsSync(join(__dirname, 'node_modules'))) return undefined
   const installed = join(__dirname, '..', `leasehold-${platform}`, file)
   return existsSync(installed) ? installed : undefined
 }
 
-/** What the binary at `path` exports. `require` would take twice as long, for its search and its cache. */
+/** What the binary at `path` exports. `require` would take twice as long, because of its search and its cache. */
 function open(path) {
   const module = { exports: {} }
   process.dlopen(module, toNamespacedPath(path))
@@ -36,7 +36,7 @@ function open(path) {
 }
 
 function requireNamed(path) {
-  // Node would take anything else for a program.
+  // Node would run anything else as a program.
   if (!path.endsWith('.node')) throw new Error('its name does not end in .node')
   return require(path)
 }

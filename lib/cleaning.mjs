@@ -1,4 +1,4 @@
-// Lock files that nobody will come back for. Whether they are that is decided natively, and so is their removal.
+// Removes lock files that nobody will come back for. The native part decides which these are, and removes them.
 
 import { join, resolve } from 'node:path'
 import { answer, environment } from './environment.mjs'

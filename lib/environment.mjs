@@ -5,7 +5,7 @@ import { toError } from './errors.mjs'
 import { tellLeak, tellLoss, warn } from './losses.mjs'
 import { setInterval } from './timers.mjs'
 
-/** What each unanswered number resolves. */
+/** The promise to settle for each unanswered number. */
 const pending = new Map()
 export const environment = new native.Environment(fetch)
 
@@ -32,12 +32,12 @@ export function answer(id) {
   return new Promise((resolve, reject) => expect(id, { resolve, reject }))
 }
 
-/** A promise for the lease requested under `id`, which `owner` gets; rejects with the signal's reason when it aborts. */
+/** A promise for the lease requested under `id`, which `owner` gets; rejects with the signal's reason on abort. */
 export function lease(id, owner, signal) {
   return new Promise((resolve, reject) => {
     if (!signal) return expect(id, { resolve, reject, owner })
     const abort = () => {
-      // Too late when the answer is under way already: then it counts.
+      // If the answer is already under way, it counts, and the abort comes too late.
       if (environment.cancel(id)) dismiss(id).reject(signal.reason)
     }
     const settled = (settle) => (value) => {
@@ -49,13 +49,13 @@ export function lease(id, owner, signal) {
   })
 }
 
-/** Reads the mailbox. Called by the native part, and after releases, whose answers it would only delay. */
+/** Reads the mailbox. Called by the native part, and after releases, whose answers a wake-up would only delay. */
 export function fetch() {
   for (const letter of environment.fetch()) {
     try {
       deliver(letter)
     } catch (error) {
-      // A process may replace what warnings and signals are made of; that keeps no other letter back.
+      // A program may replace what warnings and signals use: if that throws, it must not hold up the other letters.
       queueMicrotask(() => process.emitWarning(error))
     }
   }
@@ -66,7 +66,7 @@ function deliver(letter) {
   else tell(letter)
 }
 
-/** A lock was had. */
+/** A lock was granted. */
 function accept(id) {
   const entry = dismiss(id)
   entry?.resolve(environment.accept(id, entry.owner.number))

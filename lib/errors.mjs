@@ -33,7 +33,7 @@ export class FileLockStaleError extends LockError {
   }
 }
 
-/** OpenClaw's text, for callers that make the error themselves. */
+/** OpenClaw's text, for callers that construct the error themselves. */
 function sessionText({ timeoutMs, owner, lockPath }) {
   return `session file locked (timeout ${timeoutMs}ms): ${owner} ${lockPath}`
 }
@@ -114,7 +114,7 @@ const classes = {
   other: (fault) => new LockError(fault),
 }
 
-/** The name of an error number. Node's own list lacks some that disks have (EDQUOT, ESTALE). */
+/** The name of an error number. Node's own list lacks some that file systems return (EDQUOT, ESTALE). */
 function nameOf(errno) {
   const known = getSystemErrorMap().get(-errno)?.[0]
   const { errno: numbers } = require('node:os').constants
@@ -147,7 +147,7 @@ export function pointedAt(error, origin) {
 
 /** The stack of an object that `Error.captureStackTrace` was called on, without its first line. */
 export function framesOf(origin) {
-  // Programs may make anything of stacks, or nothing at all.
+  // A program may make anything of stacks, or nothing at all.
   return typeof origin.stack === 'string' ? origin.stack.replace(/^.*\n?/, '') : ''
 }
 

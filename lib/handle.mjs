@@ -5,16 +5,16 @@ import { invalidArgument, toError } from './errors.mjs'
 import { isHeard, lossSignal, publish, stackOf } from './losses.mjs'
 import { Past } from './owner.mjs'
 
-/** What owns the lease of a handle. */
+/** The owner of a handle's lease. */
 export let ownerOf
 /** The error of a handle whose lease was lost; undefined otherwise. */
 export let lossOf
-/** Releases a handle past the caller's veto: `null`, or a promise where the file system is one that may hang. */
+/** Releases a handle without asking its veto. Returns `null`, or a promise if the file system may hang. */
 export let giveBack
 
-// There may be very many handles. What few of them have is kept beside them, and what is private is static, for each
-// instance has room for the private methods of its class.
-/** What speaks against the release of a handle: it throws. */
+// There may be very many handles. What only few of them have is kept beside them, and private methods are static,
+// because each instance has room for the private methods of its class.
+/** The caller's veto on the release of a handle, which throws. */
 const vetoes = new WeakMap()
 /** The signal of a handle, if it has been asked for. */
 const signals = new WeakMap()
@@ -33,8 +33,8 @@ export class FileLockHandle {
     this.#owner = owner
     if (refuse !== undefined) vetoes.set(this, refuse)
     this.lockPath = lockPath
-    // Properties of their own, so that `const { release } = ...` and `{ ...handle }` work. Who keeps nothing else
-    // keeps the handle all the same: listeners of its signal are still to be told of a loss.
+    // Own properties, so that `const { release } = ...` and `{ ...handle }` work. A caller that keeps only `release`
+    // keeps the handle all the same: listeners of its signal must still be told of a loss.
     this.release = FileLockHandle.#release.bind(this)
   }
 
@@ -51,7 +51,7 @@ export class FileLockHandle {
   static #releaseOnce(handle) {
     if (handle.#released !== undefined) return
     vetoes.get(handle)?.()
-    // Listeners and subscribers are called meanwhile: for them it is released.
+    // Listeners and subscribers are called during the release: for them the handle is released.
     handle.#released = null
     try {
       handle.#released = FileLockHandle.#giveBack(handle)
@@ -63,12 +63,12 @@ export class FileLockHandle {
 
   static #giveBack(handle) {
     const owner = handle.#owner
-    // Described before: afterwards less is known.
+    // Described before the release, after which less is known.
     const message = isHeard('released') && described(handle)
     const answered = environment.release(owner.number)
     if (typeof answered === 'bigint') {
       handle.#owner = new Past(answered, handle.lockPath)
-      // One that has a signal stays that signal's.
+      // Not if it has given out a signal, which keeps it.
       if (!signals.has(handle)) owner.retire()
     }
     if (message) publish('released', () => message)
@@ -76,7 +76,7 @@ export class FileLockHandle {
     if (typeof answered === 'object') throw toError(answered)
     if (typeof answered !== 'number') return null
     const done = answer(answered)
-    // Who releases without waiting learns of a failure from the warning.
+    // A caller that does not wait for the release learns of a failure from the warning.
     done.catch(() => {})
     return done
   }
@@ -106,7 +106,7 @@ export class FileLockHandle {
   assertHeld() {
     const fault = this.#owner.check(this.lockPath)
     if (fault === null) return
-    // A loss that was only just found out is told before it is thrown.
+    // A loss that was found only now is announced before it is thrown.
     fetch()
     throw FileLockHandle.#error(this, fault)
   }
@@ -122,7 +122,7 @@ export class FileLockHandle {
     }
   }
 
-  /** Begins to append. A function of its own: who waits for the answer must not keep what owns the lease now. */
+  /** Starts an append. A function of its own: a caller that awaits the answer must not keep the present owner alive. */
   static #append(handle, data) {
     return handle.#owner.append(data)
   }
@@ -132,7 +132,7 @@ export class FileLockHandle {
   }
 }
 
-// Node 20 has the symbols from 20.5 on; earlier ones cannot use them anyway.
+// Node 20 has these symbols since 20.5; earlier ones cannot use them anyway.
 for (const [symbol, method] of [
   [Symbol.asyncDispose, async function () { await this.release() }],
   [Symbol.dispose, function () { this.releaseSync() }],
@@ -141,7 +141,7 @@ for (const [symbol, method] of [
   if (symbol) Object.defineProperty(FileLockHandle.prototype, symbol, hidden)
 }
 
-/** A handle in words, for subscribers. */
+/** A description of a handle, for subscribers. */
 export function described(handle) {
   const { targetPath, token, takenFrom } = ownerOf(handle).facts()
   return { lockPath: handle.lockPath, targetPath, token, recoveredFrom: takenFrom ?? null }

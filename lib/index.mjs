@@ -1,5 +1,5 @@
-// What the package exports. Rollup makes one CommonJS module of this folder, `index.js` beside it, since twenty modules
-// take twice as long to load: `__dirname` and `require`, for what is seldom needed, are those of that file.
+// What the package exports. Rollup bundles this folder into one CommonJS module, `index.js` beside it, since twenty
+// modules take twice as long to load. `__dirname` and `require`, for what is seldom needed, are those of that file.
 
 export {
   acquireFileLock,

@@ -1,4 +1,4 @@
-// JSON files: what a value is on its way to a file and back. Files are read and replaced natively, as a whole.
+// JSON files: turns values into text and back. Files are read and replaced natively, as a whole.
 
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { isUtf8 } from 'node:buffer'
@@ -14,7 +14,7 @@ import {
 } from './errors.mjs'
 import { FileLockHandle, lossOf, ownerOf } from './handle.mjs'
 
-/** Through links, as reading has always been. */
+/** Reading follows links, as it always has. */
 const FOLLOW = true
 
 export async function readJsonFileWithFallback(path, fallback) {
@@ -23,7 +23,7 @@ export async function readJsonFileWithFallback(path, fallback) {
   try {
     bytes = await done(environment.readFile(path, FOLLOW), here(readJsonFileWithFallback))
   } catch (error) {
-    // Whatever keeps it from being read: something is there.
+    // Whatever the reason that it cannot be read, something is there.
     if (error instanceof TypeError) throw error
     return { value: fallback, exists: true }
   }
@@ -50,7 +50,7 @@ export function saveJsonFile(path, value, options) {
   if (fault !== null) throw told(toError(fault), lock)
 }
 
-/** Begins a write. A function of its own: who waits for the answer must not keep what owns the lease now. */
+/** Starts a write. A function of its own: a caller that awaits the answer must not keep the present owner alive. */
 function begun(path, text, durable, lock) {
   return (lock ? ownerOf(lock) : environment).writeFile(path, text, durable)
 }
@@ -64,12 +64,12 @@ async function done(number, origin, lock) {
   }
 }
 
-/** The error of a lost lock knows where that was acquired. */
+/** Prefers the error of the lost lock, which knows where that was acquired. */
 function told(error, lock) {
   return (lock && error instanceof LockLostError && lossOf(lock)) || error
 }
 
-/** The arguments of a write, all seen to be right before anything happens. */
+/** The arguments of a write, all checked before anything happens. */
 function writeOf(path, value, options) {
   checkPath(path)
   checkOptions(options)
@@ -86,7 +86,7 @@ export async function updateJsonFile(path, fallback, mutate, options) {
   if (typeof mutate !== 'function') throw invalidArgument('mutate must be a function')
   checkOptions(options)
   const durable = durableOf(options)
-  // A copy: what is changed must not be there the next time.
+  // A copy: what `mutate` changes must not show up in the caller's fallback.
   const initial = fallback === undefined ? undefined : textOf(fallback, 'fallback')
   const origin = here(updateJsonFile)
   return withFileLock(path, { ...options, [PRIVATE_DIRECTORIES]: true }, (lock) =>
@@ -103,12 +103,12 @@ export async function updateJsonFile(path, fallback, mutate, options) {
   )
 }
 
-/** For each lease, the end of the last update begun with it. Weak: it must not keep work whose lock it may have. */
+/** For each lease, the end of its last update. Weak: it must not keep work alive that may own the lock. */
 const lastUpdates = new Map()
-/** The updates that the current call chain is inside, or was made inside: a storage, once there are any. */
+/** The updates that the current call chain is inside, or was started inside. Created with the first of them. */
 let updating
 
-/** Calls that share a lock do not exclude each other by it, so they take turns here. */
+/** Calls that share a lock are not kept apart by it, so they take turns here. */
 async function inTurn(path, lease, update) {
   updating ??= new AsyncLocalStorage()
   const outer = updating.getStore() ?? []
@@ -133,7 +133,7 @@ async function inTurn(path, lease, update) {
   }
 }
 
-/** The text of a file that is to be changed: nothing may be lost because it could not be read. */
+/** The text of a file that is to be changed. Throws if it cannot be read, so that nothing is lost. */
 async function readStrictly(path, origin) {
   const bytes = await done(environment.readFile(path, !FOLLOW), origin)
   if (bytes === undefined) return undefined
@@ -142,7 +142,7 @@ async function readStrictly(path, origin) {
 }
 
 function parsedStrictly(path, text) {
-  // There is nothing in it that could be lost.
+  // It holds nothing that could be lost.
   if (text.trim() === '') return null
   try {
     return JSON.parse(text)
@@ -156,7 +156,7 @@ function unparseable(path, problem, cause) {
   return new JsonFileError({ code: 'json_file_unparseable', path, message }, cause && { cause })
 }
 
-/** What a file says; `null` when it says nothing. */
+/** The value in a file; `null` if it has none. */
 function parsed(bytes) {
   try {
     return JSON.parse(bytes.toString())
@@ -165,13 +165,13 @@ function parsed(bytes) {
   }
 }
 
-/** What a file with this value contains. */
+/** The text of a file with this value. */
 function textOf(value, name) {
   let text
   try {
     text = JSON.stringify(value, null, 2)
   } catch (error) {
-    // Node's own, about a BigInt or a circle; what a toJSON throws is the caller's.
+    // JSON.stringify's own, about a BigInt or a cycle; what a toJSON throws is the caller's.
     if (error instanceof TypeError) throw invalidValue(`${name} cannot be written as JSON: ${error.message}`, error)
     throw error
   }

@@ -1,4 +1,4 @@
-// Telling about leases that ended otherwise than by a release: signals, warnings, diagnostics.
+// Announces leases that ended other than by a release: signals, warnings, diagnostics.
 //
 // Nothing here may keep an owner alive, or its lease would never be given back.
 
@@ -11,9 +11,9 @@ const channels = {
   lost: channel('leasehold:lost'),
 }
 
-/** What aborts the signal of an owner, if that has been asked for one. */
+/** The controller of an owner's signal, if that was asked for. */
 const controllers = new WeakMap()
-/** Whose lease is in use because its loss may still be told: it lives as long as its signal. */
+/** The owner of a signal. It lives as long as the signal, through which its loss may still be announced. */
 const listened = new WeakMap()
 
 /** A signal that aborts when the lease is lost. */
@@ -24,7 +24,7 @@ export function lossSignal(owner) {
   return controller.signal
 }
 
-/** A lease was taken away from its `owners`, the first of whom acquired it. */
+/** Announces that a lease was taken away from its `owners`, the first of which acquired it. */
 export function tellLoss(loss, owners) {
   const error = lostError(loss, { acquiredAt: stackOf(owners[0]?.origin) })
   for (const owner of owners) {
@@ -35,7 +35,7 @@ export function tellLoss(loss, owners) {
   warn(error.message, 'LEASEHOLD_LOCK_LOST', error.acquiredAt)
 }
 
-/** A handle was collected before anybody released it; its lease was given back by that. */
+/** Announces that a handle was collected before anybody released it, which gave its lease back. */
 export function tellLeak({ lockPath, token, label, heldForMs }) {
   const named = label === undefined ? '' : ` by ${JSON.stringify(label)}`
   const message =
@@ -45,7 +45,7 @@ export function tellLeak({ lockPath, token, label, heldForMs }) {
   warn(message, 'LEASEHOLD_LOCK_LEAKED')
 }
 
-/** Tells subscribers, if there are any. Messages are plain: whoever keeps one must not keep a lock. */
+/** Tells subscribers, if there are any. Messages are plain objects: keeping one must not keep a lock. */
 export function publish(event, message) {
   if (isHeard(event)) channels[event].publish(message())
 }

@@ -1,4 +1,4 @@
-// What OpenClaw's own JavaScript locks know in this process, and its environment variables.
+// What OpenClaw's own JavaScript locks hold in this process, and its environment variables.
 
 import { basename } from 'node:path'
 import { isMainThread } from './thread.mjs'
@@ -9,18 +9,18 @@ const HELD_MAPS = ['openclaw.sessionWriteLockHeldLocks', 'openclaw.fileLockHeldL
 const MANAGERS = Symbol.for('fsSafe.sidecarLockManagers')
 
 /**
- * Whether a lock file with our own pid may belong to OpenClaw's JavaScript in this process. Names
- * are enough: being too careful costs a wait, being careless a lock. A worker cannot see the maps.
+ * Whether a lock file with our own pid may belong to OpenClaw's JavaScript in this process. Comparing names is enough:
+ * being too careful costs a wait, being careless a lock. A worker cannot see the maps.
  */
 export function mayHold(path) {
   if (!isMainThread()) return true
-  // As a rule none of it is there, and this is asked for each lock.
+  // Usually none of these exist, and this is called for each lock.
   if (!(MANAGERS in globalThis) && !HELD_MAPS.some((name) => name in process)) return false
   return HELD_MAPS.some((name) => names(process[name], path)) || managersOf().some(({ held }) => names(held, path))
 }
 
 /**
- * The names of lock files that OpenClaw's JavaScript holds in this process; `undefined` in a worker, which cannot see.
+ * Lock files that OpenClaw's JavaScript holds in this process, by name; `undefined` in a worker, which cannot see them.
  */
 export function claimed() {
   if (!isMainThread()) return undefined
@@ -46,7 +46,7 @@ const VARIABLES = {
   maxHoldMs: 'OPENCLAW_SESSION_WRITE_LOCK_MAX_HOLD_MS',
 }
 
-/** `params` with what the environment says in place of numbers that are missing or make no sense. */
+/** `params`, with numbers that are missing or make no sense taken from the environment. */
 export function withEnvironmentDefaults(params) {
   let merged = params
   for (const name of Object.keys(VARIABLES)) {
@@ -57,7 +57,7 @@ export function withEnvironmentDefaults(params) {
   return merged
 }
 
-/** What the environment says about one of them, if it makes sense. */
+/** The environment's value for one of them, if it makes sense. */
 export function fromEnvironment(name, env = process.env) {
   return milliseconds(env[VARIABLES[name]]?.trim(), name === 'timeoutMs')
 }

@@ -1,4 +1,4 @@
-// What owns a lease, in front of the native part.
+// The object that owns a lease, in front of the native part.
 
 import { environment } from './environment.mjs'
 import { toError } from './errors.mjs'
@@ -6,27 +6,27 @@ import { toError } from './errors.mjs'
 /** The number of an owner that never has a lease. */
 const NOBODY = 0
 
-/** Owners without a lease. To make one, and to have it collected, takes as long as two system calls. */
+/** Owners without a lease, for reuse: creating one and having it collected takes as long as two system calls. */
 const idle = []
 const IDLE_MAX = 64
 
-/** As long as this can be reached its lease is kept; when it is collected, the lease is given back. */
+/** As long as this can be reached, its lease is kept; when it is collected, the lease is given back. */
 export class Owner {
   constructor(number) {
-    /** By which the native part knows it. */
+    /** The number by which the native part knows it. */
     this.number = number ?? environment.enrol(this)
-    /** Where its lease was asked for: an object with the stack. */
+    /** Where its lease was requested: an object with the stack. */
     this.origin = undefined
   }
 
-  /** An owner for a lease that is being asked for. */
+  /** An owner for a lease that is being requested. */
   static of(origin) {
     const owner = idle.pop() ?? new Owner()
     owner.origin = origin
     return owner
   }
 
-  /** It has no lease, and can have another one. Nobody may know it any more. */
+  /** Makes it available for another lease. It must not have one, and nobody may refer to it any more. */
   retire() {
     this.origin = undefined
     if (idle.length < IDLE_MAX) idle.push(this)
@@ -50,7 +50,7 @@ export class Owner {
     return environment.leaseOf(this.number)
   }
 
-  /** The number of its handle on that. */
+  /** The number of its handle on that lease. */
   get hold() {
     return environment.holdOf(this.number)
   }
@@ -76,7 +76,7 @@ export class Owner {
   }
 }
 
-/** In the place of an owner whose lease was given back: what is left of it is its token. */
+/** Stands in for an owner whose lease was given back: all that is left of it is its token. */
 export class Past extends Owner {
   #token
   #lockPath

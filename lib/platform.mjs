@@ -1,8 +1,8 @@
-// What this platform is called in the names of binaries and of the packages that carry them.
+// The name of this platform in the names of binaries and of the packages that carry them.
 
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs'
 
-/** Those that there are packages for. */
+/** The platforms that there are packages for. */
 export const SUPPORTED = [
   'darwin-arm64',
   'darwin-x64',
@@ -14,23 +14,23 @@ export const SUPPORTED = [
   'win32-x64-msvc',
 ]
 
-/** Which libc a program asks for, by the `start` of its file: it names the loader that comes with it. */
+/** The libc that a program needs: the `start` of its file names the loader that comes with it. */
 export function libcNamed(start) {
   const [, loader] = /\/ld-(linux|musl)-[\w-]+\.so\.\d\0/.exec(start) ?? []
   return loader && (loader === 'musl' ? 'musl' : 'gnu')
 }
 
-/** Which libc is among `maps`. musl has two names there: one of them is a link, on Alpine the other than elsewhere. */
+/** The libc among `maps`. musl has two names there, one a link to the other; which is which differs on Alpine. */
 export const libcMapped = (maps) => (/\/(ld-musl-[^/]*|libc\.so)$/m.test(maps) ? 'musl' : 'gnu')
 
-/** The libc of this process. Node's own report tells, too, in ten milliseconds. */
+/** The libc of this process. Node's own report has it, too, but takes ten milliseconds. */
 function libc() {
   const named = libcNamed(orNothing(() => startOf('/proc/self/exe')))
-  // A loader that was run by hand, or a program whose loader was named anew, say nothing there.
+  // If the loader was run by hand, or goes by another name, the file does not tell.
   return named ?? libcMapped(orNothing(() => readFileSync('/proc/self/maps', 'latin1')))
 }
 
-/** What `read` returns. Nothing without /proc: then no guess works better than the libc that most have. */
+/** What `read` returns. Empty without /proc: then no guess is better than the libc that most have. */
 function orNothing(read) {
   try {
     return read()

@@ -1,5 +1,5 @@
-// A rejection that nobody handles, inside the work of a lock, in a process that lives on: the work has
-// usually died with it, and the lock is given back.
+// Unhandled rejections inside the work of a lock, in a process that survives them: the work has usually died with the
+// rejection, so the lock is given back.
 //
 // What Node does about such rejections depends on who listens, so we only ever listen beside others.
 
@@ -10,15 +10,15 @@ import { holdsIn } from './scope.mjs'
 import { clearTimeout, setTimeout } from './timers.mjs'
 
 /**
- * For how long a rejection may still be handled after all. In steps, so that what the event loop was kept from doing
- * while it was blocked, or the process stopped, still counts as done in time.
+ * How long a rejection may still be handled. In steps, so that handling that was delayed by a blocked event loop, or a
+ * stopped process, still counts as in time.
  */
 const GRACE_STEPS = 5
 const STEP_MS = 100
-/** Marks the listeners of all copies of this module: none of them is a reason for another one to stay. */
+/** Marks the listeners of all copies of this module: none of them is a reason for another to stay. */
 const OURS = Symbol.for('leasehold.rejections')
 
-/** The leases of the works that run and are to be released so, by the handle that each was given. */
+/** The leases of running works that are to be released this way, by the handle that each work was given. */
 const watched = new Map()
 /** Rejections in their grace, with the timer that ends it. */
 const graces = new Set()
@@ -40,7 +40,7 @@ export function unwatch(hold) {
 function listen() {
   if (listening) return
   listening = true
-  // Told about every uncaught error, and part of no decision about it.
+  // Hears of every uncaught error, and has no part in what happens about it.
   process.on('uncaughtExceptionMonitor', (error, origin) => {
     if (origin === 'unhandledRejection') suspect(error, undefined, origins.ofReported())
   })
@@ -65,11 +65,11 @@ function joinOthers() {
 function leaveWithOthers() {
   const listeners = process.listeners('unhandledRejection')
   if (listeners.some(isOther) || !listeners.includes(onRejection)) return
-  // Who had put it there twice sees it removed twice: this is called again.
+  // If it was added twice, removing it calls this again for the second one.
   process.removeListener('unhandledRejection', onRejection)
 }
 
-/** Notes where promises are made from now on, if that will be asked: the process may survive a rejection. */
+/** Notes where promises are made from now on, if that may be asked: if the process may survive a rejection. */
 function noteOrigins(joining) {
   if (watched.size === 0) return
   const listened = joining === 'unhandledRejection' || process.listeners('unhandledRejection').some(isOther)
@@ -83,10 +83,10 @@ function onRejection(reason, promise) {
 }
 onRejection[OURS] = true
 
-/** Ends the works inside which a promise was made that rejected, unless somebody handles that soon. */
+/** Ends the works inside which a rejected promise was made, unless the rejection is handled soon. */
 function suspect(reason, promise, scopes) {
   const holds = holdsIn(scopes)
-  // What the innermost work left behind when it ended is no sign that those around it are stuck.
+  // A rejection left behind by an inner work that has ended is no sign that the works around it are stuck.
   const isRunning = () => watched.has(holds.at(-1))
   if (!isRunning()) return
   const grace = { reason, promise }
@@ -115,19 +115,19 @@ function forgive(grace) {
 function onHandled(promise) {
   if (!process.listeners('rejectionHandled').some(isOther)) warnAsNode()
   for (const grace of graces) if (grace.promise === promise) forgive(grace)
-  // Some were reported without their promise. To ask this one for its reason is to handle it, which somebody does.
+  // Some were reported without their promise. Asking this one for its reason handles it, but somebody does that anyway.
   Reflect.apply(Promise.prototype.then, promise, [undefined, (reason) => {
     for (const grace of graces) if (grace.promise === undefined && wasReported(reason, grace.reason)) forgive(grace)
   }])
 }
 onHandled[OURS] = true
 
-/** Whether `error` may have reported `reason`. Node makes an error of what is none, which does not tell what it was. */
+/** Whether `error` may have reported `reason`. Node wraps what is no error, and the wrapper does not hold it. */
 function wasReported(reason, error) {
   return Object.is(reason, error) || (error?.code === 'ERR_UNHANDLED_REJECTION' && !isNativeError(reason))
 }
 
-/** Node warns of a rejection that was handled late, but not where somebody listens for such. */
+/** Node warns of a rejection that was handled late, but not if there are listeners for that. */
 function warnAsNode() {
   process.emitWarning('Promise rejection was handled asynchronously', 'PromiseRejectionHandledWarning')
 }

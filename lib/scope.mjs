@@ -1,16 +1,16 @@
-// What the current async call chain holds. Only numbers: a scope outlives the work that it names (in
-// timers, sockets and listeners made inside it) and must not keep its lease.
+// What the current async call chain holds. Only numbers: a scope outlives the work that it names (in timers, sockets
+// and listeners made inside it) and must not keep the lease of that work.
 
 import { AsyncLocalStorage, executionAsyncResource } from 'node:async_hooks'
 
-/** The chains, once there are any: Node loads much for the first storage of a process. */
+/** The chains, created when first needed: the first storage of a process makes Node load a lot. */
 let storage
 let reports
 const NONE = Object.freeze([])
 
 /**
- * The current call chain: for each work in it, outermost first, the number of the lease and that of the handle it
- * was given. The same array as long as it is the same chain.
+ * The current call chain: for each work in it, outermost first, the number of the lease and that of the handle it was
+ * given. The same chain is always the same array.
  */
 export function chain() {
   return storage?.getStore() ?? NONE
@@ -34,8 +34,8 @@ export function runWithin(lease, hold, fn) {
 }
 
 /**
- * Whether an unhandled rejection is reported in the chain in which its promise was made. That is so where stores lie
- * in async resources; elsewhere (Node 24 and later) it is the chain in which the promise was rejected.
+ * Whether an unhandled rejection is reported in the chain in which its promise was made. That is so where stores are
+ * kept in async resources; elsewhere (Node 24 and later) it is the chain in which the promise was rejected.
  */
 export function reportsOrigins() {
   reports ??= new AsyncLocalStorage().run(NONE, () => {

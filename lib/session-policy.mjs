@@ -1,4 +1,4 @@
-// How long session locks may take, as OpenClaw works it out of timeouts, its configuration and the environment.
+// Time limits of session locks, as OpenClaw derives them from timeouts, its configuration and the environment.
 
 import { fromEnvironment, positive } from './openclaw.mjs'
 

@@ -1,4 +1,4 @@
-// For test suites, which want to begin and end without locks, and to see what OpenClaw's own would do.
+// For test suites, which want to begin and end without locks, and call the hooks that OpenClaw's own locks have.
 
 import { releaseAllLocksSync } from './acquire.mjs'
 import { environment, fetch } from './environment.mjs'

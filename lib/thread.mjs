@@ -1,12 +1,12 @@
-// Which thread this is. Asked when it matters, and Node only if nothing else tells: it takes as long to load
-// `node:worker_threads` as all of this package, and longer than many locks are held.
+// Which thread this is. Determined when it matters, and by Node only as a last resort: loading `node:worker_threads`
+// takes as long as loading all of this package, and longer than many locks are held.
 
 import native from './addon.mjs'
 
 let isMain
 
 export function isMainThread() {
-  // No worker runs in the thread that a process begins with.
+  // The thread that a process starts with is never a worker's.
   isMain ??= native.isFirstThread() || require('node:worker_threads').isMainThread
   return isMain
 }

@@ -5,7 +5,7 @@
 //   --each 3         how many processes of either side
 //   --without-lock   leasehold's processes take no lock, so all of it must fail: shows that the harness notices
 //
-// docs/openclaw.md says what is expected, and why OpenClaw 2026.3.13 alone is not.
+// docs/openclaw.md says what is expected, and why OpenClaw 2026.3.13 on its own does not meet it.
 
 import { parseArgs } from 'node:util'
 import { recover, hammer, outlive } from './fleet/scenes.mjs'
@@ -13,7 +13,7 @@ import { KINDS } from './fleet/kinds.mjs'
 import { NAMES, describe, range } from './fleet/report.mjs'
 import { compileCache, openclaw, suitableNode } from './install.mjs'
 
-// Interrupted, it cleans up all the same: that is done on exit.
+// It cleans up even if it is interrupted: that is done on exit.
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1))
 const say = (line) => process.stdout.write(`${line}\n`)
 const { values } = parseArgs({
@@ -42,7 +42,7 @@ function faultsOf(kind, { faults, turns, kills, recovered, overlaps, lostUpdates
     if (!kills.some((kill) => kill.side === side && kill.holding)) wrong.push(`no ${side} was killed holding a lock`)
   }
   if (recovered.some(({ ms }) => ms > 10_000)) wrong.push('a lock took longer than 10 s to recover')
-  // Its takeover asks twice and is alone while it does so; it has no excuse.
+  // fs-safe's takeover checks twice, and is alone while it does so; it has no excuse.
   const met = Object.values(overlaps).reduce((sum, count) => sum + count, 0)
   if (kind === 'fs-safe' && met + lostUpdates > 0) wrong.push(`${met} overlaps, ${lostUpdates} lost updates`)
   return wrong

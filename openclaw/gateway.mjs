@@ -1,5 +1,5 @@
 // A real OpenClaw gateway that leaks the lock of a session, with leasehold's locks and with its own:
-// `npm run demo:openclaw`. docs/openclaw.md shows what it writes.
+// `npm run demo:openclaw`. docs/openclaw.md shows the output.
 
 import { readFileSync } from 'node:fs'
 import { openclawIn } from './gateway/openclaw.mjs'
@@ -7,13 +7,13 @@ import { patchedCopy } from './gateway/patch.mjs'
 import { startProvider } from './gateway/provider.mjs'
 import { VERSION, compileCache, openclaw, root, suitableNode } from './install.mjs'
 
-// Interrupted, it cleans up all the same: that is done on exit.
+// It cleans up even if it is interrupted: that is done on exit.
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1))
 const say = (line = '') => process.stdout.write(`${line}\n`)
 const SESSION = 'demo'
 const REFUSAL = 'session file locked (timeout 10000ms)'
 
-/** Leaks the lock of a session in a gateway of the package in `directory`, and resolves to how the next call ends. */
+/** Leaks the lock of a session in a gateway of the package in `directory`. Resolves to how the next call ends. */
 async function leak(directory, { node, providerUrl }) {
   const there = await openclawIn(directory, { node, providerUrl, compileCache })
   try {

@@ -1,5 +1,5 @@
-// What the suites against real OpenClaw packages need, by name from npm, into `target/openclaw`: they are large, so
-// they stay there for the next time. Nothing outside of that directory is written.
+// Installs what the suites against real OpenClaw packages need from npm into `target/openclaw`. The packages are large,
+// so they stay there for the next time. Nothing outside of that directory is written.
 
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
@@ -9,15 +9,15 @@ import { fileURLToPath } from 'node:url'
 export const VERSION = '2026.3.13'
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)))
-/** Where everything is kept; to be removed at will. */
+/** Where everything is kept; it may be removed at any time. */
 const cache = join(root, 'target', 'openclaw')
 
-/** Where V8 keeps what it made of OpenClaw's megabytes: it takes seconds. */
+/** Where V8 keeps compiled code: compiling OpenClaw's megabytes takes seconds. */
 export const compileCache = join(cache, 'compiled')
 const downloads = join(cache, 'downloads')
 const OLDEST_NODE = [22, 16]
 
-/** A directory with what `manifest` says in its `node_modules`. */
+/** A directory with what `manifest` asks for in its `node_modules`. */
 function install(name, manifest, flags, say) {
   const directory = join(cache, name)
   const wanted = `${JSON.stringify({ private: true, ...manifest }, null, 2)}\n`
@@ -35,7 +35,7 @@ function install(name, manifest, flags, say) {
     env: { ...process.env, npm_config_cache: downloads },
   })
   rmSync(downloads, { recursive: true, force: true })
-  // Written last and at once, so an installation that was interrupted is begun anew.
+  // Written last and at once, so an installation that was interrupted starts anew.
   writeFileSync(`${stamp}.new`, wanted)
   renameSync(`${stamp}.new`, stamp)
   say(`installed in ${Math.round((performance.now() - began) / 1000)} s`)

@@ -1,4 +1,4 @@
-// Makes index.js of lib/, unless it is as it would be made.
+// Bundles lib/ into index.js, unless that is up to date.
 //
 //   node scripts/bundle.mjs   needs the development packages
 
@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
-/** Throws where a module of lib/ asks for something that is not there: each warning of Rollup is one too many. */
+/** Throws if a module of lib/ imports something that does not exist: any warning of Rollup is one too many. */
 export async function bundle() {
   const { rollup } = await import('@rollup/wasm-node')
   const made = await rollup({
@@ -29,7 +29,7 @@ export async function bundle() {
   const index = join(root, 'index.js')
   const [{ code }] = output
   if (existsSync(index) && readFileSync(index, 'utf8') === code) return
-  // Whole at any time, for whoever is loading it.
+  // Renamed into place: whoever is loading it finds a whole file at any time.
   writeFileSync(`${index}.new`, code)
   renameSync(`${index}.new`, index)
 }

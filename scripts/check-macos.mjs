@@ -1,5 +1,5 @@
-// The engine and the addon as they are built for macOS, checked by the compiler and by clippy, warnings denied. Nothing
-// is linked or run, except on macOS itself.
+// Checks the engine and the addon for macOS with the compiler and clippy, warnings denied. Nothing is linked or run:
+// that takes macOS.
 //
 //   npm run check:macos    builds Rust's std for macOS on Debian, where rustup has not installed it (3 minutes)
 //
@@ -21,7 +21,7 @@ const found = spawnSync('bash', [join('scripts', 'cross', 'toolchain.sh'), dir, 
 if (found.error) throw found.error
 if (found.status !== 0) process.exit(found.status ?? 1)
 const toolchain = found.stdout.trim()
-// In a folder of its own: cargo takes toolchains of one version for the same, and cannot use what another has built.
+// In a folder of its own: cargo takes toolchains of one version to be the same, and cannot use what another has built.
 const folder = join(target, 'macos', basename(toolchain))
 const options = ['--locked', '--workspace', '--all-targets', '--target', TARGET, '--target-dir', folder]
 must('cargo', ['clippy', ...options, '--', '--deny', 'warnings'], {

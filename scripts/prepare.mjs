@@ -1,4 +1,4 @@
-// Makes what is needed to use the package and is missing or out of date: development packages, index.js, the addon.
+// Makes whatever the package needs that is missing or out of date: development packages, index.js, the addon.
 
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, existsSync, readFileSync, renameSync } from 'node:fs'
@@ -13,18 +13,18 @@ export const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target')
 
 const LIBRARY = { win32: 'leasehold.dll', darwin: 'libleasehold.dylib' }[process.platform] ?? 'libleasehold.so'
 
-/** Runs a program, which prints for itself; ends this one with its status if that is not 0. */
+/** Runs a program that prints for itself; if its status is not 0, exits with that. */
 export function must(command, args, options) {
   const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options })
   if (error) throw error
   if (status !== 0) process.exit(status ?? 1)
 }
 
-/** Puts what cargo built for the platform `name` where `lib/addon.mjs` looks, if another is there. */
+/** Puts what cargo built for the platform `name` where `lib/addon.mjs` looks, unless it is there already. */
 export function place(built, name) {
   const addon = join(root, `leasehold.${name}.node`)
   if (existsSync(addon) && readFileSync(built).equals(readFileSync(addon))) return
-  // Never written over: a running process has the old one mapped.
+  // Replaced, never overwritten: a running process may have the old one mapped.
   copyFileSync(built, `${addon}.new`)
   renameSync(`${addon}.new`, addon)
 }
@@ -38,7 +38,7 @@ export function build() {
   place(join(target, 'addon', LIBRARY), platformName())
 }
 
-/** All that Rust is not needed for: the development packages, and index.js, which is made with them. */
+/** Everything that does not need Rust: the development packages, and index.js, which is made with them. */
 export async function prepareJavaScript() {
   installPackages()
   await bundle()

@@ -15,7 +15,7 @@ export function asked() {
   return { versions: values.node, chosen: positionals }
 }
 
-/** The names of the suites that hold one of `parts`; of all without them. Throws where a part is in none. */
+/** The names of the suites that contain one of `parts`, or all without any. Throws if no name contains a part. */
 export function suites(parts) {
   const all = readdirSync(join(root, '__test__'))
     .filter((name) => name.endsWith('.test.mjs'))
@@ -54,8 +54,8 @@ async function runSuite(name, { label, command: [program, ...before], env, timeo
 
 /**
  * Runs the suites `names`, `atOnce` at a time, on each of `platforms`: `{ label, command, env, timeoutMs }`, where
- * `command` is its Node.js. `leftOut` has the reasons why some are not run, by name, and `besides` tells what else is
- * not. Whether all went well.
+ * `command` is its Node.js. `leftOut` has the reasons why some are not run, by name, and `besides` lists what else is
+ * not. Resolves to whether all went well.
  */
 export async function runSuites(names, platforms, { leftOut = {}, besides = [], atOnce = 1 } = {}) {
   const left = names.filter((name) => leftOut[name] !== undefined)

@@ -1,10 +1,10 @@
 // All tests for Linux on arm64, on Debian 12 on x64: `cargo test` and the suites with node 22 and 24, in qemu.
 //
 //   npm run test:arm64                 installs what is missing (root, 500 MB, 3 minutes the first time)
-//   npm run test:arm64 -- fifo stale   the suites with such a name, nothing else
+//   npm run test:arm64 -- fifo stale   only the suites with such a name
 //   npm run test:arm64 -- --node 24    one version of Node only
 //
-// LEASEHOLD_ARM64_DIR is where all that is put (~/.cache/leasehold/arm64).
+// LEASEHOLD_ARM64_DIR is where all of that is put (~/.cache/leasehold/arm64).
 
 import { homedir } from 'node:os'
 import { join } from 'node:path'
@@ -46,7 +46,7 @@ async function testInQemu() {
     timeoutMs: 600_000,
   }))
   const names = suites(chosen)
-  // Here, where no test waits for it. The puppets are of this machine; it is their strings that are in qemu.
+  // Here, where no test waits for it. The puppets run natively; what pulls their strings runs in qemu.
   if (names.includes('torture')) buildPuppet()
   if (!(await runSuites(names, platforms, { leftOut: LEFT_OUT, atOnce: 2 }))) process.exitCode = 1
 }

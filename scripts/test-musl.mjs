@@ -1,10 +1,10 @@
 // The tests with musl instead of glibc, as on Alpine, but on Debian 12: addon and node 22 and 24 are built for musl.
 //
 //   npm run test:musl                 installs what is missing (2 GB, 3 minutes the first time)
-//   npm run test:musl -- fifo stale   the suites with such a name, nothing else
+//   npm run test:musl -- fifo stale   only the suites with such a name
 //   npm run test:musl -- --node 24    one version of Node only
 //
-// LEASEHOLD_MUSL_DIR is where all that is put (~/.cache/leasehold/musl).
+// LEASEHOLD_MUSL_DIR is where all of that is put (~/.cache/leasehold/musl).
 
 import { homedir } from 'node:os'
 import { join } from 'node:path'

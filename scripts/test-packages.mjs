@@ -2,10 +2,10 @@
 // installed into empty projects.
 //
 //   npm run test:packages                builds the addon for this machine first
-//   npm run test:packages -- --prebuilt  takes the leasehold.*.node that are here as they are
+//   npm run test:packages -- --prebuilt  uses the leasehold.*.node files that are here
 //
-// Each leasehold.*.node in this folder is packed. For a target that has none, a file stands in, so that a whole release
-// can be tried; what cannot be known without the binary is skipped.
+// Each leasehold.*.node in this folder is packed. For a target that has none, a dummy file stands in, so that a whole
+// release can be tried; what cannot be known without the binary is skipped.
 
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'

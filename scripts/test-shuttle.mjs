@@ -8,7 +8,7 @@ must('cargo', ['test', '--locked', '--quiet', '--lib', 'shuttle_tests', '--', ..
   env: {
     ...process.env,
     RUSTFLAGS: `${process.env.RUSTFLAGS ?? ''} --cfg shuttle`.trim(),
-    // Everything is another build, and the scheduler is to be quick.
+    // All of it is a separate build, and the scheduler has to be quick.
     CARGO_TARGET_DIR: join(target, 'shuttle'),
     CARGO_PROFILE_DEV_OPT_LEVEL: '1',
   },

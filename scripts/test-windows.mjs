@@ -1,11 +1,11 @@
 // All tests for Windows: on Windows itself those of `npm test`, on Debian the same under wine, with node.exe 22 and 24.
 //
 //   npm run test:windows                 installs what is missing (root, 3 GB, 4 minutes the first time)
-//   npm run test:windows -- fifo stale   the suites with such a name, nothing else
+//   npm run test:windows -- fifo stale   only the suites with such a name
 //   npm run test:windows -- --node 24    one version of Node only
 //
-// LEASEHOLD_WINDOWS_DIR is where wine and the rest are put (~/.cache/leasehold/windows). CARGO_PROFILE names a cargo
-// profile for the addon ("release").
+// LEASEHOLD_WINDOWS_DIR is where wine and the rest are put (~/.cache/leasehold/windows). CARGO_PROFILE names the cargo
+// profile of the addon ("addon").
 
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -34,13 +34,13 @@ async function testUnderWine() {
   if (chosen.length === 0) mustWithin(`cargo test ${options} -- --skip model::`)
   mustWithin(`cargo build --package leasehold-addon --profile ${profile} ${options}`)
   const built = join(target, TARGET, profile === 'dev' ? 'debug' : profile, 'leasehold.dll')
-  place(built, 'win32-x64-msvc') // the name that is asked for on Windows
+  place(built, 'win32-x64-msvc') // the name that is looked for on Windows
   const env = {
     ...process.env,
-    // For the children, too, wherever they start.
+    // For child processes, too, wherever they start.
     NODE_OPTIONS: `--import=file:///Z:${encodeURI(root)}/scripts/windows/posix-names.mjs`,
     LEASEHOLD_TEST_PATIENCE: process.env.LEASEHOLD_TEST_PATIENCE ?? '4',
-    // The one that is installed is for Linux.
+    // The installed one is for Linux.
     ESBUILD_BINARY_PATH: `Z:${dir}/esbuild/esbuild.exe`,
   }
   const platforms = versions.map((version) => ({

@@ -1,6 +1,6 @@
-// All tests: the engine's (cargo), the types' (tsc), the promises' (node --test), each suite in a
-// process of its own. Arguments are suites to run instead of all: `npm test -- fifo timeout`. With `--prebuilt` the
-// addon that is here is tested as it is, and Rust is not needed: `npm test -- --prebuilt`.
+// All tests: the engine's (cargo), the types' (tsc) and the suites (node --test), each suite in a process of its own.
+// Arguments are suites to run instead of all: `npm test -- fifo timeout`. With `--prebuilt` the addon that is here is
+// tested as it is, and Rust is not needed: `npm test -- --prebuilt`.
 
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'

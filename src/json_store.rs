@@ -1,16 +1,16 @@
 //! Small files that are read and replaced as a whole.
 //!
-//! A file is written and synced before it has its name, so readers see the old content or the new one,
-//! also after a crash:
+//! A new file is written and synced before it gets its name, so readers see either the old content or the new, even
+//! after a crash:
 //!
 //! 1. where there is no file yet, an unnamed one is linked to the name;
 //! 2. where there is one, the unnamed file gets a private name and is renamed over it at once;
-//! 3. where unnamed files are unknown, the file has the private name from the beginning.
+//! 3. where unnamed files are unsupported, the file has the private name from the start.
 //!
-//! Whoever is killed between the two steps of 2, or during 3, leaves the private name behind; the next
-//! writer of the same file removes it ([`temporary`]).
+//! A process killed between the two steps of 2, or during 3, leaves the private name behind; the next writer of the
+//! same file removes it ([`temporary`]).
 //!
-//! Links are never written through, and whatever else than a regular file has the name stays there.
+//! Links are never written through. Anything other than a regular file under the name is left alone.
 
 pub mod errand;
 pub mod temporary;
@@ -24,7 +24,7 @@ use crate::lock::error::LockError;
 use crate::lock::sys::{self, FileKind, Meta, NewDirectories};
 use crate::lock::target::Target;
 
-/// Longer files are not read: they would be too long for a string of JavaScript.
+/// Longer files are not read: they would not fit into a JavaScript string.
 const LONGEST: u64 = 1 << 29;
 
 /// Why a file could not be read or written.
@@ -40,12 +40,12 @@ pub enum StoreError {
         problem: &'static str,
     },
 
-    /// Something that is no regular file has the name.
+    /// Something other than a regular file has the name.
     #[error("cannot use {} as a file: it is {found}, and was left as it is", path.display())]
     NotAFile {
         /// The path.
         path: PathBuf,
-        /// What stands there.
+        /// What is there instead.
         found: FileKind,
     },
 
@@ -77,7 +77,7 @@ impl StoreError {
         move |error| Self::Lock(LockError::io(action, path, error))
     }
 
-    /// The stable code of this kind of error; `None` where the system's own tells it.
+    /// The stable code of this kind of error; `None` where the code of the system error applies.
     #[must_use]
     pub fn code(&self) -> Option<&'static str> {
         match self {
@@ -98,7 +98,7 @@ pub enum Links {
     Refused,
 }
 
-/// When a write is done.
+/// When a write counts as done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
     /// When the disk has it: it survives a power cut.
@@ -121,7 +121,7 @@ pub fn read(path: &Path, links: Links) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(file) => file,
         Err(error) if is_missing(&error) => return Ok(None),
         Err(error) => {
-            // Links that are refused and sockets cannot even be opened.
+            // Refused links, and sockets, cannot even be opened.
             if links == Links::Refused || !sys::is_symlink_error(&error) {
                 occupant(path)?;
             }
@@ -146,13 +146,13 @@ pub(crate) fn is_missing(error: &io::Error) -> bool {
 /// Replaces the file at `target` by one with the content `bytes` and the same owner, group and mode, or
 /// creates it with mode 0600. Missing directories are created with mode 0700.
 ///
-/// `fence` is asked before anything is done, and again immediately before the file gets its name: its
-/// error ends the write, and nothing has changed.
+/// `fence` is called before anything is done, and again immediately before the file gets its name: an error from it
+/// ends the write with nothing changed.
 ///
 /// # Errors
 ///
-/// [`StoreError::NotAFile`], what the system answered (the old content is still there; only when it was a
-/// sync of the directory that failed, the new one is), or the error of `fence`.
+/// [`StoreError::NotAFile`], what the system answered (the old content is still there, unless it was the sync of the
+/// directory that failed), or the error of `fence`.
 ///
 /// # Examples
 ///
@@ -199,7 +199,7 @@ fn regular(path: &Path, meta: &Meta) -> Result<(), StoreError> {
     }
 }
 
-/// A content that is to stand at a target.
+/// Content to be written to a target.
 struct Content<'a> {
     target: &'a Target,
     bytes: &'a [u8],
@@ -207,7 +207,7 @@ struct Content<'a> {
 }
 
 impl Content<'_> {
-    /// Ways 1 and 2. `false` when this file system does not know them; nothing has happened then.
+    /// Ways 1 and 2. `false` if this file system does not support them; nothing has changed then.
     fn write_unnamed(
         &self,
         mut replaced: Option<Meta>,
@@ -224,7 +224,7 @@ impl Content<'_> {
             match sys::link_unnamed(&file, path) {
                 Err(error) if is_unlinkable(&error) => return Ok(false),
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                    // Somebody was quicker.
+                    // Somebody else has created it meanwhile.
                     replaced = occupant(path)?;
                     sys::set_access(&file, replaced.map(|meta| meta.access)).map_err(StoreError::io("chmod", path))?;
                 }
@@ -244,7 +244,7 @@ impl Content<'_> {
     /// Way 3.
     fn write_named(&self, replaced: Option<Meta>, fence: &dyn Fn() -> Result<(), LockError>) -> Result<(), StoreError> {
         let created = self.in_directory(|_| Temporary::create(self.target));
-        // The name goes before the file, whose lock says that somebody is at work on it.
+        // The private name must go before the file is closed: the lock on the file marks the name as in use.
         let (file, temporary) = created.map_err(StoreError::io("open", self.target.path()))?;
         self.fill(&file, replaced)?;
         let published = self.publish(temporary, fence);
@@ -252,7 +252,7 @@ impl Content<'_> {
         published
     }
 
-    /// Calls `create` with the directory, which is made again if it has vanished.
+    /// Calls `create` with the directory, which is created again if it has vanished.
     fn in_directory<T>(&self, create: impl Fn(&Path) -> io::Result<T>) -> io::Result<T> {
         let directory = self.target.directory();
         match create(directory) {
@@ -283,7 +283,7 @@ impl Content<'_> {
     }
 }
 
-/// Whether `error` says that unnamed files cannot get a name here; without /proc it is "not found".
+/// Whether `error` says that unnamed files cannot get a name here; without /proc that is "not found".
 fn is_unlinkable(error: &io::Error) -> bool {
     sys::is_unsupported(error) || error.kind() == ErrorKind::NotFound
 }

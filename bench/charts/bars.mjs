@@ -1,11 +1,11 @@
-// Bars of several numbers of everybody, side by side.
+// Bars: several numbers of each contestant, side by side.
 
 import { MARGIN, WIDTH, bar, line, picture, scale, short, text } from './svg.mjs'
 
 const LABELS = 170
 const TOP = 92
 const ROW = 22
-/** Between two panels; the value of the longest bar stands in it. */
+/** Between two panels; the value of the longest bar is written there. */
 const GAP = 58
 
 /**
@@ -22,7 +22,7 @@ export function bars({ title, panels, rows, notes }) {
     const left = MARGIN + LABELS + index * (width + GAP)
     const values = rows.map((row) => row.values[index])
     const known = values.filter((value) => value > 0)
-    // The least has a bar, too.
+    // So that the smallest value has a bar, too.
     const seen = [...known, Math.min(...known) * 0.9, panel.target ?? known[0]]
     const { at, ticks } = scale({ log: panel.log, values: seen, from: left, to: left + width })
     const above = []
@@ -37,7 +37,7 @@ export function bars({ title, panels, rows, notes }) {
         above.push(text(left + 5, top + 14, '–', 'small'))
         continue
       }
-      // On a logarithmic scale nothing has no place: it ends where the scale begins.
+      // Zero has no place on a logarithmic scale: its bar ends where the scale begins.
       const end = value > 0 ? at(value) : left
       const { kind } = rows[row]
       parts.push(bar(kind, left, top + 4, end - left, 13))

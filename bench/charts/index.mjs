@@ -1,9 +1,9 @@
-// The charts of a report: names of files, and what is in them.
+// The charts of a report: file names, and their contents.
 
 import { bars } from './bars.mjs'
 import { curves } from './curves.mjs'
 
-/** Leasehold's names, and those of the least that can be done; everybody else is a peer. */
+/** leasehold's names, and those of the floors; everybody else is a peer. */
 const OURS = ['leasehold', 'leasehold, file kept', 'withFileLock', 'sync', 'sync, file kept']
 const FLOORS = ['files', 'calls', 'calls, file kept', 'flock', 'flock, Node dies', 'nobody', 'promises']
 const ENGINE = /^engine/

@@ -1,4 +1,4 @@
-// What all charts share: words, colours for light and dark pages, scales.
+// What all charts share: text, colours for light and dark pages, scales.
 
 export const WIDTH = 940
 export const MARGIN = 20
@@ -24,7 +24,7 @@ const DARK = {
   limit: '#f0883e',
 }
 
-/** Words have a rim in the colour of the page, which parts them from the lines behind. */
+/** Text has an outline in the colour of the page, which separates it from the lines behind. */
 const colours = ({ page, ink, faint, grid, ours, floor, peer, limit }) => `
     .page { fill: ${page} }
     text { fill: ${ink}; stroke: ${page} }
@@ -83,7 +83,7 @@ export function short(value) {
   return String(Number(value.toPrecision(2)))
 }
 
-/** Where a value stands between `from` and `to`, and the values to draw lines at. */
+/** Where a value is between `from` and `to`, and the values to draw lines at. */
 export function scale({ log, values, from, to }) {
   const highest = Math.max(...values)
   if (!log) {
@@ -94,7 +94,7 @@ export function scale({ log, values, from, to }) {
   }
   const first = Math.floor(Math.log10(Math.min(...values)))
   const last = Math.max(first + 1, Math.ceil(Math.log10(highest)))
-  // A label at every power of ten, or at every second where they are many.
+  // A label at every power of ten, or at every second one if there are many.
   const every = last - first > 5 ? 2 : 1
   const powers = Array.from({ length: last - first + 1 }, (_, at) => first + at)
   const ticks = powers.filter((power) => (power - first) % every === 0).map((power) => Number(`1e${power}`))

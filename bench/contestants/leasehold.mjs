@@ -1,6 +1,6 @@
 import { acquireFileLock, acquireFileLockSync, withFileLock } from 'leasehold'
 
-/** Long enough for every benchmark: nobody is to give up. */
+/** Long enough for every benchmark: nobody should give up. */
 const PATIENCE = { timeoutMs: 60_000 }
 const KEPT = { ...PATIENCE, keepLockFile: true }
 

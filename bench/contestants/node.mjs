@@ -1,14 +1,14 @@
-// What Node has itself, and so what any lock written in it can do at best.
+// What Node itself has, and so the best that any lock written in it can do.
 
 import fs from 'node:fs'
 
-/** As long as the record of OpenClaw's own locks. */
+/** The length of the record of OpenClaw's own locks. */
 const RECORD = ' '.repeat(64)
 
 const chains = new Map()
 
 export const runs = {
-  /** The floor's four calls. Neither can it wait. */
+  /** The floor's four calls. It cannot wait, either. */
   'fs.*Sync': (path, work) => {
     const file = fs.openSync(`${path}.lock`, 'wx', 0o600)
     fs.writeSync(file, RECORD)
@@ -30,6 +30,6 @@ export const runs = {
     chains.set(path, turn)
     return turn
   },
-  /** No lock at all, where that is worth knowing. */
+  /** No lock at all, where that is worth comparing with. */
   nobody: (path, work) => work(),
 }

@@ -10,20 +10,20 @@ export const name = 'calls'
 export const title = 'System calls of one operation, on ext4'
 export const rounds = { full: 1, quick: 1 }
 
-/** What Node's and V8's own threads do all the time, and waking a thread, which depends on whether it sleeps. */
+/** What Node's and V8's own threads call all the time, and waking a thread, which depends on whether it sleeps. */
 const NOT_OURS =
   /^(futex|epoll_\w+|madvise|mprotect|mmap|munmap|brk|rt_sig\w+|sched_\w+|getpid|restart_syscall|read|p?poll)$/
 /** Eight bytes that wake a thread. */
 const WAKES = /write\(\d+, "\\1(?:\\0){7}", 8/
 
 export async function round({ places: [place], number }, results) {
-  // They are the same each time.
+  // The counts are the same each time.
   if (number > 0) return
   const directory = await place.newDirectory()
   const trace = join(directory, 'trace')
   const runner = fileURLToPath(new URL('../runners/calls.mjs', import.meta.url))
   const { error, status } = spawnSync('strace', ['-f', '-o', trace, process.execPath, runner, directory])
-  // Where there is no strace, or it may not trace, nothing is told.
+  // Without strace, or without permission to trace, there is no result.
   if (!error && status === 0) results.push(...count(readFileSync(trace, 'utf8')))
 }
 

@@ -37,11 +37,11 @@ function evaluate(turns, milliseconds) {
     if (previous === undefined) continue
     if (turn.has < previous.leaves) overlaps++
     if (turn.process === previous.process) {
-      // What the other one wanted then, it gets later.
+      // The other process's next turn: if it wanted the lock before the previous one left, it was passed over.
       const passed = turns.slice(index).find(({ process }) => process !== turn.process)
       if (passed && passed.wants < previous.leaves) outOfTurn++
     } else if (turn.wants < previous.leaves) {
-      // Only where it was waiting already; a lock that was free a while is no hand-over.
+      // Only if it was already waiting; taking a lock that was free for a while is no hand-over.
       handOvers.push(turn.has - previous.leaves)
     }
   }
@@ -62,8 +62,8 @@ function evaluate(turns, milliseconds) {
 const length = ({ has, leaves }) => leaves - has
 
 /**
- * What `turns[index]` may have to wait for where turns alternate: one turn of the other, which is longer than usual where
- * its timer came late. Whoever waits for two has waited for more than its share.
+ * How long `turns[index]` may have to wait if turns alternate: one turn of the other process, which is longer than
+ * usual if its timer came late. Whoever waits for two turns waits for more than its share.
  */
 function share(turns, index, usual) {
   const { wants } = turns[index]
@@ -74,7 +74,7 @@ function share(turns, index, usual) {
   return share
 }
 
-/** The one thing that is no matter of speed. */
+/** The one result that has nothing to do with speed. */
 export const broken = (results) => results.some(({ overlaps }) => overlaps > 0) && 'two processes had the lock at once'
 
 export function conclude(results) {

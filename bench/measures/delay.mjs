@@ -1,4 +1,4 @@
-// For how long events have to wait for the event loop of a process that acquires 1,000 locks each second.
+// How long events wait for the event loop of a process that acquires 1,000 locks per second.
 
 import { run } from '../processes.mjs'
 import { difference, rowsOf, summary } from '../statistics.mjs'

@@ -1,14 +1,14 @@
-// A JSON file of 10 kB is replaced as a whole, so that it is on the disk afterwards, or just so that readers see all.
+// Replaces a JSON file of 10 kB as a whole, so that it is on disk afterwards, or only so that readers see whole files.
 
 import { run } from '../processes.mjs'
 import { median, ratio, rowsOf, summary } from '../statistics.mjs'
 
 export const name = 'json'
 export const title = 'Replacing a JSON file of 10 kB as a whole: µs, with and without waiting for the disk'
-/** Many short ones: what the disk takes for a sync changes by the second. */
+/** Many short ones: the time that the disk takes for a sync changes by the second. */
 export const rounds = { full: 9, quick: 3 }
 const PEER = 'write-file-atomic'
-/** What is durable without it is the file, but not that it has the name. */
+/** Without it the file is durable, but not its name. */
 const NAME_TOO = 'fs.promises, name synced'
 const WHO = ['fs.promises', NAME_TOO, 'leasehold', PEER]
 

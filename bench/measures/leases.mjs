@@ -8,7 +8,7 @@ export const name = 'leases'
 const WANTED = 10_000
 /** Each lease keeps a file open, and a process needs a few others. */
 export const COUNT = Math.min(WANTED, openFiles() - 200)
-/** Milliseconds between two beats of a lease in such a crowd: in less one would see all of them, or none. */
+/** Milliseconds between two beats of a lease in such a crowd: a shorter measurement would see all beats, or none. */
 const BEAT = 10_000
 const FEWER = COUNT < WANTED ? ' (no more files may be open here: ulimit -Hn)' : ''
 export const title = `${COUNT} leases held by one process that does nothing${FEWER}`
@@ -36,7 +36,7 @@ export function conclude(results) {
   return rowsOf(results, WHO, (who, of) => {
     const row = { who, 'CPU % of a core': summary(of('share')) }
     if (who === NOBODY) return row
-    // The engine needs no Node, and so nothing that Node needs.
+    // The engine runs without Node, so there is no share of Node's to subtract.
     const more = (field) => (who === 'engine' ? summary(of(field)) : difference(of(field), of(field, { who: NOBODY })))
     return {
       ...row,

@@ -7,7 +7,7 @@ export const name = 'queue'
 export const title = 'Many tasks of one process want one lock: µs per task to join the queue, and to be handed the lock'
 const FLOOR = 'promises'
 const COUNTS = [100, 1000, 10_000]
-/** navigator.locks overflows the stack at some hundreds, and the others poll, each task by itself: for minutes. */
+/** navigator.locks overflows the stack at some hundreds; in the others each task polls by itself, for minutes. */
 const WHO = {
   [FLOOR]: COUNTS,
   'navigator.locks': [100],

@@ -10,7 +10,7 @@ export const title = 'From SIGKILL of the holder until a waiting process has the
 const FLOOR = 'flock'
 const NODE_FLOOR = 'flock, Node dies'
 const hold = (who) => (file) => start('hold', who, file)
-/** Node as it is, with the kernel's lock on a file that it inherited. */
+/** Plain Node, with the kernel's lock on a file that it inherited. */
 const inherited = (file) => start('exec', 'flock', file, process.execPath, runner('idle'))
 
 /** Who dies, and who waits. A Node process takes milliseconds to die, whatever it holds. */
@@ -24,7 +24,7 @@ const PAIRS = [
   { who: 'fs-native-extensions', holder: hold('fs-native-extensions'), waiter: 'fs-native-extensions' },
   { who: 'OpenClaw rules', holder: hold('OpenClaw rules'), waiter: 'OpenClaw rules' },
 ]
-/** They wait for seconds whatever happens: once is enough. (`lockfile` waits for ever.) */
+/** They take seconds whatever happens: once is enough. (`lockfile` waits for ever.) */
 const SLOW = [
   { who: 'proper-lockfile', holder: hold('proper-lockfile'), waiter: 'proper-lockfile' },
 ]

@@ -13,7 +13,7 @@ export const rounds = { full: 2, quick: 1 }
 
 const upTo = (most) => [1, 10, 100, 1000, 10_000, 100_000].filter((count) => count <= most)
 
-/** `cost(who, counts, …)` resolves to pairs of a count and what one costs then. */
+/** `cost(who, counts, …)` resolves to pairs of a count and the cost of one at that count. */
 const CURVES = [
   {
     curve: 'hand-over by tasks in the queue',
@@ -98,7 +98,7 @@ export function conclude(results) {
   return CURVES.flatMap(({ curve, who }) =>
     who.map((one) => {
       const points = counts.map((count) => [count, summary(select(results, { curve, who: one, count }, 'us'))])
-      // One at a time says more about starting than about growing.
+      // A count of one says more about starting than about growing.
       const grown = points.filter(([count, us]) => us && count > 1).map(([count, { median }]) => [count, median])
       const columns = points.map(([count, us]) => [`n=${count}`, us])
       const beyond = exponent(grown.map(([count, us]) => [count, us / Math.log2(count)]))

@@ -1,4 +1,4 @@
-// What it takes to have the package: bytes, and the time until it can be used, and has been.
+// What the package costs: bytes, and the time until it can be used, and until it has been used once.
 
 import { execFileSync } from 'node:child_process'
 import { cpSync, statSync } from 'node:fs'
@@ -23,7 +23,7 @@ export async function round({ places, ordered, available }, results) {
   const installed = install(await places[0].newDirectory())
   const times = new Map()
   const who = WHO.filter((each) => available(each))
-  // In turns, since a start of Node takes ten times as long and is never the same.
+  // In turns, since starting Node takes ten times as long and is never the same.
   for (let time = 0; time < TIMES; time++) {
     for (const each of ordered(who)) {
       const began = now()
@@ -44,7 +44,7 @@ export async function round({ places, ordered, available }, results) {
 /** The number that a program prints. */
 const said = (...args) => Number(execFileSync(process.execPath, args, { encoding: 'utf8' }))
 
-/** Lays the package out as npm does, with its binary in a package of its own. Returns what is to be loaded. */
+/** Lays the package out as npm does, with its binary in a package of its own. Returns the path to load. */
 function install(directory) {
   const copy = (from, ...to) => cpSync(join(ROOT, from), join(directory, 'node_modules', ...to))
   for (const file of ['package.json', 'index.js']) copy(file, 'leasehold', file)

@@ -6,7 +6,7 @@ import { median, select, summary } from '../statistics.mjs'
 export const name = 'uncontended'
 export const title = 'One uncontended acquire + release: µs, and times the floor'
 const FLOOR = 'files'
-/** Unnamed files are Linux's. */
+/** Only Linux has unnamed files. */
 const LINUX = process.platform === 'linux' ? ['calls', 'calls from Node', 'calls from Node, file kept'] : []
 const FLOORS = [...LINUX, 'calls, file kept', 'flock']
 const OURS = ['engine', 'leasehold', 'withFileLock', 'sync']
@@ -19,7 +19,7 @@ export async function round({ places, quick, ordered }, results) {
   for (const { type, newFile } of places) {
     const measure = async (who, milliseconds) => median(await run('uncontended', who, await newFile(), milliseconds))
     for (const who of ordered(WHO)) {
-      // The floor moves within seconds, with whatever else the disk has to do: it is taken on both sides.
+      // The floor moves within seconds, with whatever else the disk has to do: it is measured before and after.
       const before = await measure(FLOOR, 100)
       const us = await measure(who, quick ? 200 : 400)
       const after = await measure(FLOOR, 100)

@@ -1,4 +1,4 @@
-// npm's own of old: a file by O_EXCL, and polling every millisecond (its default is a tenth of a second).
+// npm's own in former times: a file by O_EXCL, polling every millisecond (its default is a tenth of a second).
 
 import { promisify } from 'node:util'
 import lockfile from 'lockfile'

@@ -2,7 +2,7 @@ import lockfile from 'proper-lockfile'
 
 export const { lock } = lockfile
 
-/** It polls, every millisecond here: its default is a second and more. */
+/** It polls, here every millisecond: its default is a second and more. */
 const POLLING = { retries: { forever: true, retries: 1, factor: 1, minTimeout: 1, maxTimeout: 1 } }
 
 async function run(path, work) {

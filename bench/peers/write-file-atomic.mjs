@@ -1,3 +1,3 @@
-// No lock, but it writes files as wholes.
+// No lock, but it replaces files as a whole.
 
 export { default as write } from 'write-file-atomic'

@@ -1,5 +1,5 @@
-// Microseconds per acquire + release while so many other locks are held: who, a file, a directory for the others,
-// how many at each step.
+// Microseconds per acquire + release while many other locks are held. Arguments: who, a file, a directory for the
+// others, how many others at each step.
 
 import { join } from 'node:path'
 import { acquireFileLock } from 'leasehold'

@@ -1,4 +1,4 @@
-// Does each of leasehold's operations many times between two marks that strace shows: directory.
+// Does each of leasehold's operations many times between two marks that strace shows. Argument: a directory.
 
 import { accessSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 export const ROUNDS = 50
 const REHEARSALS = 3
 
-/** Each gets a file of its own and returns what is to be counted. */
+/** Each gets a file of its own and returns the operation to be counted. */
 export const OPERATIONS = {
   'acquireFileLock, release': ({ acquireFileLock }, path) => async () => {
     const lock = await acquireFileLock(path)
@@ -52,7 +52,7 @@ const mark = (name) => {
   try {
     accessSync(`/leasehold-mark-${name}`)
   } catch {
-    // There is no such file: strace shows that it was asked for.
+    // There is no such file: strace shows the attempt.
   }
 }
 

@@ -1,4 +1,4 @@
-// [wants, has, leaves] of each turn: who, file.
+// Prints [wants, has, leaves] of each turn. Arguments: who, file.
 
 import { writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -28,7 +28,7 @@ async function turn() {
 
 const before = `${file}-before-${process.pid}`
 writeFileSync(before, '')
-// As in a process that has locked before: what is loaded and compiled when it first runs takes milliseconds.
+// As in a process that has locked before: loading and compiling on the first run takes milliseconds.
 await run(before, () => {})
 const end = await together()
 while (now() < end) await turn()

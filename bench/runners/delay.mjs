@@ -1,4 +1,4 @@
-// For how long an event has to wait for the event loop while locks are acquired at a steady pace: who, how many each
+// How long an event waits for the event loop while locks are acquired at a steady pace. Arguments: who, how many per
 // second, for how many milliseconds, files.
 
 import { contestant } from '../contestants.mjs'
@@ -7,9 +7,9 @@ const [who, perSecond, limit, ...files] = process.argv.slice(2)
 const run = await contestant(who)
 const nothing = () => {}
 
-/** Events are imagined to arrive this often, in milliseconds, and served when the loop comes round next. */
+/** Imaginary events arrive this often, in milliseconds, and are served when the loop next comes round. */
 const EVERY = 0.02
-/** How many of them waited for so many microseconds. */
+/** How many of them waited for each number of microseconds. */
 const waits = new Uint32Array(200_000)
 
 function serve(from, to) {

@@ -1,4 +1,4 @@
-// How often it had the lock, asking for it again at once: who, file.
+// How often it gets the lock, asking for it again at once. Arguments: who, file.
 
 import { now } from '../clock.mjs'
 import { contestant } from '../contestants.mjs'

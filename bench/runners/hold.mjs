@@ -5,7 +5,7 @@ import { contestant } from '../contestants.mjs'
 
 const [who, ...files] = process.argv.slice(2)
 const run = await contestant(who)
-/** Ways to end the work. Never used, but work that nothing can end is given back by leasehold. */
+/** Ways to end the work. Never used, but leasehold takes the lock back from work that nothing can end. */
 const ends = []
 
 const held = (file) => {

@@ -1,4 +1,4 @@
-// Says when it is there, and stays until it is killed.
+// Says when it is up, and stays until it is killed.
 
 import { now } from '../clock.mjs'
 

@@ -1,4 +1,4 @@
-// Microseconds per write of a JSON file of 10 kB: who, file, whether it is to be durable, for how many milliseconds.
+// Microseconds per write of a JSON file of 10 kB. Arguments: who, file, whether durable, for how many milliseconds.
 
 import fs from 'node:fs/promises'
 import { dirname } from 'node:path'
@@ -14,7 +14,7 @@ const WRITERS = {
     return (path, value, durable) => write(path, textOf(value), { fsync: durable })
   },
   'fs.promises': async () => replace,
-  /** A power cut cannot bring the old file back then. */
+  /** A power cut can no longer bring the old file back. */
   'fs.promises, name synced': async () => async (path, value, durable) => {
     await replace(path, value, durable)
     const directory = await fs.open(dirname(path))
@@ -23,7 +23,7 @@ const WRITERS = {
   },
 }
 
-/** The least that Node can do: kills leave the file under its other name. */
+/** The least that Node can do: a kill leaves the file under its other name. */
 async function replace(path, value, durable) {
   const file = await fs.open(`${path}.tmp`, 'w')
   await file.writeFile(textOf(value))

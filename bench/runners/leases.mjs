@@ -1,5 +1,5 @@
-// What held leases cost: bytes of memory each, and the share of a core that they take while nothing happens.
-// Who, directory, how many, for how many milliseconds.
+// What held leases cost: bytes of memory each, and the share of a core that they take while nothing happens. Arguments:
+// who, directory, how many, for how many milliseconds.
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { getHeapSpaceStatistics } from 'node:v8'
 import { now } from '../clock.mjs'
 
-/** How each takes a lock and keeps it; `work` would cost memory that is no lock's. */
+/** How each takes a lock and keeps it; a `work` would cost memory that is not the lock's. */
 const TAKES = {
   leasehold: async () => (await import('leasehold')).acquireFileLock,
   'proper-lockfile': async () => {
@@ -30,7 +30,7 @@ async function takeMany(name, number) {
   return held
 }
 
-/** What the process has, but for the room that V8 makes for new objects: it grows with whatever outlives a collection. */
+/** The memory of the process, except V8's room for new objects, which grows with whatever outlives a collection. */
 function memory() {
   gc()
   gc()
@@ -39,14 +39,14 @@ function memory() {
   return { rss: rss - nursery.physical_space_size, heapUsed }
 }
 
-// What the first ones cost is no part of what one more costs: the code that runs for the first time becomes part of a
-// process's memory, too, and that is up to 300 bytes for each of ten thousand.
+// The cost of the first ones is left out: code that runs for the first time becomes part of a process's memory, too,
+// and that is up to 300 bytes for each of ten thousand leases.
 const some = await takeMany('some', Math.ceil(count / 5))
 const before = memory()
 const held = await takeMany('held', count - some.length)
 const after = memory()
-// While there were few they were looked after more often; and some seconds after the last one V8 tidies up. Half a
-// pause more keeps the beats, which come all at once, away from the ends of what is measured.
+// While there were few leases, they were tended more often; and some seconds after the last one V8 tidies up. Half a
+// period more keeps the beats, which all come at once, away from the ends of the measurement.
 await sleep(2.5 * Number(limit))
 const [began, used] = [now(), process.cpuUsage()]
 await sleep(Number(limit))

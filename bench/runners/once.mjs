@@ -1,4 +1,4 @@
-// Milliseconds until a process that has loaded nothing yet has had a lock, once: who, file.
+// Milliseconds until a process that has loaded nothing yet has had a lock once. Arguments: who, file.
 
 import { now } from '../clock.mjs'
 import { contestant } from '../contestants.mjs'

@@ -1,5 +1,5 @@
-// Microseconds per task when many tasks of one process want one lock: until all are in the queue, and then from one
-// to the next. Who, file, how many tasks, for how many milliseconds.
+// Microseconds per task when many tasks of one process want one lock: until all are in the queue, and then from one to
+// the next. Arguments: who, file, how many tasks, for how many milliseconds.
 
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises'
 import { now } from '../clock.mjs'
@@ -28,7 +28,7 @@ async function round() {
   return { queueing: ((queued - asked) * 1000) / count, handOver: ((now() - queued) * 1000) / count }
 }
 
-// The compiler has its say first.
+// Warm-up: the compiler does its work first.
 for (const end = now() + Number(limit); now() < end; ) await round()
 const rounds = []
 for (const end = now() + Number(limit); now() < end || rounds.length === 0; ) rounds.push(await round())

@@ -1,4 +1,4 @@
-// Turns as of a lock that is handed over in no time at all, so that only Node's timers take any.
+// The turns of a lock that is handed over in no time at all, so that only Node's timers take any.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { now } from '../clock.mjs'

@@ -1,4 +1,4 @@
-// Says that this process is there, and waits until it is told to begin: resolves to when all of them end.
+// Says that this process is ready, and waits until it is told to start. Resolves to the time at which all of them end.
 
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'

@@ -1,4 +1,4 @@
-// Microseconds per acquire + release, in batches: who, file, for how many milliseconds.
+// Microseconds per acquire + release, in batches. Arguments: who, file, for how many milliseconds.
 
 import { now } from '../clock.mjs'
 import { contestant } from '../contestants.mjs'
@@ -17,7 +17,7 @@ async function batch() {
   return ((now() - began) * 1000) / BATCH
 }
 
-// The compiler has its say first, but the slowest are not run for seconds just for that.
+// Warm-up, limited by time: the slowest are not run for seconds just for that.
 for (const end = now() + 300; now() < end; ) await batch()
 const batches = []
 for (const end = now() + Number(limit); now() < end; ) batches.push(await batch())

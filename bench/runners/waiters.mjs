@@ -1,5 +1,5 @@
-// How long `fs.readFile` takes while tasks of this process wait for locks that others hold, how many threads there
-// are then, and how much of a core they use: who, for how many milliseconds, what to read ('-' for nothing), files.
+// How long `fs.readFile` takes while tasks of this process wait for locks that others hold, how many threads there are,
+// and how much of a core they use. Arguments: who, for how many milliseconds, what to read ('-' for nothing), files.
 
 import { readdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
@@ -17,7 +17,7 @@ const end = start + Number(limit)
 const over = new Promise((resolve) => setTimeout(resolve, Number(limit)))
 while (small !== '-' && now() < end) {
   const began = now()
-  // Where waiters fill libuv's pool, it never comes back.
+  // If waiters fill libuv's pool, it never completes.
   await Promise.race([readFile(small), over])
   delays.push(now() - began)
   await sleep(1)

@@ -1,4 +1,4 @@
-// A CLI that something happens to. What it does to itself it does when the stage says so.
+// A CLI to which something happens. What it does to itself, it does on the stage's cue.
 
 import { play } from './part.mjs'
 

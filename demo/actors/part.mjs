@@ -1,10 +1,10 @@
-// The part of an actor that something happens to while it holds the lock.
+// The part of an actor to which something happens while it holds the lock.
 
 import { now } from '../clock.mjs'
 import { Actor, tell } from './actor.mjs'
 
 const forever = () => new Promise(() => {})
-/** Work that the program still knows about, so that the garbage collector gives nothing back too early. */
+/** Handles that the program can still reach, so that the garbage collector gives nothing back too early. */
 const known = new Set()
 const controller = new AbortController()
 
@@ -28,7 +28,7 @@ async function stuck(handle) {
 
 /** What happens, in the middle of the work. */
 const FATES = {
-  /** Whatever it is, somebody else does it, or nobody. */
+  /** Somebody else makes it happen, or nobody. */
   wait: forever,
   throw() {
     throw new Error('the work failed')
@@ -68,7 +68,7 @@ export async function play({ number, file, through, terms, fate, length, forgott
     await FATES[fate](handle, length ?? Infinity)
   }
   process.on('warning', ({ code }) => tell({ kind: 'warned', code }))
-  // Only withFileLock knows where work begins and ends, and with it what there is to abort.
+  // Only withFileLock knows where work begins and ends, and so what there is to abort.
   const signal = fate === 'abort' ? controller.signal : undefined
   const threw = ({ message }) => tell({ kind: 'threw', message })
   await actor.turn(through, work, { ...terms, signal }).catch(threw)

@@ -1,9 +1,9 @@
-// What happened, from the logs of a fleet: who held which lock when, who was in together, and through whom.
+// What happened, from the logs of a fleet: who held which lock when, who was in together, and who is to blame.
 //
-// Two processes were in together when their times inside overlap. Then somebody had broken into the lock of the one
-// that came first, and the question is who. leasehold never removes a lock file but its own; so a lock file that was
-// its holder's until the end was passed over by whoever came second, and one that a peer had removed was lost to that
-// peer. See docs/openclaw.md for why peers do that.
+// Two processes were in together if their holds overlap. Then somebody broke the lock of the one that came first, and
+// the question is who. leasehold removes no lock files but its own. So if the first holder's lock file was intact to
+// the end, the second one ignored it; if a peer had removed it, that peer is to blame. See docs/openclaw.md for why
+// peers do that.
 
 import { readFileSync } from 'node:fs'
 
@@ -47,7 +47,7 @@ function readLogs(members) {
   return { holds: holds.sort((a, b) => a.in - b.in), removals, gaveUp }
 }
 
-/** Pairs of holds of one file that overlap, the one that got going first first. */
+/** Pairs of holds of one file that overlap, the earlier one first. */
 function overlaps(holds) {
   const pairs = []
   const inside = new Map()
@@ -60,8 +60,8 @@ function overlaps(holds) {
 }
 
 /**
- * Whether a peer other than `hold`'s own process had set about removing the lock file of `hold` before `time`: in a
- * takeover, or in the release of a lock that it had lost itself (it removes whatever stands there).
+ * Whether a peer other than `hold`'s own process had begun to remove the lock file of `hold` before `time`: in a
+ * takeover, or in the release of a lock that it had lost itself (it removes whatever is there).
  */
 function removedByPeer(hold, time, logs, asked = new Set()) {
   return logs.removals.some((removal) => {
@@ -75,7 +75,7 @@ function removedByPeer(hold, time, logs, asked = new Set()) {
   })
 }
 
-/** Who is to be blamed for a pair, if `first` was the first that had the lock: an entry of {@link BLAME}. */
+/** Who is to blame for a pair if `first` was the first that had the lock: a key of {@link BLAME}. */
 function blame(first, second, logs) {
   const robbed = removedByPeer(first, second.in, logs)
   if (first.side === 'leasehold') {
@@ -87,15 +87,15 @@ function blame(first, second, logs) {
   return second.side === 'leasehold' ? 'weIntruded' : 'unexplained'
 }
 
-/** As `blame`, of a pair in the order in which they got going. */
+/** Like `blame`, for a pair in the order in which they got going. */
 function blamePair([first, second], logs) {
   const name = blame(first, second, logs)
-  // Who had the lock first may have been slower to get going.
+  // The one that had the lock first may have been slower to get going.
   const reversed = second.since <= first.in ? blame(second, first, logs) : name
   return BLAME[name].ours && !BLAME[reversed].ours ? reversed : name
 }
 
-/** What can be said of a pair that was in together, and whether it is leasehold's fault. */
+/** What can be said of a pair that was in together, and whether leasehold is to blame. */
 export const BLAME = {
   betweenOurselves: { ours: true, means: 'two leasehold processes were in, and no peer had removed a lock file' },
   weIntruded: { ours: true, means: 'leasehold got in while a peer had its lock, and no peer had removed it' },
@@ -105,7 +105,7 @@ export const BLAME = {
   peersRobbed: { ours: false, means: 'a peer removed the lock file of another peer' },
 }
 
-/** For each file: how many counts were written, and how many of them by two members that had read the same. */
+/** For each file: how many counts were written, and how many were lost because two members had read the same. */
 function tallies(holds, sums) {
   return sums.map((sum, file) => {
     const written = holds.filter((hold) => hold.file === file && hold.finished && hold.wrote).map(({ count }) => count)
@@ -140,9 +140,9 @@ export function account(members, sums) {
   const kills = members.filter(({ killed }) => killed !== undefined)
   const files = tallies(holds, sums)
   files.forEach(({ sum, writes, lost }, file) => {
-    // Whoever was in together may have lost updates, and even have set the counter back.
+    // Where two were in together, updates may be lost, and the counter may even have been set back.
     if (overlapping.has(file)) return
-    // Whoever was killed may have counted without having noted it.
+    // A member that was killed may have counted without having noted it.
     const unnoted = sum - writes
     const isPossible = lost === 0 && unnoted >= 0 && unnoted <= kills.length
     if (!isPossible) faults.push({ what: `nobody was in together, but a counter says ${sum} after ${writes} updates` })

@@ -1,4 +1,4 @@
-// The processes of a fleet: started, told things, killed and replaced.
+// The processes of a fleet: started, instructed, killed and replaced.
 
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -15,7 +15,7 @@ export const now = () => Number(process.hrtime.bigint() / 1000n)
 /**
  * Runs `scene(crew)` with a crew for locks of `kind` on `count` fresh files, and ends every process whatever happens.
  * `nodes` says which `node` either side runs. `packageDirectory` is where the package `openclaw` is, for the kinds that
- * need it, and `compileCache` where V8 keeps what it made of it.
+ * need it, and `compileCache` where V8 keeps its compiled code.
  */
 export async function withCrew({ kind, count = 2, stale = 10_000, nodes = {}, packageDirectory, compileCache }, scene) {
   const directory = mkdtempSync(join(tmpdir(), 'leasehold-fleet-'))
@@ -52,7 +52,7 @@ export async function withCrew({ kind, count = 2, stale = 10_000, nodes = {}, pa
     return member
   }
 
-  /** What the next message of `member` with a `name` says. */
+  /** The content of the next message of `member` that has a `name`. */
   async function message(member, name) {
     const ended = member.ended.then(() => {
       throw failed ?? new Error(`a ${member.side} ended instead of saying "${name}"`)

@@ -1,10 +1,10 @@
-// The kinds of lock of which leasehold has one and OpenClaw another: how a member of the fleet holds each.
+// The kinds of lock that both leasehold and OpenClaw have, and how a member of the fleet holds each.
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
-/** How long members wait for a lock, about: longer than any recovery may take. */
+/** About how long members wait for a lock: longer than any recovery may take. */
 const PATIENCE_MS = 20_000
 
 /** The kinds, and what their peers are. */
@@ -15,8 +15,8 @@ export const KINDS = {
 }
 
 /**
- * A function that calls `work(lock)` with the lock of `path` held. `side` is `leasehold`, `peer`, or `nobody`, who
- * takes no lock at all. `stale` is the age at which peers call a lock of another one stale.
+ * A function that calls `work(lock)` with the lock of `path` held. `side` is `leasehold`, `peer`, or `nobody`, which
+ * takes no lock at all. `stale` is the age at which peers consider the lock of another stale.
  */
 export async function locker(kind, side, { stale, packageDirectory }) {
   if (side === 'nobody') return (_path, work) => work()
@@ -50,8 +50,8 @@ const THEIRS = {
       const deadline = performance.now() + PATIENCE_MS
       let lock
       while (!lock) {
-        // It asks at once and after 50 ms. Left to wait for longer it asks less and less often, up to once a second,
-        // and hardly ever meets a moment when the lock is free.
+        // It tries at once and after 50 ms. If it may wait for longer it tries less and less often, down to once a
+        // second, and hardly ever meets a moment when the lock is free.
         lock = await ask().catch((error) => {
           if (!isTimeout(error) || performance.now() > deadline) throw error
         })
@@ -91,8 +91,8 @@ export function isTimeout({ code, message }) {
 }
 
 /**
- * OpenClaw 2026.3.13 exports its session lock nowhere. This is the one of the bundle that `openclaw/plugin-sdk`
- * consists of, with one export more.
+ * OpenClaw 2026.3.13 does not export its session lock. This is the one in the bundle behind `openclaw/plugin-sdk`,
+ * loaded with one more export.
  */
 async function bundledSessionLock(packageDirectory) {
   const sdk = join(packageDirectory, 'dist', 'plugin-sdk')
@@ -113,11 +113,11 @@ async function bundledSessionLock(packageDirectory) {
   return (await import(url)).sessionLockOfThisBundle
 }
 
-/** The rule that 2026.9.6 gives to fs-safe: the pid is dead, or belongs to another process by now; age is nothing. */
+/** The rule that 2026.9.6 gives to fs-safe: the pid is dead, or another process's by now; age does not count. */
 function isGone(payload) {
   const { pid, starttime } = payload ?? {}
   if (!Number.isInteger(pid) || pid <= 0) return false
-  // Elsewhere the start of a process is not known to it.
+  // Elsewhere it does not know when a process started.
   if (process.platform !== 'linux') return !lives(pid)
   const now = startTime(pid)
   if (now === undefined) return true

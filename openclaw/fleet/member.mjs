@@ -1,15 +1,15 @@
-// A process of the fleet: counts in shared files under their locks, and writes down what it saw.
+// A process of the fleet: counts in shared files under their locks, and logs what it sees.
 //
-// Told by messages: `{ hang: true }` to hold its next lock for ever, `{ stop: true }` to finish, `{ leave: true }` to
-// exit. Its log, one line of JSON each, written before anything else happens, so that a kill loses none:
+// Messages tell it what to do: `{ hang: true }` to hold its next lock for ever, `{ stop: true }` to finish,
+// `{ leave: true }` to exit. It logs each event as a line of JSON before anything else happens, so a kill loses none:
 //
 //   ["in", hold, file, time, since, count, token]
-//                                        it has had the lock since then at the earliest, and read this count
+//                                        it has had the lock since `since` at the earliest, and read `count`
 //   ["out", hold, time, intact, wrote]   it is about to release; whether its lock file was still its own
-//   ["lost", token]                      leasehold said so
+//   ["lost", token]                      leasehold reported the loss
 //   ["gaveUp", file]                     it waited for too long
-//   ["rm", file, time, holds]            a peer is about to remove this lock file, its own one if it `holds` one
-//   ["rmd", file, time]                  it has
+//   ["rm", file, time, holds]            a peer is about to remove this lock file, which is its own if it `holds` one
+//   ["rmd", file, time]                  it has done so
 //
 // All times are microseconds of the monotonic clock, which all processes of a machine share.
 
@@ -38,7 +38,7 @@ process.on('disconnect', () => process.exit())
 /** When the peer's code last tried to create a lock file. */
 let tried
 
-/** Notes what the peer's code creates and removes, as it does so: nothing else is changed about it. */
+/** Notes what the peer's code creates and removes, as it does so; nothing else about it is changed. */
 function watchPeer() {
   const { open, rm } = fs
   fs.open = (path, flags, ...rest) => {
@@ -65,7 +65,7 @@ function readLock(path) {
   }
 }
 
-/** Adds one to the counter `path`, and takes its time. Says whether it wrote: not after the loss of the lock. */
+/** Adds one to the counter `path`, and takes its time. Returns whether it wrote: not if the lock was lost. */
 async function count(path, read, lock) {
   if (chance(2)) await pause(chance(3))
   try {
@@ -79,13 +79,13 @@ async function count(path, read, lock) {
   return true
 }
 
-/** Whether the lock file is this process's, and the same as before. leasehold's own locks say that themselves. */
+/** Whether the lock file is this process's, and unchanged. leasehold's own locks answer that themselves. */
 function isIntact(path, lock, record) {
   if (lock) return lock.held
   return record?.includes(`"pid": ${process.pid},`) && readLock(path) === record
 }
 
-/** Since when the lock can have been there, at the earliest. A token is the wall clock's nanoseconds, 1 ms too many. */
+/** The earliest time that the lock can have been taken. A token is the wall clock in nanoseconds, plus up to 1 ms. */
 function heldSince(lock, time) {
   if (!lock) return tried ?? time
   const slack = 3000
@@ -125,8 +125,8 @@ const withLock = await locker(kind, side, { stale, packageDirectory })
 process.send({ ready: true })
 for (let hold = 0; !stopping; hold += 1) {
   await turn(withLock, hold)
-  // Those that are woken by events leave those that look now and then a chance.
+  // leasehold is woken by events: its pauses leave the peers, which poll, a chance.
   await pause(chance(side === 'peer' ? 2 : 12))
 }
-// And lives on until told to leave: a record whose pid dies while somebody reads it is a matter of its own.
+// It lives on until told to leave: a record whose pid dies while somebody reads it is a separate matter.
 process.send({ stopped: true })

@@ -1,4 +1,4 @@
-// What the fleet says about itself.
+// The report on a run of the fleet.
 
 import { BLAME } from './account.mjs'
 

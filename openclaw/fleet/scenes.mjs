@@ -8,8 +8,8 @@ import { locker } from './kinds.mjs'
 const SECOND = 1000
 
 /**
- * Members of `sides` hammer on the same files for `seconds`; meanwhile one after the other is killed, in turns while
- * it holds a lock and at any moment, and replaced. Resolves to the account of it.
+ * Members of `sides` hammer on the same files for `seconds`; meanwhile one after the other is killed and replaced, by
+ * turns while it holds a lock and at any moment. Resolves to the account of it.
  */
 export async function hammer(options, { sides, seconds }) {
   return withCrew(options, async (crew) => {
@@ -24,7 +24,7 @@ export async function hammer(options, { sides, seconds }) {
       const side = kinds[turn % kinds.length]
       const living = members.filter((member) => member.side === side && member.killed === undefined)
       const victim = living[Math.floor(Math.random() * living.length)]
-      // Where a lock was blocked for good, it may never hold one again.
+      // If a lock is blocked for good, the victim may never hold one again.
       if (turn % 4 < 2) await Promise.race([crew.hang(victim), end])
       await crew.kill(victim)
       await crew.start(side)
@@ -36,8 +36,8 @@ export async function hammer(options, { sides, seconds }) {
 }
 
 /**
- * A member of `from` is killed while it holds the lock that one of `by` wants, `rounds` times. Resolves to how many
- * milliseconds after each kill that one had it.
+ * A member of `from` is killed while it holds the lock that one of `by` wants, `rounds` times. Resolves to the
+ * milliseconds from each kill until that one had it.
  */
 export async function recover(options, { from, by, rounds }) {
   const waits = []
@@ -55,8 +55,8 @@ export async function recover(options, { from, by, rounds }) {
 }
 
 /**
- * A leasehold process holds a lock for `seconds`, while `peers` ask for it that call any lock stale which is `stale`
- * milliseconds old. Rejects when it loses the lock, or they do not get it afterwards.
+ * A leasehold process holds a lock for `seconds`, while `peers` that consider any lock older than `stale` milliseconds
+ * stale ask for it. Rejects if it loses the lock, or if they do not get it afterwards.
  */
 export async function outlive(options, { seconds, stale, peers = 2 }) {
   return withCrew({ ...options, stale, count: 1 }, async (crew) => {
@@ -66,7 +66,7 @@ export async function outlive(options, { seconds, stale, peers = 2 }) {
     await withLock(crew.files[0], async (lock) => {
       const waiting = await Promise.all(Array.from({ length: peers }, () => crew.start('peer')))
       const got = waiting.map((peer) => crew.hang(peer))
-      // Each is killed in its turn, so that the next one has it too.
+      // Each is killed once it has the lock, so that the next one gets it, too.
       served = Promise.all(got.map((hung, index) => hung.then(() => crew.kill(waiting[index]))))
       await Promise.race([timer(seconds * SECOND), ...got])
       lock.assertHeld()
@@ -77,7 +77,7 @@ export async function outlive(options, { seconds, stale, peers = 2 }) {
   })
 }
 
-/** What stands beside `files` when everybody has gone. */
+/** What is left beside `files` when everybody has gone. */
 function leftovers(files) {
   return files.flatMap((file) => {
     return ['.lock', '.lock.reclaim'].flatMap((suffix) => {

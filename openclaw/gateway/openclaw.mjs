@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const leaky = fileURLToPath(new URL('leaky', import.meta.url))
-/** An OpenClaw takes seconds to start, and many of them on a busy machine. */
+/** OpenClaw takes seconds to start, and many of them on a busy machine. */
 const START_MS = 300_000
 
 async function freePort() {
@@ -46,7 +46,7 @@ export async function openclawIn(directory, { node, providerUrl, compileCache })
       children.delete(child)
       return { code, output: heard.text }
     })
-    /** Resolves once `words` were in the output. */
+    /** Resolves once `words` have appeared in the output. */
     const hear = (words) => {
       return new Promise((resolve, reject) => {
         const look = () => heard.text.includes(words) && resolve()
@@ -100,7 +100,7 @@ function configuration(home, baseUrl, port) {
   }
 }
 
-/** What a gateway starts besides takes time, and has nothing to do with locks. */
+/** What else a gateway starts takes time, and has nothing to do with locks. */
 const ONLY_WHAT_IS_NEEDED = {
   OPENCLAW_DISABLE_BONJOUR: '1',
   OPENCLAW_NO_RESPAWN: '1',

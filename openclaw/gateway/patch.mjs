@@ -1,10 +1,10 @@
-// The smallest change that has OpenClaw 2026.3.13 use leasehold's locks: one line in each of two functions, in every
+// The smallest change that makes OpenClaw 2026.3.13 use leasehold's locks: one line in each of two functions, in every
 // bundle that has them.
 
 import { cpSync, lstatSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 
-/** The first line of a function of theirs, and the line to go in below. */
+/** The first line of a function of OpenClaw's, and the line to insert below. */
 const CHANGES = [
   [
     'async function acquireSessionWriteLock(params) {',
@@ -20,8 +20,8 @@ const CHANGES = [
 const CONTEXT = 1
 
 /**
- * Puts a copy of the package in `published` beside it, which finds the package in `leasehold` under that name, and
- * changes it. Returns where it is and the `diff`: for each file, its name and the lines of its hunks.
+ * Puts a patched copy of the package in `published` beside it, which finds the package in `leasehold` under that name.
+ * Returns where it is and the `diff`: for each file, its name and the lines of its hunks.
  */
 export function patchedCopy(published, leasehold) {
   const directory = join(dirname(published), 'openclaw-with-leasehold')

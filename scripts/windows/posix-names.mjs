@@ -1,5 +1,5 @@
-// To be preloaded under wine: Node's calls that remove or replace names do it at once, also while somebody has the
-// file open, as they do on Windows 10 and later. Wine keeps such a file's name until it is closed, or refuses.
+// Preloaded under wine: lets Node's calls that remove or replace names do so at once, even while somebody has the file
+// open, as on Windows 10 and later. Wine keeps such a file's name until it is closed, or refuses.
 
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
@@ -10,10 +10,10 @@ import { fileURLToPath } from 'node:url'
 const { lstatSync, promises, renameSync, rmSync, unlinkSync } = fs
 let count = 0
 
-/** On the mount that the tests are on. */
+/** A directory on the mount that the tests are on. */
 const ours = fileURLToPath(new URL('../../target', import.meta.url))
 
-/** Moves a file to where nobody looks for it, on its drive, or, if that is another mount, on ours; and removes it there. */
+/** Moves a file out of the way, on its drive or, if that turns out to be another mount, on ours, and removes it. */
 function vanish(path) {
   const { root } = parse(resolve(String(path)))
   const away = root === parse(tmpdir()).root ? tmpdir() : join(root, 'tmp')
@@ -29,7 +29,7 @@ function vanish(path) {
   try {
     unlinkSync(gone)
   } catch {
-    // It is out of the way, and goes with the last who has it open.
+    // It is out of the way, and goes when the last one that has it open closes it.
   }
 }
 

@@ -11,7 +11,7 @@ use crate::lock::post::Post;
 use crate::lock::sys::{self, NewDirectories};
 use crate::lock::target::Target;
 
-/// What is to be done with the file, when it is known where it is; never called twice, never forgotten.
+/// What to do with the file once it is known where it is. Called exactly once.
 pub type Job = Box<dyn FnOnce(Result<Arc<Target>, LockError>) + Send>;
 
 /// What a job does.
@@ -32,13 +32,13 @@ struct Errand {
 /// Errands for directories that are being resolved, in order.
 static RESOLVING: Mutex<Option<HashMap<PathBuf, VecDeque<Errand>>>> = Mutex::new(None);
 
-/// Has `job` done. Never waits, and never touches a file system that may hang.
+/// Gets `job` done. Never waits, and never touches a file system that may hang.
 pub fn run(path: &Path, purpose: Purpose, job: Job) {
     let (directory, name) = match Target::split(path) {
         Ok(parts) => parts,
         Err(error) => return job(Err(error)),
     };
-    // Now: the working directory may be another one by the time the path is resolved.
+    // Made absolute now: the working directory may have changed by the time the path is resolved.
     let errand = Errand { path: directory.join(&name), purpose, job };
     {
         let mut resolving = RESOLVING.lock();
@@ -72,8 +72,8 @@ impl Errand {
     }
 }
 
-/// Finds out where the files of `directory` are, on a thread of its own: only touching a directory tells
-/// whether touching it hangs.
+/// Resolves the paths of all errands for `directory`, on a thread of its own: only touching a directory tells whether
+/// touching it hangs.
 fn resolve_all(directory: &Path) {
     while let Some(errand) = next(directory) {
         let new = match errand.purpose {

@@ -1,9 +1,8 @@
 //! Private names of files on their way to a public one: `<file>.leasehold-<slot>.tmp`.
 //!
-//! There is one such name for all writers of a file, and more only while others are in use: so whoever
-//! needs the name finds what a killed process left there, without looking through the directory. A
-//! private name in use is locked (by the kernel, which knows when its writer dies); one that is not
-//! locked is a leftover.
+//! All writers of a file share one such name, and use others only while it is taken. So the next writer finds what a
+//! killed process left there, without looking through the directory. A private name in use is locked (by the kernel,
+//! which knows when its writer dies); one that is not locked is a leftover.
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -13,9 +12,9 @@ use std::time::{Duration, SystemTime};
 use crate::lock::sys::{self, FileKind, OsLock};
 use crate::lock::target::Target;
 
-/// How many writers can be at work on one file at the same moment.
+/// How many writers can work on one file at the same time.
 const SLOTS: u32 = 16;
-/// For how long the first name is waited for, in milliseconds: the others are for when its writer stands still.
+/// Pauses while waiting for the first name, in milliseconds: the others are for when its writer is stalled.
 const PAUSES: [u64; 7] = [0, 1, 2, 4, 8, 16, 32];
 /// Where there are no locks, names older than this are leftovers.
 const ABANDONED: Duration = Duration::from_mins(1);
@@ -34,7 +33,7 @@ impl Temporary {
     ///
     /// What the system answered.
     pub fn link(file: &File, target: &Target) -> io::Result<Self> {
-        // Nobody else can have it; where there are no locks, it has none.
+        // Nobody else can hold its lock. Where locks are unsupported, it gets none.
         sys::try_lock(file)?;
         let linked = claim(target, |path| match sys::link_unnamed(file, path) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(None),
@@ -60,7 +59,7 @@ impl Temporary {
         })
     }
 
-    /// Gives the file the public name instead of the private one, which is free then. Returns its slot.
+    /// Renames the file from the private name to the public one. Returns the slot, which is free then.
     ///
     /// # Errors
     ///
@@ -75,7 +74,7 @@ impl Temporary {
 impl Drop for Temporary {
     fn drop(&mut self) {
         if !self.moved {
-            // If it cannot be removed, the next writer will.
+            // If this fails, the next writer removes it.
             let _ = sys::unlink(&self.path);
         }
     }
@@ -90,7 +89,7 @@ pub fn sweep(target: &Target, slot: u32) {
     }
 }
 
-/// Tries the private names of `target` until `take` has got one. When others have them all, that is `EBUSY`.
+/// Tries the private names of `target` until `take` gets one. If all of them are in use, that is `EBUSY`.
 fn claim<T>(target: &Target, take: impl Fn(&Path) -> io::Result<Option<T>>) -> io::Result<(T, Temporary)> {
     for slot in 0..SLOTS {
         let path = name(target, slot);
@@ -123,7 +122,7 @@ fn reclaim(path: &Path) -> io::Result<()> {
         OsLock::Busy => false,
         OsLock::Unsupported => sys::age(SystemTime::now(), meta.modified) > ABANDONED,
     };
-    // Under its lock: whoever else wants to remove it needs that, too.
+    // Under its lock, which anyone else who wants to remove it needs, too.
     if is_leftover && meta.kind == FileKind::Regular && leads_to(path, &file)? {
         sys::unlink(path)
     } else {

@@ -1,7 +1,7 @@
-//! One JavaScript thread: the calls it can make.
+//! One JavaScript thread, and the calls it can make.
 //!
-//! Answers are collected and fetched with one call, on the environment's own thread, by the
-//! function given to the constructor. That function is weak: it keeps no process alive.
+//! Answers are collected in a mailbox. The function given to the constructor runs on the environment's own thread and
+//! fetches them all with one call. It is held weakly: it keeps no process alive.
 
 #![expect(
     clippy::fn_params_excessive_bools,
@@ -31,7 +31,7 @@ use crate::lock::sys::{self, NewDirectories};
 use crate::lock::terms::{Api, EnvId, OwnPid, Scope};
 use crate::lock::{Acquired, Hold, LossReason, Terms, Ticket, acquire, acquire_blocking, endings};
 
-/// Whether this is the thread that the process began with: then it is no worker. `false` where nothing tells.
+/// Whether this is the thread that the process started with, and so no worker. `false` where the system cannot tell.
 #[napi(catch_unwind)]
 pub fn is_first_thread() -> bool {
     sys::is_first_thread()
@@ -47,9 +47,9 @@ pub struct Environment {
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) owners: Rc<Owners>,
     waiting: BTreeMap<u64, Arc<Ticket>>,
-    /// Locks that were waited for and had, until JavaScript accepts them: the one of which it was told first is the last.
+    /// Locks granted after a wait, until JavaScript accepts them: the one announced first is the last.
     granted: Vec<(u64, Hold)>,
-    /// What the options of the last call come to: of the functions for files, and of that for sessions.
+    /// The terms from the options understood last: of the functions for files, and of the one for sessions.
     terms: [Terms; 2],
 }
 
@@ -59,7 +59,7 @@ impl Environment {
     ///
     /// # Errors
     ///
-    /// Node's, when it has no thread-safe function or clean-up hook to give.
+    /// Node's, when it cannot provide a thread-safe function or a clean-up hook.
     #[napi(constructor, catch_unwind)]
     pub fn new(env: Env, wake: Function<'_, (), ()>) -> Result<Self> {
         // The background threads run this library's code until the process ends.
@@ -75,12 +75,12 @@ impl Environment {
         Ok(Self { id, mailbox, owners, waiting: BTreeMap::new(), granted: Vec::new(), terms })
     }
 
-    /// Understands the options of the calls that follow: as a rule they are the same in all of them. `options` are the
-    /// numbers and values of those that are given; `session` tells `acquireSessionWriteLock` from the others.
+    /// Sets the options of the calls that follow, which usually share them. `options` are the numbers and values of
+    /// those that are given; `session` is true for `acquireSessionWriteLock`.
     ///
     /// # Errors
     ///
-    /// A pending `TypeError` or `RangeError` about an option: then nothing has changed.
+    /// A pending `TypeError` or `RangeError` about an option; nothing has changed then.
     #[napi(catch_unwind)]
     pub fn understand(&mut self, env: Env, options: Given<'_>, session: bool) -> Result<()> {
         let understood = if session { session_terms(env, options) } else { file_terms(env, options) }?;
@@ -88,12 +88,12 @@ impl Environment {
         Ok(())
     }
 
-    /// Asks for a lock: its lock file if it is had, why not, or the number under which the mailbox will answer.
+    /// Requests a lock: its lock file if granted at once, a fault, or the number under which the mailbox will answer.
     ///
-    /// `session` tells `acquireSessionWriteLock` from the others; `chain` is the asking call chain, if there is one: the
-    /// numbers of lease and hold of each scope, outermost first; `own_pid_claimed` whether a JavaScript lock with our own
-    /// pid may be held here; `asks` whether to report a stale lock instead of taking it over; `private_directories`
-    /// whether only their owner may use directories that are created. The lease is given to `owner`.
+    /// `session` is true for `acquireSessionWriteLock`; `chain` is the calling chain, if there is one: the numbers of
+    /// lease and hold of each scope, outermost first; `own_pid_claimed` says whether a JavaScript lock with our own pid
+    /// may be held here; `asks` whether to report a stale lock instead of taking it over; `private_directories` whether
+    /// only their owner may use directories that are created. The lease is given to `owner`.
     ///
     /// # Errors
     ///
@@ -128,7 +128,7 @@ impl Environment {
         })
     }
 
-    /// As `acquire`, but blocks this thread until the lock is had or the time is over.
+    /// Like `acquire`, but blocks this thread until the lock is granted or the timeout expires.
     ///
     /// # Errors
     ///
@@ -151,13 +151,13 @@ impl Environment {
         })
     }
 
-    /// Gives a request up. `false` when its answer is already under way.
+    /// Cancels a request. `false` when its answer is already under way.
     #[napi(catch_unwind)]
     pub fn cancel(&mut self, id: f64) -> bool {
         self.waiting.remove(&number(id)).is_some_and(|ticket| ticket.cancel())
     }
 
-    /// Gives the lease that was granted for a request to `owner`, as `acquire` does. Nothing when there is none.
+    /// Gives the lease that was granted for a request to `owner`, as `acquire` does. Returns nothing if there is none.
     #[napi(catch_unwind)]
     pub fn accept(&mut self, id: f64, owner: u32) -> Option<String> {
         let at = self.granted.iter().rposition(|(granted, _)| *granted == number(id))?;
@@ -165,8 +165,8 @@ impl Environment {
         Some(self.give(owner, hold))
     }
 
-    /// Empties the mailbox. A lock that was had, by far the most frequent letter, is the number of the request; anything
-    /// else is a `Letter`.
+    /// Empties the mailbox. A granted lock, by far the most frequent letter, is just the number of the request;
+    /// anything else is a `Letter`.
     #[napi(catch_unwind)]
     pub fn fetch(&mut self, env: Env) -> Vec<Either<f64, Letter>> {
         let mail = self.mailbox.empty();
@@ -193,13 +193,13 @@ impl Environment {
             }
         };
         let letters = mail.into_iter().filter_map(open).collect();
-        // They are accepted in the order of the letters.
+        // They are accepted in the order of the letters, and `accept` searches from the end.
         self.granted[first..].reverse();
         letters
     }
 
-    /// Gives the work of a hold no longer than `grace_ms`; then the lease is taken away, unless other work shares
-    /// it whose time is not over.
+    /// Gives the work of a hold at most `grace_ms` more; then the lease is taken away, unless it is shared with other
+    /// work that still has time.
     #[napi(catch_unwind)]
     pub fn limit(
         &self,
@@ -213,7 +213,7 @@ impl Environment {
         endings::limit(number(lease), number(hold), grace, reason);
     }
 
-    /// Looks at a lock without asking for it; the mailbox answers under the number returned.
+    /// Inspects a lock without requesting it; the mailbox answers under the number returned.
     ///
     /// # Errors
     ///
@@ -224,9 +224,9 @@ impl Environment {
         self.elsewhere("leasehold-inspect", move |id| Mail::Inspected(id, inspect(Path::new(&path))))
     }
 
-    /// Looks at every session lock file in a directory, and removes those that are stale. The mailbox
-    /// answers under the number returned. `claimed` are the names of lock files that OpenClaw's
-    /// JavaScript holds in this process; `null` when it may hold any.
+    /// Inspects every session lock file in a directory, and removes those that are stale if `remove` is set. The
+    /// mailbox answers under the number returned. `claimed` are the names of lock files that OpenClaw's JavaScript
+    /// holds in this process; `null` when it may hold any.
     ///
     /// # Errors
     ///
@@ -261,24 +261,23 @@ impl Environment {
         registry::held().iter().map(|lease| HeldReport::new(lease, self.id)).collect()
     }
 
-    /// Takes all leases away, those of the whole process or of this environment only, and returns
-    /// how many there were.
+    /// Takes away all leases of the whole process, or of this environment only, and returns how many there were.
     #[napi(catch_unwind)]
     pub fn release_all(&self, whole_process: bool) -> u32 {
         let scope = (!whole_process).then_some(self.id);
         endings::release_all(scope).try_into().unwrap_or(u32::MAX)
     }
 
-    /// Takes the leases of one kind of function away, those of the whole process or of this environment
-    /// only, and ends the waiting for such locks.
+    /// Takes away the leases of one kind of function, of the whole process or of this environment only, and times out
+    /// the requests that wait for such locks.
     #[napi(catch_unwind)]
     pub fn reset(&self, whole_process: bool, session: bool) {
         let scope = (!whole_process).then_some(self.id);
         endings::reset(scope, if session { Api::Session } else { Api::File });
     }
 
-    /// Takes away the session leases that are held for longer than they may be at this time, in milliseconds since
-    /// the epoch; how many the watchdog has taken away since the last call, those included.
+    /// Takes away the session leases that have been held for too long at `now_ms`, in milliseconds since the epoch.
+    /// Returns how many the watchdog has taken away since the last call, including these.
     #[napi(catch_unwind)]
     pub fn check_overdue(&self, now_ms: f64) -> u32 {
         let since = Duration::try_from_secs_f64(now_ms / 1000.0).unwrap_or(Duration::ZERO);
@@ -296,7 +295,7 @@ impl Environment {
         }
     }
 
-    /// Does something on a thread of its own: the file system may hang, and this is not done all the time.
+    /// Runs `job` on a thread of its own: the file system may hang, and such jobs are rare.
     fn elsewhere(&self, name: &str, job: impl FnOnce(u64) -> Mail + Send + 'static) -> Result<f64> {
         let id = unique_id();
         let mailbox = self.mailbox.clone();
@@ -304,7 +303,7 @@ impl Environment {
         Ok(js_number(id))
     }
 
-    /// Gives `owner` a lease; its lock file.
+    /// Gives `owner` a lease, and returns its lock file.
     fn give(&self, owner: u32, hold: Hold) -> String {
         let lock_path = hold.lease().target.lock_path.to_string_lossy().into_owned();
         self.owners.give(owner, hold);
@@ -321,18 +320,18 @@ impl Environment {
     }
 }
 
-/// Makes V8 collect garbage soon, without flags: it does when much memory outside its heap seems to
-/// hang on objects inside, and an idle process never does otherwise.
+/// Makes V8 collect garbage soon, without flags. It does so when objects on its heap seem to keep much memory outside
+/// of it, and an idle process never does otherwise.
 fn collect_garbage(env: Env) {
-    /// Less does not impress it.
+    /// V8 ignores less.
     const PRESSURE: i64 = 65 << 20;
-    // Should the first fail there is nothing to take back.
+    // If the first call fails, there is nothing to take back.
     if env.adjust_external_memory(PRESSURE).is_ok() {
         let _ = env.adjust_external_memory(-PRESSURE);
     }
 }
 
-/// Numbers that went to JavaScript and came back.
+/// A number that went to JavaScript and came back.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "they were whole when they left")]
 fn number(id: f64) -> u64 {
     id as u64

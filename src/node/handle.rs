@@ -1,4 +1,4 @@
-//! What can be done with a lease, by the number of its owner. Where the owner has none the answer is absent.
+//! Operations on a lease, by the number of its owner. If the owner has no lease, the answer is absent.
 
 #![expect(
     clippy::must_use_candidate,
@@ -44,30 +44,30 @@ pub struct Facts {
 
 #[napi]
 impl Environment {
-    /// Makes `object` an owner: what it is given is given back when it is collected. The number is for all else that is
-    /// done with it; 0 is nobody's.
+    /// Makes `object` an owner: when it is collected, its lease is given back. All other calls know it by the number
+    /// returned; 0 is nobody's.
     ///
     /// # Errors
     ///
-    /// Node's, when it has no finalizer to give.
+    /// Node's, when it cannot attach a finalizer.
     #[napi(catch_unwind)]
     pub fn enrol(&self, env: Env, object: Object<'_>) -> Result<u32> {
         self.owners.enrol(env, &object)
     }
 
-    /// The number of the lease: handles that share it have the same.
+    /// The number of the lease, which is the same for all handles that share it.
     #[napi(catch_unwind)]
     pub fn lease_of(&self, owner: u32) -> Option<f64> {
         self.owners.look(owner, |hold| js_number(hold.lease().id))
     }
 
-    /// The number of this handle on it.
+    /// The number of this handle on the lease.
     #[napi(catch_unwind)]
     pub fn hold_of(&self, owner: u32) -> Option<f64> {
         self.owners.look(owner, |hold| js_number(hold.id))
     }
 
-    /// What else there is to know about a lease.
+    /// The other facts about a lease.
     #[napi(catch_unwind)]
     pub fn facts_of(&self, owner: u32) -> Option<Facts> {
         self.owners.look(owner, |hold| {
@@ -92,8 +92,8 @@ impl Environment {
         self.owners.look(owner, Hold::loss)?.map(|loss| Fault::from(&LockError::from(loss)))
     }
 
-    /// Whether the lease is still ours: `null`, or what is wrong; that of `lock_path` was given back where the owner has
-    /// none. On remote file systems, which may hang, it goes by the last heartbeat instead of asking.
+    /// Whether the lease is still ours: `null`, or what is wrong (if the owner has none, that `lock_path` was
+    /// released). On remote file systems, which may hang, the last heartbeat decides instead of a new look.
     #[napi(catch_unwind)]
     pub fn check(&self, owner: u32, lock_path: String) -> Either<Null, Fault> {
         let is_local = |hold: &Hold| hold.lease().target.class() == FsClass::Local;
@@ -104,9 +104,9 @@ impl Environment {
         }
     }
 
-    /// Releases this handle: whether that ended the lease (others may share it, or it was lost), a fault, or the number
-    /// under which the mailbox will answer. Where it ended the lease and nothing is left that could be asked of it the
-    /// answer is the token, and the owner can have another lease.
+    /// Releases this handle. Returns whether that ended the lease (others may share it, or it was lost), a fault, or
+    /// the number under which the mailbox will answer. If it ended the lease and there is nothing else to be asked
+    /// about it, returns the token instead, and the owner can have another lease.
     #[napi(catch_unwind)]
     pub fn release(&self, owner: u32) -> Option<Either4<bool, Fault, f64, BigInt>> {
         let state = Arc::new(Mutex::new(Released::NotYet));
@@ -158,7 +158,7 @@ impl Environment {
         let class = hold.lease().target.class();
         Post::of(class).hands.run(move || {
             let appended = append_to(&hold, &bytes);
-            // Before the answer: a lease whose last reference this is must be given up by then.
+            // Before the answer: if this is the last reference to the lease, it must be given up by then.
             drop(hold);
             mailbox.post(Mail::Done(id, appended));
         });
@@ -171,7 +171,7 @@ fn append_to(hold: &Hold, bytes: &[u8]) -> std::result::Result<(), LockError> {
 
     let path = hold.lease().target.path();
     let io = |action, error| LockError::Io { action, path: path.to_owned(), source: error };
-    // Twice: before anything is created, and as close to the write as it can stand.
+    // Twice: before anything is created, and as close to the write as possible.
     hold.check()?;
     let mut file = sys::open_append(path).map_err(|error| io("open", error))?;
     let meta = sys::stat_file(&file).map_err(|error| io("inspect", error))?;

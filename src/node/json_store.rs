@@ -1,4 +1,4 @@
-//! Files that are read and replaced as a whole, for the functions about JSON in `lib/`.
+//! Files that are read and replaced as a whole, for the JSON functions in `lib/`.
 
 #![expect(
     clippy::must_use_candidate,
@@ -24,8 +24,8 @@ use crate::lock::{Hold, Target};
 
 #[napi]
 impl Environment {
-    /// Reads a file, through links or not; the mailbox answers under the number returned, without contents
-    /// when there is none.
+    /// Reads a file, through links or not. The mailbox answers under the number returned, without contents if there is
+    /// no file.
     #[napi(catch_unwind)]
     pub fn read_file(&self, path: String, follow: bool) -> f64 {
         let id = unique_id();
@@ -39,7 +39,7 @@ impl Environment {
         js_number(id)
     }
 
-    /// As `read_file`, on this thread: the contents, null, or a fault.
+    /// Like `read_file`, but on this thread: the contents, null, or a fault.
     #[napi(catch_unwind)]
     pub fn read_file_sync(&self, path: String, follow: bool) -> Either3<Buffer, Null, Fault> {
         match contents(Target::resolve_with(Path::new(&path), None).map(Arc::new), links(follow)) {
@@ -49,15 +49,15 @@ impl Environment {
         }
     }
 
-    /// Replaces a file, if the lease of `owner` is held immediately before where one is given; the mailbox answers under
-    /// the number returned. Absent where it has none.
+    /// Replaces a file; if an owner is given, only if its lease is held immediately before. The mailbox answers under
+    /// the number returned, which is absent if the owner has no lease.
     #[napi(catch_unwind)]
     pub fn write_file(&self, path: String, text: String, durable: bool, owner: Option<u32>) -> Option<f64> {
         let hold = self.condition(owner)?;
         Some(start(&self.mailbox, &path, text, durability(durable), hold))
     }
 
-    /// As `write_file`, on this thread: null, or a fault.
+    /// Like `write_file`, but on this thread: null, or a fault.
     #[napi(catch_unwind)]
     pub fn write_file_sync(
         &self,
@@ -70,7 +70,7 @@ impl Environment {
         Some(finish(&path, &text, durability(durable), hold.as_deref()))
     }
 
-    /// What a write depends on: nothing where no owner is given, absent where it has none.
+    /// What a write depends on: nothing (`Some(None)`) if no owner is given; absent if the owner has no lease.
     #[expect(clippy::option_option, reason = "one is for no owner, one for none of his")]
     fn condition(&self, owner: Option<u32>) -> Option<Option<Arc<Hold>>> {
         owner.map_or(Some(None), |owner| self.owners.share(owner).map(Some))
@@ -88,7 +88,7 @@ fn durability(durable: bool) -> Durability {
 fn contents(target: Result<Arc<Target>, LockError>, links: Links) -> Result<Option<Vec<u8>>, StoreError> {
     match target {
         Ok(target) => read(target.path(), links),
-        // Its directory is missing, and so is the file.
+        // The directory is missing, and so is the file.
         Err(LockError::Io { source, .. }) if crate::json_store::is_missing(&source) => Ok(None),
         Err(error) => Err(error.into()),
     }
@@ -106,7 +106,7 @@ fn start(mailbox: &Arc<Mailbox>, path: &str, text: String, durability: Durabilit
         let written = target
             .map_err(StoreError::from)
             .and_then(|target| write(&target, text.as_bytes(), durability, &|| fence(hold.as_deref(), target.class())));
-        // Before the answer: a lease whose last reference this is must be given up by then.
+        // Before the answer: if this is the last reference to the lease, it must be given up by then.
         drop(hold);
         mailbox.post(Mail::Written(id, written));
     };
@@ -125,8 +125,8 @@ fn finish(path: &str, text: &str, durability: Durability, hold: Option<&Hold>) -
     }
 }
 
-/// Whether the lock is still held. A file system that may hang is asked only by the threads that serve
-/// it, which `here` tells; otherwise the last heartbeat has to do.
+/// Checks that the lock is still held. A file system that may hang is queried only where work is done on it anyway:
+/// `here` is the class of that work. Elsewhere the last heartbeat has to do.
 fn fence(hold: Option<&Hold>, here: FsClass) -> Result<(), LockError> {
     match hold {
         None => Ok(()),

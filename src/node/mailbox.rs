@@ -1,4 +1,4 @@
-//! What the engine has to say to one environment, and how JavaScript reads it.
+//! What the engine tells one environment, and how JavaScript reads it.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -21,14 +21,14 @@ use crate::lock::registry::Observer;
 use crate::lock::terms::EnvId;
 use crate::lock::{Hold, Loss};
 
-/// Asks for the mailbox to be emptied, on the environment's own thread.
+/// Has the environment's own thread empty the mailbox.
 pub(super) type Wake = ThreadsafeFunction<(), (), (), Status, false, true>;
 
-/// What can lie in a mailbox.
+/// What a mailbox can hold.
 pub(super) enum Mail {
     /// A request for a lock was settled.
     Settled(u64, std::result::Result<Hold, LockError>),
-    /// Something that was started is done.
+    /// A release or an append is done.
     Done(u64, std::result::Result<(), LockError>),
     /// An inspection is done.
     Inspected(u64, std::result::Result<Inspection, LockError>),
@@ -44,7 +44,7 @@ pub(super) enum Mail {
     Lost(Arc<Loss>),
     /// Somebody waits for one of our leases, which may have lost its owner.
     Suspected,
-    /// A handle was collected that had not been released.
+    /// A handle was collected without having been released.
     Leaked(Arc<crate::lock::lease::Lease>),
     /// A lock file could not be removed yet.
     NotRemoved(String, String),
@@ -59,7 +59,7 @@ pub(super) struct Mailbox {
 }
 
 thread_local! {
-    /// The environment that will look into its mailbox by itself in a moment; 0 for none.
+    /// The environment that is about to read its mailbox by itself; 0 for none.
     #[cfg_attr(
         all(windows, target_env = "gnu"),
         expect(clippy::missing_const_for_thread_local, reason = "it is const; the lint sees what the macro makes of it")
@@ -72,13 +72,13 @@ impl Mailbox {
         Self { env, mail: Mutex::default(), closed: AtomicBool::new(false), wake }
     }
 
-    /// Puts a letter in and wakes the environment, unless it is about to look anyway. Letters to a
-    /// closed mailbox are dropped, and with them any lock they bring.
+    /// Puts a letter in and wakes the environment, unless it is about to look anyway. Letters to a closed mailbox are
+    /// dropped, which releases any lock in them.
     pub(super) fn post(&self, letter: Mail) {
         if self.closed.load(Ordering::Acquire) {
             return;
         }
-        // Whoever waits for a settled request looks after its own calls; nobody waits for other news.
+        // This letter answers a pending request, so JavaScript fetches it after the call; other news needs the wake-up.
         let is_fetched = QUIET.get() == self.env && matches!(letter, Mail::Settled(..));
         let was_empty = {
             let mut mail = self.mail.lock();
@@ -91,8 +91,7 @@ impl Mailbox {
         }
     }
 
-    /// Runs something on the environment's own thread, whose caller fetches what it waits for
-    /// afterwards.
+    /// Runs `act` on the environment's own thread. The caller fetches the answers that it waits for afterwards.
     pub(super) fn quietly<T>(&self, act: impl FnOnce() -> T) -> T {
         QUIET.set(self.env);
         let result = act();
@@ -100,7 +99,7 @@ impl Mailbox {
         result
     }
 
-    /// Takes out what is in it.
+    /// Takes all letters out.
     pub(super) fn empty(&self) -> Vec<Mail> {
         std::mem::take(&mut *self.mail.lock())
     }
@@ -142,11 +141,11 @@ pub struct Letter {
     /// What became of a lock file that was to be reclaimed.
     #[napi(ts_type = "'missing' | 'removed' | 'retained'")]
     pub reclaimed: Option<&'static str>,
-    /// What stands in the file that was to be read; absent when there is none.
+    /// The contents of the file that was read; absent if there is none.
     pub contents: Option<Buffer>,
     /// A lease that was taken away.
     pub loss: Option<LossReport>,
-    /// With it: from whom, as far as they can still be reached, that of the earliest handle first.
+    /// With `loss`: the owners that lost it and can still be reached, that of the earliest handle first.
     #[napi(ts_type = "Array<object>")]
     pub owners: Option<Vec<OwnerObject>>,
     /// A lease whose handle was collected without a release.
@@ -180,16 +179,16 @@ impl Letter {
         }
     }
 
-    /// That a lease was taken away from its owners.
+    /// The letter that a lease was taken away from its owners.
     pub(super) fn of_loss(loss: &Loss, owners: Vec<OwnerObject>) -> Self {
         Self { loss: Some(LossReport::from(loss)), owners: Some(owners), ..Self::blank() }
     }
 
-    /// What JavaScript is to read, if anything.
+    /// The letter for JavaScript, if there is anything to tell.
     pub(super) fn new(mail: Mail, mailbox: &Arc<Mailbox>) -> Option<Self> {
         let mut letter = Self::blank();
         match mail {
-            // A lock that was had is no letter: it is given to JavaScript as it is. For what was lost see `of_loss`.
+            // A granted lock goes to JavaScript as a number, not as a letter. For losses see `of_loss`.
             Mail::Settled(_, Ok(_)) | Mail::Lost(_) | Mail::Suspected => return None,
             Mail::Settled(id, Err(error)) => letter.answer(id, Err(error)).unwrap_or_default(),
             Mail::Done(id, done) => letter.answer(id, done).unwrap_or_default(),
@@ -209,7 +208,7 @@ impl Letter {
         Some(letter)
     }
 
-    /// Addresses it to a request. What the request brought, unless that is what went wrong, which is noted.
+    /// Addresses the letter to a request. Returns the result, or notes what went wrong.
     fn answer<T, E>(&mut self, id: u64, result: std::result::Result<T, E>) -> Option<T>
     where
         Fault: for<'a> From<&'a E>,

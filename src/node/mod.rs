@@ -1,11 +1,11 @@
 //! The Node.js surface. Options come in, handles and faults go out; nothing is decided here.
 //!
-//! * [`environment`]: one JavaScript thread, the calls it can make.
-//! * [`mailbox`]: what answers them, and brings the news.
+//! * [`environment`]: one JavaScript thread, and the calls it can make.
+//! * [`mailbox`]: delivers the answers to these calls, and the news.
 //! * [`json_store`]: files that are read and replaced as a whole.
-//! * `owners`: what owns leases, and gives them back when it is collected; [`handle`]: what can be done with one.
-//! * [`options`]: from JavaScript options to [`crate::lock::Terms`], refusing what makes no sense.
-//! * [`report`]: what the engine says, as plain objects for `lib/` to make errors and events of.
+//! * `owners`: the objects that own leases, and give them back when collected; [`handle`]: operations on a lease.
+//! * [`options`]: turns JavaScript options into [`crate::lock::Terms`], and refuses those that make no sense.
+//! * [`report`]: what the engine reports, as plain objects from which `lib/` makes errors and events.
 
 pub mod environment;
 pub mod handle;

@@ -16,11 +16,11 @@ const TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
 const STALE_DEFAULT: Duration = Duration::from_secs(30);
 /// `staleMs` of `acquireSessionWriteLock`.
 const SESSION_STALE_DEFAULT: Duration = Duration::from_mins(5);
-/// Labels stand in records and messages.
+/// Labels go into records and messages.
 const LABEL_MAX: usize = 200;
 
-/// The options of `withFileLock` and `acquireFileLock`, as JavaScript numbers them. It reads them, and passes the number
-/// and the value of each one that is given: read by name from here each would take as long as a short system call.
+/// The options of `withFileLock` and `acquireFileLock`, as JavaScript numbers them. It passes the number and value of
+/// each one given: reading one by name from here would take as long as a short system call.
 const FILE_OPTIONS: &[&str] = &[
     "retries",
     "stale",
@@ -35,7 +35,7 @@ const FILE_OPTIONS: &[&str] = &[
 /// Those of `acquireSessionWriteLock`.
 const SESSION_OPTIONS: &[&str] = &["timeoutMs", "staleMs", "maxHoldMs", "allowReentrant", "leaseMs", "label"];
 
-/// Options by number, and the value of each: those that were given.
+/// The options that were given: a number before each value.
 pub type Given<'env> = Option<Vec<Unknown<'env>>>;
 
 /// Reads the options of `withFileLock` and `acquireFileLock`.
@@ -74,8 +74,8 @@ pub fn file_terms(env: Env, options: Given<'_>) -> Result<Terms> {
     })
 }
 
-/// Reads the parameters of `acquireSessionWriteLock`. Numbers that make no sense fall back to their
-/// defaults there; OpenClaw's callers rely on it.
+/// Reads the parameters of `acquireSessionWriteLock`. Numbers that make no sense fall back to their defaults here:
+/// OpenClaw's callers rely on it.
 ///
 /// # Errors
 ///
@@ -162,10 +162,10 @@ fn patience(retries: &Fields<'_>) -> Result<Option<Limit>> {
     Ok(Some(longest_wait(count, factor, shortest, longest, if randomize { 2.0 } else { 1.0 })))
 }
 
-/// As many gaps are added up one by one.
+/// How many gaps are added up one by one.
 const COUNTED: f64 = 10_000.0;
 
-/// The sum of all gaps, each as long as chance can make it.
+/// The sum of all gaps, each as long as randomization can make it.
 fn longest_wait(count: f64, factor: f64, shortest: f64, longest: f64, spread: f64) -> Limit {
     let mut gap = shortest;
     let mut sum = 0.0;
@@ -184,7 +184,7 @@ fn longest_wait(count: f64, factor: f64, shortest: f64, longest: f64, spread: f6
     Limit::from_millis(sum)
 }
 
-/// A length of time that may have no end.
+/// A length of time that may be infinite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Limit {
     After(Duration),
@@ -192,7 +192,7 @@ enum Limit {
 }
 
 impl Limit {
-    /// Beyond a thousand years there is no difference, and the arithmetic stays in range.
+    /// Anything above a thousand years is infinite, which keeps the arithmetic in range.
     fn from_millis(milliseconds: f64) -> Self {
         if milliseconds > 3.2e13 { Self::Infinite } else { Self::After(Duration::from_secs_f64(milliseconds / 1000.0)) }
     }
@@ -225,7 +225,7 @@ enum Source<'env> {
 }
 
 impl<'env> Source<'env> {
-    /// Options called `all`, of which some are `given`: their numbers and values.
+    /// The options that were `given`, as numbers and values, named by `all`.
     fn given(all: &[&'static str], given: &[Unknown<'env>]) -> Result<Self> {
         let (pairs, _) = given.as_chunks();
         let name = |&[number, value]: &[Unknown<'env>; 2]| {

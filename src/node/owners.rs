@@ -1,11 +1,11 @@
-//! What owns leases: JavaScript objects with a finalizer of ours.
+//! The owners of leases: JavaScript objects with a finalizer of ours.
 //!
-//! Such an object is all that stands between JavaScript and a lock: as long as anything can reach it its lease is
-//! kept, and when nothing can, its finalizer drops the [`Hold`] and the lock is free. Nothing of the object is looked
-//! at here. It is known by its number, which JavaScript notes on it.
+//! In JavaScript only its owner keeps a lease: as long as the object can be reached, the lease is kept; when it is
+//! collected, its finalizer drops the [`Hold`] and the lock is free. Nothing in the object is looked at here. It is
+//! known by its number, which JavaScript stores on it.
 //!
-//! To make one and to have it collected takes as long as two system calls, so it can be used again when its lease was
-//! given back.
+//! Creating one and having it collected takes as long as two system calls, so an owner can be used again once its lease
+//! was given back.
 
 use std::cell::RefCell;
 use std::ffi::c_void;
@@ -28,24 +28,24 @@ pub(super) struct Owners {
     table: RefCell<Table>,
 }
 
-/// By number. The first is nobody's: it never has a lease.
+/// The owners by number. The first is nobody: it never has a lease.
 struct Table {
     owners: Vec<Owner>,
-    /// Numbers of those that were collected.
+    /// Numbers of owners that were collected.
     free: Vec<u32>,
 }
 
 struct Owner {
     hold: Option<Owned>,
-    /// The object, weakly. Null when it was collected, and for nobody.
+    /// A weak reference to the object. Null once it was collected, and for nobody.
     object: sys::napi_ref,
 }
 
-/// What an owner has. Most leases are only ever held, and ten thousand may be: a hold is not put where others reach it
-/// before one does.
+/// What an owner has. There may be ten thousand leases, and most are only ever held: a hold moves to where others can
+/// share it only when one does.
 enum Owned {
     Alone(Hold),
-    /// A write that was begun keeps it, too.
+    /// A write in progress keeps it, too.
     Shared(Arc<Hold>),
 }
 
@@ -75,13 +75,13 @@ impl Owners {
         Rc::new(Self { mailbox, table: RefCell::new(Table { owners: vec![nobody], free: Vec::new() }) })
     }
 
-    /// Makes `object` one that owns; its number.
+    /// Makes `object` an owner, and returns its number.
     pub(super) fn enrol(self: &Rc<Self>, env: Env, object: &Object<'_>) -> Result<u32> {
         let number = self.table.borrow_mut().reserve();
         let ours = Rc::into_raw(self.clone());
         let mut reference = ptr::null_mut();
-        // SAFETY: `env` and `object` are those of the call that is being made. The finalizer takes back what it is given
-        // here, the number in place of a pointer and the share in `self`, and is called once.
+        // SAFETY: `env` and `object` are those of the current call. The finalizer is called once, and takes back what
+        // it is given here: the number in place of a pointer, and the share in `self`.
         let status = unsafe {
             let number = ptr::without_provenance_mut(number as usize);
             sys::napi_add_finalizer(
@@ -105,7 +105,7 @@ impl Owners {
 
     /// Gives an owner a lease.
     pub(super) fn give(&self, number: u32, hold: Hold) {
-        // One without an object would keep it for ever.
+        // An owner without an object would keep it for ever.
         if let Some(owner) = self.table.borrow_mut().owners.get_mut(number as usize)
             && !owner.object.is_null()
         {
@@ -113,12 +113,12 @@ impl Owners {
         }
     }
 
-    /// What `look` finds about what it owns. It may take its time, but must not call JavaScript.
+    /// What `look` returns for the hold of an owner. It may take its time, but must not call JavaScript.
     pub(super) fn look<T>(&self, number: u32, look: impl FnOnce(&Hold) -> T) -> Option<T> {
         self.table.borrow().owners.get(number as usize)?.hold.as_deref().map(look)
     }
 
-    /// What it owns, to be kept for longer.
+    /// The hold of an owner, to be kept for longer.
     pub(super) fn share(&self, number: u32) -> Option<Arc<Hold>> {
         let mut table = self.table.borrow_mut();
         let owned = &mut table.owners.get_mut(number as usize)?.hold;
@@ -130,15 +130,15 @@ impl Owners {
         Some(shared)
     }
 
-    /// Takes the lease from its owner, who can have another one then.
+    /// Takes the lease from its owner, which can then have another one.
     pub(super) fn take(&self, number: u32) {
         let taken = self.table.borrow_mut().owners.get_mut(number as usize).and_then(|owner| owner.hold.take());
-        // Not before the table is free again: a release has its consequences.
+        // Only when the table is no longer borrowed: if this releases the lease, other code runs.
         drop(taken);
     }
 
-    /// Those whose lease has one of these numbers. No lease is asked itself: whoever beats for it just now may have to wait
-    /// for its file system.
+    /// The owners whose leases have these numbers. No lease is locked for this: a beat may hold its lock while it waits
+    /// for the file system.
     pub(super) fn of_leases(&self, leases: RangeInclusive<LeaseId>) -> Found {
         let table = self.table.borrow();
         let found = |owner: &Owner| {
@@ -148,8 +148,8 @@ impl Owners {
         Found(table.owners.iter().filter_map(found).collect())
     }
 
-    /// Nothing can reach an owner any more. What it had not released until now it never will, and that is worth a
-    /// warning before it is given back.
+    /// An owner was collected. If it had not released its lease by now, it never will: that is worth a warning before
+    /// the lease is given back.
     fn bury(&self, number: u32) -> sys::napi_ref {
         let (hold, object) = {
             let mut table = self.table.borrow_mut();
@@ -168,9 +168,9 @@ impl Owners {
     }
 }
 
-/// Owners: the number of their lease, that of their handle on it, and what they are.
+/// The owners that were found: the number of their lease, that of their handle on it, and the object.
 ///
-/// They are looked for once for however many losses are told, not for each of them.
+/// They are looked up once for all losses that are told together, not once for each.
 pub(super) struct Found(Vec<(LeaseId, HoldId, sys::napi_ref)>);
 
 impl Found {
@@ -180,8 +180,8 @@ impl Found {
         let mut earliest = HoldId::MAX;
         for (_, hold, reference) in self.0.iter().filter(|(found, ..)| *found == lease) {
             let mut object = ptr::null_mut();
-            // SAFETY: `env` is that of the call that is being made, and no finalizer that would end the reference has run
-            // since it was found in the table: they run between calls.
+            // SAFETY: `env` is that of the current call. No finalizer, which would delete the reference, has run since
+            // it was found in the table: finalizers run between calls.
             let status = unsafe { sys::napi_get_reference_value(env.raw(), *reference, &raw mut object) };
             if status != sys::Status::napi_ok || object.is_null() {
                 continue;
@@ -211,15 +211,15 @@ impl Table {
 ///
 /// # Safety
 ///
-/// Node calls it once for each [`Owners::enrol`], on the thread of `env`, with what was given there.
+/// Node calls it once for each [`Owners::enrol`], on the thread of `env`, with the arguments given there.
 unsafe extern "C" fn collected(env: sys::napi_env, number: *mut c_void, owners: *mut c_void) {
     // SAFETY: `enrol` made it by `into_raw`, for this call.
     let owners = unsafe { Rc::from_raw(owners.cast_const().cast::<Owners>()) };
     let number = number.addr();
     let buried = catch_unwind(AssertUnwindSafe(|| owners.bury(u32::try_from(number).unwrap_or_default())));
     if let Ok(object) = buried {
-        // SAFETY: the reference is that of the object whose finalizer this is: nobody uses it any more, and the table has
-        // forgotten it. Should Node refuse there is nothing to be done.
+        // SAFETY: the reference is that of the object whose finalizer this is: nobody uses it any more, and the table
+        // has forgotten it. If Node refuses, nothing can be done about it.
         let _ = unsafe { sys::napi_delete_reference(env, object) };
     }
 }

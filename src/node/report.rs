@@ -1,4 +1,4 @@
-//! What the engine has to say, as plain objects. `lib/` makes errors and events of them.
+//! What the engine reports, as plain objects from which `lib/` makes errors and events.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -15,7 +15,7 @@ use crate::lock::record::{Contents, iso};
 use crate::lock::sys;
 use crate::lock::terms::Api;
 
-/// An error in the making.
+/// The description of an error.
 #[napi(object, object_from_js = false)]
 pub struct Fault {
     /// Which class of error it becomes.
@@ -23,7 +23,7 @@ pub struct Fault {
     pub kind: &'static str,
     /// Its message.
     pub message: String,
-    /// Its stable code; absent where `errno` tells it.
+    /// Its stable code; absent where `errno` determines it.
     pub code: Option<String>,
     /// The system's error number.
     pub errno: Option<i32>,
@@ -49,7 +49,7 @@ pub struct Fault {
     pub loss: Option<LossReport>,
 }
 
-/// Whom a lock belongs to.
+/// Who holds a lock.
 #[napi(object, object_from_js = false)]
 pub struct OwnerReport {
     /// The recorded process.
@@ -60,11 +60,11 @@ pub struct OwnerReport {
     pub place: &'static str,
     /// When it took the lock.
     pub since: Option<String>,
-    /// For how long it has had it.
+    /// How long it has had it.
     pub age_ms: Option<f64>,
     /// Whether it is a leasehold process.
     pub native: bool,
-    /// What it named its work.
+    /// The label it gave its work.
     pub label: Option<String>,
     /// Its host name.
     pub host: Option<String>,
@@ -81,9 +81,9 @@ pub struct LossReport {
     pub reason: &'static str,
     /// Its lock file.
     pub lock_path: String,
-    /// For how long it was held.
+    /// How long it was held.
     pub held_for_ms: f64,
-    /// What its work was named.
+    /// The label of its work.
     pub label: Option<String>,
     /// Its fencing token.
     pub token: napi::bindgen_prelude::BigInt,
@@ -104,22 +104,22 @@ pub struct HeldReport {
     pub token: napi::bindgen_prelude::BigInt,
     /// When it began.
     pub since: String,
-    /// For how long it is held.
+    /// How long it has been held.
     pub held_for_ms: f64,
     /// The longest it may be held; absent for no limit.
     pub max_hold_ms: Option<f64>,
-    /// What its work is named.
+    /// The label of its work.
     pub label: Option<String>,
     /// How many handles share it.
     pub handles: u32,
-    /// Whether it belongs to the asking environment (main thread or worker).
+    /// Whether it belongs to the calling environment (main thread or worker).
     pub in_this_thread: bool,
     /// Which function acquired it.
     #[napi(ts_type = "'file' | 'session'")]
     pub kind: &'static str,
 }
 
-/// What stands at a lock path.
+/// What is at a lock path.
 #[napi(object, object_from_js = false)]
 pub struct InspectionReport {
     /// The lock file.
@@ -138,7 +138,7 @@ pub struct InspectionReport {
     pub last_beat: Option<String>,
     /// How long ago that was.
     pub last_beat_age_ms: Option<f64>,
-    /// Its lease without a beat; absent for other kinds of lock.
+    /// How long its lease lasts without a beat; absent for other kinds of lock.
     pub lease_ms: Option<f64>,
     /// Whether it is on a network, FUSE or unknown file system.
     pub remote: bool,
@@ -163,7 +163,7 @@ pub struct SweptReport {
     pub removed: bool,
 }
 
-/// Our numbers as JavaScript has them.
+/// One of our numbers, for JavaScript.
 #[expect(clippy::cast_precision_loss, reason = "they count from one")]
 pub(super) fn js_number(id: u64) -> f64 {
     id as f64

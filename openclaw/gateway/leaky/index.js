@@ -1,5 +1,5 @@
-// A plugin of OpenClaw with a mistake that is easily made: it waits for something that never happens. The run that
-// called it has the session's lock by then, and never comes to the line that releases it.
+// An OpenClaw plugin with a mistake that is easily made: it waits for something that never happens. The run that called
+// it has the session's lock by then, and never reaches the line that releases it.
 
 export default {
   id: 'leaky',
