@@ -64,8 +64,7 @@ global! {
 
 #[derive(Default)]
 struct Local {
-    /// Directories, with whether their path is free of symbolic links.
-    directories: HashMap<OsString, Plain>,
+    directories: HashMap<OsString, Led>,
     /// Targets in plain directories, by the absolute path that was given for them.
     targets: HashMap<OsString, Arc<Target>>,
 }
@@ -75,13 +74,12 @@ const REMEMBERED: usize = 4096;
 /// The same for targets. Making one takes as long as a system call.
 const REMEMBERED_TARGETS: usize = 256;
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Plain {
-    /// The path is its own real path. If a link is planted in it later, it still leads where it
-    /// leads every other process.
-    Yes,
-    /// It must be resolved each time: its links may come to point elsewhere.
-    No,
+/// Where the path of a directory led when its file system was found to be local.
+enum Led {
+    /// It is its own real path. If a link is planted in it later, it still leads where it leads every other process.
+    ToItself,
+    /// Through links, which may come to point elsewhere, so it is resolved each time.
+    To(PathBuf),
 }
 
 impl Target {
@@ -143,13 +141,12 @@ impl Target {
     pub fn known(path: &Path, directory: &Path, name: &OsStr) -> Option<Arc<Self>> {
         let mut known = LOCAL.lock();
         let local = known.as_mut()?;
-        if *local.directories.get(directory.as_os_str())? == Plain::No {
+        if let Led::To(real) = local.directories.get(directory.as_os_str())? {
+            let led_to = real.clone();
             // Not kept locked while the disk is asked: other threads need it.
             drop(known);
             let real = sys::real_path(directory).ok()?;
-            // It may lead to another file system by now.
-            let is_local = LOCAL.lock().as_ref()?.directories.contains_key(real.as_os_str());
-            return is_local.then(|| Arc::new(Self::at(&real, name, FsClass::Local)));
+            return (real == led_to).then(|| Arc::new(Self::at(&real, name, FsClass::Local)));
         }
         let target = Arc::new(Self::at(directory, name, FsClass::Local));
         if path.is_absolute() && sys::ONE_SPELLING {
@@ -299,10 +296,8 @@ fn remember(directory: PathBuf, real: &Path) {
         *local = Local::default();
     }
     // Byte by byte: Windows paths are equal even if their drives are spelt differently; the lock file has the real one.
-    if directory.as_os_str() != real.as_os_str() {
-        local.directories.insert(directory.into_os_string(), Plain::No);
-    }
-    local.directories.insert(real.as_os_str().to_owned(), Plain::Yes);
+    let led = if directory.as_os_str() == real.as_os_str() { Led::ToItself } else { Led::To(real.to_owned()) };
+    local.directories.insert(directory.into_os_string(), led);
 }
 
 #[cfg(test)]
