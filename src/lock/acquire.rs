@@ -11,7 +11,7 @@ use super::error::LockError;
 use super::inspect::{self, Owner};
 use super::lease::{Hold, Lease};
 use super::post::Post;
-use super::registry::{Entry, Phase, answer, table};
+use super::registry::{Entry, Phase, deliver, table};
 use super::sync::{Condvar, Mutex, global};
 use super::sys::{self, FsClass};
 use super::target::{ByLockFile, Target};
@@ -242,9 +242,9 @@ fn first_look(mut contender: Contender, ticket: &Arc<Ticket>) -> Result<Option<H
     let mut table = table();
     match looked {
         Ok(Look::Taken { sidecar, from }) => {
-            let (hold, answers) = table.settle_in(&target, sidecar, terms, from);
+            let (hold, joined) = table.settle_in(&target, sidecar, terms, from);
             drop(table);
-            answer(answers);
+            deliver(joined);
             Ok(Some(hold))
         }
         Ok(Look::Held { .. }) if !ticket.is_at_once() => {

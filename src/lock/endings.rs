@@ -34,7 +34,7 @@ pub(super) fn give_up(lease: &Arc<Lease>, hold: HoldId, done: Done) -> bool {
         done(Ok(()));
         return goes_on;
     }
-    let moved = table.move_on(lease, Lease::end);
+    let moved = table.move_on(lease, true, &mut Lease::end);
     drop(table);
     match moved {
         Some(moved) => moved.finish(lease, done),
@@ -45,12 +45,17 @@ pub(super) fn give_up(lease: &Arc<Lease>, hold: HoldId, done: Done) -> bool {
 
 /// Takes a lease away from its holder and tells the holder.
 pub(super) fn lose(lease: &Arc<Lease>, reason: LossReason) {
+    lose_if(lease, reason, &|_| true);
+}
+
+/// The same, if it `is_so` while nobody else can share the lease.
+fn lose_if(lease: &Arc<Lease>, reason: LossReason, is_so: &dyn Fn(&Lease) -> bool) {
     let is_counted = reason == LossReason::MaxHold && lease.api == Api::Session;
     let mut overdue = is_counted.then(|| OVERDUE.lock());
     let mut loss = None;
     let mut table = table();
-    let moved = table.move_on_if(lease, reason.leaves_file(), |lease| {
-        loss = lease.lose(reason);
+    let moved = table.move_on(lease, reason.leaves_file(), &mut |lease| {
+        loss = if is_so(lease) { lease.lose(reason) } else { None };
         loss.is_some()
     });
     drop(table);
@@ -95,9 +100,7 @@ pub fn close(env: EnvId) {
     }
     for lease in held() {
         // Leases that other environments share stay theirs.
-        if lease.envs().contains(&env) && lease.desert(env) {
-            lose(&lease, LossReason::Forced);
-        }
+        lose_if(&lease, LossReason::Forced, &|lease| lease.envs().contains(&env) && lease.desert(env));
     }
 }
 

@@ -11,8 +11,8 @@ use super::loss::LossReason;
 use super::post::Post;
 use super::queue::Turns;
 use super::record::Claim;
-use super::registry::{Answer, Phase, Table, answer, observers, table, tell};
-use super::sidecar::{GivenUp, Leftover, Sidecar};
+use super::registry::{Delivery, Phase, Table, deliver, observers, table, tell};
+use super::sidecar::{GivenUp, Leftover, Sidecar, Standing};
 use super::sys::{self, FsClass, Instant};
 use super::target::Target;
 
@@ -42,26 +42,23 @@ pub(super) type Done = Box<dyn FnOnce(Result<(), LockError>) + Send>;
 /// What is left to do after a lease ended, outside the table's lock.
 pub(super) enum Moved {
     /// The next task of this process has the lock file.
-    HandedOver(Vec<Answer>),
+    HandedOver(Vec<Delivery>),
     /// The lock file must be released, then the queue served.
     Release,
-    /// This process has had the lock file for long: its next task may have it only if no other process waits.
+    /// This process has had the lock file for long, or its next task has another lease: that may have it only if the file
+    /// is still ours, and no other process waits.
     Yield,
     /// The lock file is not ours any more: only the queue must be served.
     Gone,
 }
 
 impl Table {
-    /// Ends a lease by `end`, which tells whether it had not ended before, and gives the lock to the next in line.
-    pub(super) fn move_on(&mut self, lease: &Arc<Lease>, end: impl FnOnce(&Lease) -> bool) -> Option<Moved> {
-        self.move_on_if(lease, true, end)
-    }
-
-    pub(super) fn move_on_if(
+    /// Ends a lease by `end`, which says whether it did, and gives the lock to the next in line.
+    pub(super) fn move_on(
         &mut self,
         lease: &Arc<Lease>,
         leaves_file: bool,
-        end: impl FnOnce(&Lease) -> bool,
+        end: &mut dyn FnMut(&Lease) -> bool,
     ) -> Option<Moved> {
         let entry = self.entry_mut(&lease.target.lock_path)?;
         if !matches!(&entry.phase, Phase::Held(held) if Arc::ptr_eq(held, lease)) {
@@ -69,24 +66,27 @@ impl Table {
         }
         let turns = entry.queue.turns();
         let since = turns.since.unwrap_or(lease.began);
+        let next_lease = entry.queue.first().map(|ticket| ticket.terms.claim.lease);
+        let is_wanted = leaves_file && next_lease.is_some();
         // Whether tasks of this process have had the lock file so long that other processes must be considered.
-        let is_wanted = leaves_file && !entry.queue.is_empty();
         let greedy = is_wanted && (turns.count + 1 >= TURNS || since.elapsed() >= TURN_TIME);
         if !end(lease) {
             return None;
         }
         Post::of(lease.target.class()).heart.forget(lease);
-        // Not if a beat is stuck with the file: nobody waits for that with the table locked.
-        let file = if is_wanted && !greedy { lease.file_at_once() } else { None };
+        // Others judge by the lease in the record, and nothing is written with the table locked.
+        let may_pass = is_wanted && !greedy && next_lease == Some(lease.claim.lease);
+        // Not if a beat is stuck with the file: nobody waits for that with the table locked, either.
+        let file = if may_pass { lease.file_at_once() } else { None };
         let file = file.filter(|file| file.as_ref().is_some_and(Sidecar::has_tokens_left));
         let passed_on = file.and_then(|mut file| Some((entry.queue.next()?, file.take()?)));
         Some(match passed_on {
             Some((ticket, mut sidecar)) => {
                 sidecar.hand_over(ticket.terms.keep_file);
                 entry.queue.set_turns(Turns { count: turns.count + 1, since: Some(since), ..turns });
-                let (hold, mut answers) = entry.begin(sidecar, &ticket.terms, None);
-                answers.insert(0, (ticket, Ok(hold)));
-                Moved::HandedOver(answers)
+                let (hold, mut locks) = entry.begin(sidecar, &ticket.terms, None);
+                locks.insert(0, (ticket, hold));
+                Moved::HandedOver(locks)
             }
             None => {
                 entry.phase = Phase::Moving;
@@ -138,22 +138,20 @@ impl Table {
 impl Moved {
     pub(super) fn finish(self, lease: &Arc<Lease>, done: Done) {
         match self {
-            Self::HandedOver(answers) => {
-                answer(answers);
+            Self::HandedOver(locks) => {
+                deliver(locks);
                 done(Ok(()));
             }
             Self::Release => with_file_of(lease, done, |lease, sidecar, done| {
                 release(lease, sidecar, Duration::ZERO, done);
             }),
-            Self::Yield => with_file_of(lease, done, |lease, sidecar, done| {
-                if sidecar.has_foreign_interest() {
-                    release(lease, sidecar, COURTESY, done);
-                } else if sidecar.has_tokens_left() {
+            Self::Yield => with_file_of(lease, done, |lease, mut sidecar, done| match sidecar.pause(&lease.claim) {
+                Ok(GivenUp { standing: Standing::Ours, wanted: false }) if sidecar.has_tokens_left() => {
                     carry_on(lease, sidecar);
                     done(Ok(()));
-                } else {
-                    release(lease, sidecar, Duration::ZERO, done);
                 }
+                Ok(GivenUp { wanted: true, .. }) => release(lease, sidecar, COURTESY, done),
+                _ => release(lease, sidecar, Duration::ZERO, done),
             }),
             Self::Gone => with_file_of(lease, done, |lease, sidecar, done| {
                 drop(sidecar);
@@ -208,21 +206,18 @@ fn release(lease: &Arc<Lease>, sidecar: Sidecar, pause: Duration, done: Done) {
 /// No other process waits: the next task of this one gets the lock file of `lease`, as after a fresh acquire.
 fn carry_on(lease: &Lease, mut sidecar: Sidecar) {
     let target = &lease.target;
-    let mut table = table();
-    let next = table.entry_mut(&target.lock_path).and_then(|entry| entry.queue.next());
-    match next {
-        Some(ticket) => {
-            sidecar.hand_over(ticket.terms.keep_file);
-            let (hold, mut answers) = table.settle_in(target, sidecar, &ticket.terms, None);
-            drop(table);
-            answers.insert(0, (ticket, Ok(hold)));
-            answer(answers);
+    let next = table().entry_mut(&target.lock_path).and_then(|entry| entry.queue.next());
+    let Some(ticket) = next else { return discard(target, &lease.claim, sidecar) };
+    sidecar.hand_over(ticket.terms.keep_file);
+    if sidecar.rewrite(&ticket.terms.claim).is_err() {
+        if let Some(entry) = table().entry_mut(&target.lock_path) {
+            entry.queue.insert(&ticket);
         }
-        None => {
-            drop(table);
-            discard(target, &lease.claim, sidecar);
-        }
+        return discard(target, &lease.claim, sidecar);
     }
+    let (hold, mut locks) = table().settle_in(target, sidecar, &ticket.terms, None);
+    locks.insert(0, (ticket, hold));
+    deliver(locks);
 }
 
 /// Releases a lock file that nobody wants after all.

@@ -93,18 +93,12 @@ impl Heart {
 
     /// Looks after a lease no later than `at`.
     pub(super) fn hurry(&'static self, lease: &Arc<Lease>, at: Instant) {
-        let is_later = {
-            let _agenda = self.agenda.lock();
-            lease.due.get().is_some_and(|due| at < due)
-        };
-        if is_later {
-            self.change(at, |agenda| {
-                // Skip a lease that is being looked after just now.
-                if agenda.take_out(lease) {
-                    agenda.insert(at, lease.clone());
-                }
-            });
-        }
+        self.change(at, |agenda| {
+            // Not if it is being looked after just now.
+            if lease.due.get().is_some_and(|due| at < due) && agenda.take_out(lease) {
+                agenda.insert(at, lease.clone());
+            }
+        });
     }
 
     /// Retries `chore` until it succeeds.

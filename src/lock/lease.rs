@@ -72,6 +72,7 @@ impl Lease {
     pub(super) fn new(id: LeaseId, sidecar: Sidecar, terms: &Terms, taken_from: Option<Cause>) -> Self {
         let began = Instant::now();
         let Claim { lease, max_hold, .. } = *terms.claim;
+        let watchdog = Watchdog::new(Term { began, lease, max_hold }, sidecar.beaten());
         Self {
             id,
             target: sidecar.target().clone(),
@@ -84,7 +85,7 @@ impl Lease {
             file: Mutex::new(Some(sidecar)),
             over: AtomicBool::new(false),
             lost: OnceLock::new(),
-            watchdog: Mutex::new(Watchdog::new(Term { began, lease, max_hold })),
+            watchdog: Mutex::new(watchdog),
             attended: AtomicBool::new(false),
             due: Appointment::default(),
             holders: Mutex::default(),
@@ -133,7 +134,7 @@ impl Lease {
         }
         let seen = match &mut *self.file.lock() {
             Some(_) if self.is_over() => return Tended::Over,
-            Some(sidecar) if watchdog.beats(self.term(), now, crowd) => sidecar.beat(&self.claim),
+            Some(sidecar) if watchdog.beats(self.term(), sidecar.beaten(), now, crowd) => sidecar.beat(&self.claim),
             Some(sidecar) => sidecar.glance(),
             None => return Tended::Over,
         };

@@ -228,7 +228,8 @@ impl Rounds {
                 // The lease is over. The system drops the watch along with the file, but that may have been kept.
                 None => self.unwatch(watch, watcher),
             },
-            None => {}
+            // Nobody asked for it any more.
+            None => watcher.unwatch(watch),
         }
     }
 
@@ -256,16 +257,17 @@ impl Rounds {
     fn look(&mut self, mut contender: Box<Contender>, watcher: Option<&Watcher>) {
         let path = contender.target().lock_path.clone();
         let before = contender.watch();
-        let Some(terms) = registry::terms_of_next(&path) else {
+        let Some(ticket) = registry::next_of(&path) else {
             contender.forget(watcher);
             self.watched.retain(|_, watched| !matches!(watched, Watched::Wanted(wanted) if *wanted == path));
             return;
         };
-        let looked = contender.look(&terms, watcher);
+        let looked = contender.look(&ticket.terms, watcher);
         let after = contender.watch();
         if before != after {
-            if let Some(before) = before {
-                self.watched.remove(&before);
+            // The file may be ours by now, and be kept.
+            if let (Some(before), Some(watcher)) = (before, watcher) {
+                self.unwatch(before, watcher);
             }
             if let Some(after) = after {
                 self.watched.insert(after, Watched::Wanted(path.clone()));
@@ -273,7 +275,7 @@ impl Rounds {
         }
         match looked {
             Ok(Look::Taken { sidecar, from }) => {
-                registry::taken(contender.target(), &terms.claim, sidecar, from);
+                registry::taken(contender.target(), &ticket, sidecar, from);
                 // The thread that has the lock now may have been queued on this very processor, behind us.
                 std::thread::yield_now();
                 contender.forget(watcher);
@@ -283,7 +285,7 @@ impl Rounds {
             }
             Ok(Look::Held { again }) => {
                 self.has_rivals = contender.has_rivals();
-                registry::still_held(contender.target(), &terms, || contender.owner());
+                registry::still_held(contender.target(), &ticket.terms, || contender.owner());
                 if self.contenders.len() >= PREPARED {
                     contender.slim_down();
                 }

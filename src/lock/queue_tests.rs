@@ -1,7 +1,7 @@
-//! The registry and its queue: against a reference that is a list, and under threads that get in each other's way.
+//! The registry and its queue: compared with a reference that uses lists, and under threads that contend.
 //!
-//! Here they are tested as they are, with real locks, real time and threads that sleep in the kernel. `shuttle_tests`
-//! puts the same threads in orders that the kernel seldom chooses, with stand-ins for all of these.
+//! These tests use real locks, real time and threads that sleep in the kernel. `shuttle_tests` runs such threads in
+//! orders that the kernel seldom chooses, with stand-ins for all of these.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use super::contender::{Contender, Look};
 use super::endings;
 use super::inspect::Owner;
 use super::loss::LossReason;
-use super::record::Claim;
+use super::record::{Claim, Contents};
 use super::registry::{self, Entry};
 use super::target::{ByLockFile, Target};
 use super::terms::{EnvId, Sharing};
@@ -40,7 +40,7 @@ fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
 
 #[derive(Clone, Copy, Debug)]
 enum Act {
-    /// An environment asks for a lease that it shares or not.
+    /// An environment asks for a lease, shared or not.
     Ask {
         env: usize,
         shares: bool,
@@ -64,7 +64,7 @@ fn an_act() -> impl Strategy<Value = Act> {
     ]
 }
 
-/// A request as the reference knows it.
+/// A request, as far as the reference needs it.
 #[derive(Clone, Copy, PartialEq, Debug)]
 struct Request {
     id: usize,
@@ -72,7 +72,7 @@ struct Request {
     shares: bool,
 }
 
-/// What the registry has to do, done with lists.
+/// What the registry has to do, done with plain lists.
 #[derive(Default)]
 struct Reference {
     holders: Vec<Request>,
@@ -119,7 +119,7 @@ impl Reference {
     }
 }
 
-/// The outcomes of requests, in the order in which they came.
+/// The outcomes of requests, in the order of their arrival.
 type Outcomes = Arc<Mutex<Vec<(usize, Result<Hold, LockError>)>>>;
 
 struct World {
@@ -188,7 +188,7 @@ impl World {
         }
     }
 
-    /// Takes the lock that a request got out of the list.
+    /// Removes the lock that a request got from the outcomes, and returns it.
     fn take(&self, id: usize) -> Hold {
         let mut outcomes = self.outcomes.lock();
         let at = outcomes.iter().position(|(other, _)| *other == id).expect("it has the lock");
@@ -254,7 +254,7 @@ proptest! {
     }
 }
 
-/// A small generator of random numbers: the schedule is up to the operating system anyway.
+/// A small random number generator: the schedule is up to the operating system anyway.
 struct Dice(u64);
 
 impl Dice {
@@ -290,7 +290,7 @@ fn whatever_threads_do_to_each_other_each_request_has_one_outcome_and_the_lock_o
     assert!(registry::held().iter().all(|held| *held.target.lock_path != *lock_path));
 }
 
-/// One request, which may be cancelled, lost or have its environment closed at any time.
+/// Makes one request, which may be cancelled, or lose its lease or its environment, at any time.
 fn ask_and_use(path: &std::path::Path, env: EnvId, inside: &AtomicU64, dice: &mut Dice) {
     let (sender, receiver) = mpsc::channel();
     let terms = Terms { timeout: None, env, ..Terms::default() };
@@ -326,7 +326,7 @@ fn ask_and_use(path: &std::path::Path, env: EnvId, inside: &AtomicU64, dice: &mu
     released.recv_timeout(Duration::from_mins(1)).expect("a release is answered").unwrap();
 }
 
-/// A request that does not wait comes while another thread takes the lock.
+/// A request that does not wait arrives while another thread takes the lock.
 #[test]
 fn who_does_not_wait_is_answered_by_the_look_that_is_under_way() {
     let (_directory, path) = place();
@@ -343,24 +343,55 @@ fn who_does_not_wait_is_answered_by_the_look_that_is_under_way() {
     let terms = Terms::default();
     let mut contender = Contender::new(target.clone());
 
-    // That look takes the lock.
+    // The look takes the lock.
     let answers = ask();
     let Ok(Look::Taken { sidecar, from }) = contender.look(&terms, None) else { panic!("it is free") };
-    let (hold, settled) = registry::table().settle_in(&target, sidecar, &terms, from);
-    registry::answer(settled);
-    assert!(matches!(answers.try_recv(), Ok(Err(LockError::Timeout { .. }))));
+    let (hold, _) = registry::table().settle_in(&target, sidecar, &terms, from);
+    let patient = Terms { timeout: Some(Duration::from_secs(2)), ..Terms::default() };
+    assert!(matches!(acquire_blocking(&path, patient), Err(LockError::Timeout { .. })));
+    assert!(matches!(answers.try_recv(), Ok(Err(LockError::Timeout { .. }))), "another has waited in vain meanwhile");
     drop(hold);
 
-    // That look finds it held, and its request waits: it was made before, and is not over yet.
+    // The look finds it held, and the request behind the look, which came earlier, goes on waiting.
     let earlier = Arc::new(Ticket::new(&path, Terms { timeout: None, ..Terms::default() }, Box::new(drop)));
     earlier.target.set(target.clone()).ok().unwrap();
     std::fs::write(&target.lock_path, format!("{{\"pid\":{}}}", std::process::id())).unwrap();
     let answers = ask();
     registry::table().entry_mut(&target.lock_path).unwrap().queue_up(&earlier);
-    assert!(registry::terms_of_next(&target.lock_path).unwrap().is_at_once(), "the next look is for who does not wait");
+    assert!(registry::next_of(&target.lock_path).unwrap().is_at_once(), "the next look is for who does not wait");
     registry::still_held(&target, &zero, Owner::unknown);
     assert!(matches!(answers.try_recv(), Ok(Err(LockError::Timeout { .. }))));
-    assert!(registry::terms_of_next(&target.lock_path).unwrap().timeout.is_none(), "the other still waits");
+    assert!(registry::next_of(&target.lock_path).unwrap().terms.timeout.is_none(), "the other still waits");
     earlier.cancel();
     registry::table().locks.remove(target.lock_path.as_os_str());
+}
+
+/// A lock that was taken for a request that is gone by then.
+#[test]
+fn a_lock_that_was_taken_on_other_terms_is_not_handed_on() {
+    let (_directory, path) = place();
+    let target = Target::recent(&path).unwrap_or_else(|| Target::resolve(&path).unwrap().into());
+    registry::table().locks.insert(ByLockFile(target.clone()), Entry::moving());
+    let ask = |terms: Terms| {
+        let (sender, answers) = mpsc::channel();
+        let settle = Box::new(move |settled| drop(sender.send(settled)));
+        let ticket = Arc::new(Ticket::new(&path, terms, settle));
+        assert!(super::acquire::enter(&target, &ticket).unwrap().is_none());
+        (ticket, answers)
+    };
+    let brief = Claim { lease: super::terms::LEASE_MIN, ..Claim::default() }.into();
+    let (gone, _) = ask(Terms { keep_file: true, claim: brief, ..Terms::default() });
+    let (next, answers) = ask(Terms::default());
+    let Ok(Look::Taken { sidecar, from }) = Contender::new(target.clone()).look(&gone.terms, None) else {
+        panic!("it is free")
+    };
+    gone.cancel();
+    registry::taken(&target, &gone, sidecar, from);
+    let hold = answers.recv().unwrap().unwrap();
+    let Contents::Native(record) = Contents::parse(&std::fs::read(&target.lock_path).unwrap()) else {
+        panic!("it is held")
+    };
+    assert_eq!(Duration::from_millis(record.leasehold.lease_ms), next.terms.claim.lease);
+    drop(hold);
+    assert!(!target.lock_path.exists(), "only the first wanted to keep it");
 }

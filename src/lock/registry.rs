@@ -20,7 +20,6 @@ use super::lease::{Hold, Lease};
 use super::loss::Loss;
 use super::post::Post;
 use super::queue::{Queue, Turns};
-use super::record::Claim;
 use super::sidecar::Sidecar;
 use super::sync::{MappedMutexGuard, Mutex, MutexGuard, global};
 use super::sys::{FsClass, Instant};
@@ -29,13 +28,13 @@ use super::terms::{EnvId, LeaseId, Sharing, Terms};
 use super::ticket::Ticket;
 use super::verdict::Cause;
 
-/// The outcome of a request that waited.
-pub(super) type Answer = (Arc<Ticket>, Result<Hold, LockError>);
+/// A lock for a request that waited for it.
+pub(super) type Delivery = (Arc<Ticket>, Hold);
 
-/// Settles requests, outside the table's lock.
-pub(super) fn answer(answers: Vec<Answer>) {
-    for (ticket, outcome) in answers {
-        ticket.settle(outcome);
+/// Hands out locks, outside the table's lock.
+pub(super) fn deliver(locks: Vec<Delivery>) {
+    for (ticket, hold) in locks {
+        ticket.settle(Ok(hold));
     }
 }
 
@@ -114,7 +113,7 @@ impl Table {
         sidecar: Sidecar,
         terms: &Terms,
         from: Option<Cause>,
-    ) -> (Hold, Vec<Answer>) {
+    ) -> (Hold, Vec<Delivery>) {
         let passing_since = self.passing_since(&target.lock_path);
         let entry = self.locks.entry(ByLockFile(target.clone())).or_insert_with(Entry::moving);
         entry.queue.set_turns(Turns { passing_since, ..Turns::default() });
@@ -143,26 +142,25 @@ impl Table {
 impl Entry {
     /// Makes a lease for whoever asked with `terms`, and for all in the queue who may share it. Whoever does not wait
     /// at all is refused.
-    pub(super) fn begin(&mut self, sidecar: Sidecar, terms: &Terms, from: Option<Cause>) -> (Hold, Vec<Answer>) {
+    pub(super) fn begin(&mut self, sidecar: Sidecar, terms: &Terms, from: Option<Cause>) -> (Hold, Vec<Delivery>) {
         let class = sidecar.target().class();
         let lease = Arc::new(Lease::new(unique_id(), sidecar, terms, from));
         self.phase = Phase::Held(lease.clone());
         self.queue.note_owner(None);
         Post::of(class).heart.watch(lease.clone());
         let hold = lease.share(terms);
-        let mut answers: Vec<Answer> = match lease.claim.sharing {
+        let joining = match lease.claim.sharing {
             // Only a call made inside the work could join, and that has not begun.
             Sharing::Chain | Sharing::Nobody => Vec::new(),
             Sharing::Owner(_) | Sharing::Process => {
                 let joining = self.queue.extract(|ticket| joins(&lease, &ticket.terms)).into_iter();
-                joining.map(|ticket| (ticket.clone(), Ok(lease.share(&ticket.terms)))).collect()
+                joining.map(|ticket| (ticket.clone(), lease.share(&ticket.terms))).collect()
             }
         };
-        if let Some(ticket) = self.queue.next_if(Ticket::is_at_once) {
-            let refusal = timeout(&lease.target, &ticket.terms, lease.owner());
-            answers.push((ticket, Err(refusal)));
+        if let Some(ticket) = self.queue.first().filter(|first| first.is_at_once()) {
+            ticket.expect_nothing();
         }
-        (hold, answers)
+        (hold, joining)
     }
 }
 
@@ -218,30 +216,32 @@ impl Observed {
     }
 }
 
-/// The terms of the first in the queue of `lock_path`, for a look on its behalf. `None` when nobody
-/// waits any more: the table then forgets the lock.
-pub(super) fn terms_of_next(lock_path: &Path) -> Option<Terms> {
+/// The first in the queue of `lock_path`, for a look on its behalf. `None` when nobody waits any more: the lock is
+/// forgotten then.
+pub(super) fn next_of(lock_path: &Path) -> Option<Arc<Ticket>> {
     let mut table = table();
     if table.leave_if_deserted(lock_path) {
         return None;
     }
-    table.entry(lock_path)?.queue.tickets().next().map(|ticket| ticket.terms.clone())
+    table.entry(lock_path)?.queue.tickets().next().cloned()
 }
 
-/// A look on behalf of a queue took the lock; its record says `claim`.
-pub(super) fn taken(target: &Arc<Target>, claim: &Arc<Claim>, sidecar: Sidecar, from: Option<Cause>) {
+/// A look on behalf of `ticket` took the lock. If it does not wait any more, the lock is released: the next one may have
+/// asked for it on other terms.
+pub(super) fn taken(target: &Arc<Target>, ticket: &Arc<Ticket>, sidecar: Sidecar, from: Option<Cause>) {
     let mut table = table();
-    let next = table.entry_mut(&target.lock_path).and_then(|entry| entry.queue.next());
+    let is_waiting = table.entry_mut(&target.lock_path).is_some_and(|entry| entry.queue.remove(ticket));
     let ending = endings::is_ending();
-    let Some(ticket) = next.filter(|_| !ending) else {
+    if ending || !is_waiting {
         drop(table);
+        let claim = &ticket.terms.claim;
         return if ending { drop(sidecar.release(claim)) } else { discard(target, claim, sidecar) };
-    };
+    }
     table.take_passing(&target.lock_path);
-    let (hold, answers) = table.settle_in(target, sidecar, &ticket.terms, from);
+    let (hold, joined) = table.settle_in(target, sidecar, &ticket.terms, from);
     drop(table);
     ticket.settle(Ok(hold));
-    answer(answers);
+    deliver(joined);
 }
 
 /// A look with `terms` on behalf of a queue found the lock held: who would not wait at all has to know. On a remote file

@@ -1,5 +1,5 @@
-//! A file system that does not answer holds up those who use it, and nobody else: neither their event loops, which ask
-//! about leases and give them up, nor the other locks of the process.
+//! A file system that does not answer holds up only the requests that use it: neither the event loops, which ask about
+//! leases and give them up, nor the other locks of the process.
 
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::{Hold, LockError, Terms, acquire_blocking};
 
 type Answers = mpsc::Receiver<Result<Hold, LockError>>;
 
-/// A request for `target` that is not made yet.
+/// A request for `target`, yet to be made.
 fn request(target: &Target, terms: Terms) -> (Arc<Ticket>, Answers) {
     let (sender, answers) = mpsc::channel();
     let settle = Box::new(move |settled| drop(sender.send(settled)));
@@ -27,7 +27,7 @@ fn ask(target: &Arc<Target>) -> Answers {
     answers
 }
 
-/// What `act` returns, on a thread of its own: if it never does, the test fails instead of hanging.
+/// What `act` returns, run on a thread of its own: if it never returns, the test fails instead of hanging.
 fn in_time<T: Send + 'static>(what: &str, act: impl FnOnce() -> T + Send + 'static) -> T {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || sender.send(act()));

@@ -10,9 +10,9 @@ use super::guard::Guard;
 use super::inspect::read_contents;
 use super::kept::{self, Kept};
 use super::post::Post;
-use super::record::{CREATED_AT, Claim, Contents, OwnRecord, TOKEN_STRIDE, clock_token, iso};
+use super::record::{CREATED_AT, Claim, Contents, OwnRecord, TOKEN_STRIDE, beat_interval, clock_token, iso};
 use super::stamp::Stamp;
-use super::sys::{self, FileId, FsClass, Meta, OsLock, WatchId, Watcher};
+use super::sys::{self, FileId, FsClass, Instant, Meta, OsLock, WatchId, Watcher};
 use super::target::Target;
 
 /// The renewal date of a record that JS peers are to see as stale.
@@ -44,6 +44,8 @@ pub struct Sidecar {
     looked_at: Stamp,
     /// Whether others have looked at it since it became ours.
     was_looked_at: bool,
+    /// When the last beat was. Taking the file was as good as one.
+    beaten: Instant,
 }
 
 /// What a beat or a glance found.
@@ -96,6 +98,7 @@ impl Sidecar {
             unwritten: false,
             looked_at: SystemTime::now().into(),
             was_looked_at: false,
+            beaten: Instant::now(),
         }
     }
 
@@ -178,6 +181,7 @@ impl Sidecar {
     ///
     /// The file system's, when it could not tell: that is no loss.
     pub fn beat(&mut self, claim: &Arc<Claim>) -> io::Result<Seen> {
+        self.beaten = Instant::now();
         let now = SystemTime::now();
         let written = if self.unwritten {
             self.write(claim, now).map(drop)
@@ -256,10 +260,26 @@ impl Sidecar {
         u64::from(self.turns) < TOKEN_STRIDE - 1
     }
 
-    /// Whether somebody outside this process has looked at the lock file since we last wrote to it.
-    #[must_use]
-    pub fn has_foreign_interest(&self) -> bool {
-        sys::stat_file(&self.file).is_ok_and(|meta| meta.accessed > meta.modified)
+    /// When the last beat was.
+    pub(super) fn beaten(&self) -> Instant {
+        self.beaten
+    }
+
+    /// Whether the next task of this process can have it: it is still ours, and nobody outside wants it. Leases that end
+    /// before their heart has looked after them would never beat, so this does when a beat is due.
+    ///
+    /// # Errors
+    ///
+    /// The file system's, when it could not tell.
+    pub(super) fn pause(&mut self, claim: &Arc<Claim>) -> io::Result<GivenUp> {
+        let is_due = self.beaten.elapsed() >= beat_interval(claim.lease);
+        let Seen { standing, .. } = if is_due { self.beat(claim) } else { self.glance() }?;
+        Ok(GivenUp { standing, wanted: self.was_looked_at })
+    }
+
+    /// Writes the record for another `claim`.
+    pub(super) fn rewrite(&mut self, claim: &Arc<Claim>) -> io::Result<()> {
+        self.write(claim, SystemTime::now()).map(drop)
     }
 
     /// Gives the lock up: removes the name while the operating-system lock is held, then closes.

@@ -38,7 +38,7 @@ fn at_once() -> Terms {
     Terms { timeout: Some(Duration::ZERO), ..Terms::default() }
 }
 
-/// A native peer's lock file with the shortest lease, and its descriptor while it holds the lock.
+/// Creates a native peer's lock file with the shortest lease; returns the descriptor that holds its lock.
 fn stranger(lock_path: &Path, token: u64) -> File {
     let claim = Claim { lease: LEASE_MIN, label: Some("stranger".into()), ..Claim::default() }.into();
     let record = OwnRecord::new(&claim, token, true, SystemTime::now()).renewed_at(SystemTime::now());
@@ -64,7 +64,7 @@ fn eventually(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-/// Asks from this thread; the answer comes through a channel.
+/// Asks for the lock on this thread; the answer comes through a channel.
 fn ask(path: &Path, terms: Terms) -> mpsc::Receiver<Result<Hold, LockError>> {
     let (sender, receiver) = mpsc::channel();
     let settle = sender.clone();
@@ -345,7 +345,7 @@ fn a_cancelled_request_leaves_the_queue_to_the_others() {
     assert_eq!(entries(&place), 0);
 }
 
-/// Takes the lock, marks it as another process would that waits for it, and releases it.
+/// Takes the lock, marks it as a waiting process would, and releases it.
 fn pass_over_somebody(place: &Place) {
     let hold = acquire_blocking(&place.path, patient()).unwrap();
     sys::mark(&sys::open_lock_file(&place.lock_path).unwrap()).unwrap();
@@ -357,7 +357,7 @@ fn pass_over_somebody(place: &Place) {
 #[test]
 fn a_process_that_waits_is_not_passed_over_again_and_again() {
     let place = place();
-    // Only a process that asks again at once passes others over, and a busy machine may keep us from that.
+    // Only a process that asks again at once passes others over, and on a busy machine we may be too slow.
     let stood_back = (0..100).find_map(|_| {
         pass_over_somebody(&place);
         pass_over_somebody(&place);
@@ -373,7 +373,7 @@ fn a_process_that_waits_is_not_passed_over_again_and_again() {
 #[cfg(unix)]
 #[test]
 fn after_a_long_lease_another_process_that_waited_is_let_go_first() {
-    // If we are kept from running between release and request for too long, we need not stand back any more.
+    // If we do not get to run for too long between release and request, we need not stand back any more.
     let stood_back = (0..200).any(|_| {
         let place = place();
         let hold = acquire_blocking(&place.path, patient()).unwrap();
@@ -416,7 +416,7 @@ fn a_waiter_that_a_beat_has_seen_is_still_known_at_the_release() {
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 #[test]
 fn what_each_of_ten_thousand_leases_has_is_small() {
-    // In bytes. What only a few of them have is boxed.
+    // In bytes. What only a few leases have is boxed.
     assert!(size_of::<super::lease::Lease>() <= 232);
     assert!(size_of::<super::registry::Entry>() <= 16);
     assert!(size_of::<super::Target>() <= 24);

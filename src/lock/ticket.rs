@@ -84,6 +84,11 @@ impl Ticket {
         }
     }
 
+    /// Has its time end now.
+    pub(super) fn expect_nothing(self: &Arc<Self>) {
+        Post::of(FsClass::Local).lookout.expect(Instant::now(), self);
+    }
+
     /// Delivers the outcome, unless somebody else has. An outcome that comes too late is dropped,
     /// which releases a lock in it.
     pub(super) fn settle(&self, outcome: Result<Hold, LockError>) {

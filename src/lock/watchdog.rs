@@ -55,7 +55,6 @@ impl Term {
 /// The clocks of one lease.
 #[derive(Debug)]
 pub struct Watchdog {
-    last_beat: Instant,
     /// When the next beat is due, as long as the crowd stays the same.
     next_beat: Instant,
     /// Boxed because nobody else wants most leases, and ten thousand may be held.
@@ -74,10 +73,10 @@ struct Wanted {
 }
 
 impl Watchdog {
-    /// The clocks of a lease that begins now.
+    /// The clocks of a lease that begins now, on a lock file whose last beat was at `beaten`.
     #[must_use]
-    pub fn new(term: Term) -> Self {
-        Self { last_beat: term.began, next_beat: term.began + beat_interval(term.lease), wanted: None }
+    pub fn new(term: Term, beaten: Instant) -> Self {
+        Self { next_beat: beaten + beat_interval(term.lease), wanted: None }
     }
 
     /// When a lease that begins now has to be looked after for the first time.
@@ -86,16 +85,13 @@ impl Watchdog {
         self.next(term).min(term.old_enough())
     }
 
-    /// Whether a beat is due, which then counts as done. In a crowd of leases beats come less often than they might,
-    /// but always three times per lease.
-    pub fn beats(&mut self, Term { lease, .. }: Term, now: Instant, crowd: usize) -> bool {
+    /// Whether a beat is due after the last one, at `beaten`; it then counts as done. In a crowd of leases beats come less
+    /// often than they might, but always three times per lease.
+    pub fn beats(&mut self, Term { lease, .. }: Term, beaten: Instant, now: Instant, crowd: usize) -> bool {
         let spared = SPARED * u32::try_from(crowd).unwrap_or(u32::MAX);
         let beat = beat_interval(lease).max(spared.min(lease / 3));
-        let due = now >= self.last_beat + beat;
-        if due {
-            self.last_beat = now;
-        }
-        self.next_beat = self.last_beat + beat;
+        let due = now >= beaten + beat;
+        self.next_beat = if due { now } else { beaten } + beat;
         due
     }
 
@@ -158,12 +154,19 @@ mod tests {
     fn beats_come_at_their_interval_whatever_else_is_looked_at() {
         let began = Instant::now();
         let term = term(began);
-        let mut clocks = Watchdog::new(term);
+        let mut clocks = Watchdog::new(term, began);
         assert_eq!(clocks.first(term), began + SECOND);
-        assert!(!clocks.beats(term, began + SECOND, 1));
-        assert!(clocks.beats(term, began + BEAT, 1));
-        assert!(!clocks.beats(term, began + BEAT + SECOND, 1));
+        assert!(!clocks.beats(term, began, began + SECOND, 1));
+        assert!(clocks.beats(term, began, began + BEAT, 1));
+        assert!(!clocks.beats(term, began + BEAT, began + BEAT + SECOND, 1));
         assert_eq!(clocks.next(term), began + 2 * BEAT);
+    }
+
+    #[test]
+    fn a_lock_file_that_is_handed_over_gets_its_next_beat_when_it_would_have() {
+        let beaten = Instant::now();
+        let term = term(beaten + BEAT / 4 * 3);
+        assert_eq!(Watchdog::new(term, beaten).first(term), beaten + BEAT);
     }
 
     #[test]
@@ -175,10 +178,10 @@ mod tests {
             [(LEASE, 1000, BEAT), (LEASE, 3000, 3 * BEAT), (LEASE, 1_000_000, 5 * BEAT), (brief, 1_000_000, SECOND)]
         {
             let term = Term { lease, ..term };
-            let mut clocks = Watchdog::new(term);
-            assert!(!clocks.beats(term, began + beat / 2, crowd), "{crowd}");
+            let mut clocks = Watchdog::new(term, began);
+            assert!(!clocks.beats(term, began, began + beat / 2, crowd), "{crowd}");
             assert_eq!(clocks.next(term), began + beat, "{crowd}");
-            assert!(clocks.beats(term, began + beat, crowd), "{crowd}");
+            assert!(clocks.beats(term, began, began + beat, crowd), "{crowd}");
             assert_eq!(clocks.next(term), began + 2 * beat, "{crowd}");
         }
     }
@@ -188,7 +191,7 @@ mod tests {
         let began = Instant::now();
         let term = term(began);
         let term = Term { max_hold: Some(SECOND), ..term };
-        let clocks = Watchdog::new(term);
+        let clocks = Watchdog::new(term, began);
         assert_eq!(clocks.next(term), began + SECOND);
         assert_eq!(term.expired(began), None);
         assert_eq!(term.expired(began + SECOND), Some(LossReason::MaxHold));
@@ -199,7 +202,7 @@ mod tests {
         let began = Instant::now();
         let term = term(began);
         let at = |seconds: f64| began + Duration::from_secs_f64(seconds);
-        let mut clocks = Watchdog::new(term);
+        let mut clocks = Watchdog::new(term, began);
         assert_eq!(clocks.suspects(term, at(5.0), None), None, "nobody waits");
         assert_eq!(clocks.suspects(term, at(6.0), Some(at(6.0))), None, "the waiter has only just come");
         assert!(clocks.suspects(term, at(6.5), None).is_some(), "it waited for a while");
@@ -214,7 +217,7 @@ mod tests {
     fn however_long_somebody_waits_requests_go_on() {
         let began = Instant::now();
         let term = term(began);
-        let mut clocks = Watchdog::new(term);
+        let mut clocks = Watchdog::new(term, began);
         let asked = (1..120u32)
             .filter(|&half| clocks.suspects(term, began + half * SECOND / 2, Some(began)).is_some())
             .collect::<Vec<_>>();
@@ -226,7 +229,7 @@ mod tests {
     fn who_comes_later_does_not_pay_for_those_who_waited_in_vain() {
         let began = Instant::now();
         let term = term(began);
-        let mut clocks = Watchdog::new(term);
+        let mut clocks = Watchdog::new(term, began);
         for seconds in 1..20 {
             clocks.suspects(term, began + seconds * SECOND, Some(began));
         }
@@ -240,7 +243,7 @@ mod tests {
     fn who_has_waited_long_enough_already_need_not_be_seen_twice() {
         let began = Instant::now();
         let term = term(began);
-        let mut clocks = Watchdog::new(term);
+        let mut clocks = Watchdog::new(term, began);
         assert!(clocks.suspects(term, began + 3 * SECOND, Some(began + 2 * SECOND)).is_some());
     }
 
@@ -248,7 +251,7 @@ mod tests {
     fn young_leases_are_not_suspected() {
         let began = Instant::now();
         let term = term(began);
-        let mut clocks = Watchdog::new(term);
+        let mut clocks = Watchdog::new(term, began);
         assert_eq!(clocks.suspects(term, began, Some(began)), None);
         assert_eq!(clocks.suspects(term, began + PATIENCE, Some(began)), None);
         assert_eq!(clocks.next(term), began + SECOND);
