@@ -51,8 +51,8 @@ struct Rounds {
     contenders: HashMap<Arc<Path>, (Box<Contender>, Instant)>,
     due: BTreeSet<(Instant, Arc<Path>)>,
     watched: HashMap<WatchId, Watched>,
-    /// How many of our own lock files could not be watched since there was last room for one.
-    turned_away: usize,
+    /// When the watches of leases that are over were last looked for.
+    swept: Option<Instant>,
     /// Whether other processes also wait for the lock last looked at.
     has_rivals: bool,
 }
@@ -159,6 +159,9 @@ const POLL: Duration = Duration::from_millis(25);
 
 /// Our own lock files are watched while fewer files than this are; the others are looked after at their beats.
 const ATTENDED: usize = 1024;
+/// When there is no room for another, kept files that nobody has touched since their leases ended make room; they are
+/// looked for no more often than this.
+const SWEEP: Duration = Duration::from_millis(100);
 /// Events on a lock file of our own within this time count as one.
 const COALESCE: Duration = Duration::from_millis(10);
 /// While no more locks than this are waited for, each contender keeps a draft ready for the moment its lock is
@@ -187,18 +190,16 @@ impl Rounds {
 
     /// Whether one more lock file of our own can be watched.
     fn has_room(&mut self, watcher: &Watcher) -> bool {
-        // Kept files that nobody has touched since their leases ended are still watched. Looking for them takes a while,
-        // and is worth it once for many leases.
-        if self.watched.len() >= ATTENDED && self.turned_away.is_multiple_of(ATTENDED) {
+        let now = Instant::now();
+        if self.watched.len() >= ATTENDED && self.swept.is_none_or(|swept| now.duration_since(swept) >= SWEEP) {
+            self.swept = Some(now);
             let is_over = |watched: &Watched| matches!(watched, Watched::Held(lease) if unless_over(lease).is_none());
             let over: Vec<_> = self.watched.iter().filter(|(_, watched)| is_over(watched)).map(|(id, _)| *id).collect();
             for watch in over {
                 self.unwatch(watch, watcher);
             }
         }
-        let has_room = self.watched.len() < ATTENDED;
-        self.turned_away = if has_room { 0 } else { self.turned_away + 1 };
-        has_room
+        self.watched.len() < ATTENDED
     }
 
     fn unwatch(&mut self, watch: WatchId, watcher: &Watcher) {
