@@ -1,4 +1,4 @@
-// An abort right after the call counts.
+// An abort right after the call takes effect.
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'

@@ -33,9 +33,9 @@ function aborted() {
   return controller.signal
 }
 
-/** Sees that the lock of `path` is free, and nothing remembers that anybody wanted it. */
+/** Checks that the lock of `path` is free, and that no trace of the request is left. */
 async function free(path) {
-  // Where it was being taken at the moment of the abort, it is given back a moment later.
+  // If the lock was being taken when the abort came, it is released a moment later.
   await until(() => heldLocks().length === 0 && !existsSync(`${path}.lock`))
   await (await acquireFileLock(path)).release()
   assert.equal(existsSync(`${path}.lock`), false)
@@ -219,7 +219,7 @@ test('a signal that aborts after the lock was had takes nothing back from acquir
   await handle.release()
 })
 
-/** What came of a race between the lock and the signal: either one, and nothing in between. */
+/** The outcome of a race between the lock and the signal: exactly one of them wins. */
 async function settle(asked) {
   const [{ value, reason: why }] = await Promise.allSettled([asked])
   if (value === undefined) assert.ok(isReason(why), String(why))
@@ -281,7 +281,7 @@ test('abort races with a process that releases', async (t) => {
     const asked = acquireFileLock(path, { ...LONG, signal: controller.signal })
     const outcome = settle(asked)
     await turn()
-    // The word of the release and the lock are on their way at about the same time.
+    // The message about the release and the lock itself arrive at about the same time.
     other.send({})
     if (round % 3 > 0) await other.next('released')
     if (round % 3 > 1) await turn()

@@ -1,5 +1,5 @@
-// Work that was aborted, or in which something rejected, loses its own claim on a lock: work that shares the lock and
-// is well keeps it.
+// Work that was aborted, or in which something rejected, loses only its own claim on a lock: healthy work that shares
+// the lock keeps it.
 
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
@@ -10,7 +10,7 @@ import { patience } from './support/platform.mjs'
 
 const { acquireFileLock, withFileLock } = leasehold
 
-/** Holding a lock keeps no process alive, and neither does waiting for news of it. */
+/** Neither holding a lock nor waiting for news of it keeps a process alive: this does. */
 function stayAlive(t) {
   const alive = setInterval(() => {}, 60_000)
   t.after(() => clearInterval(alive))
@@ -54,7 +54,7 @@ describe('an aborted call', { concurrency: 4 }, () => {
       await sleep(4 * GRACE)
       outer.assertHeld()
     })
-    // Now nobody is left but the one whose time is over.
+    // Only the call whose grace is over is left.
     const next = await outside(() => acquireFileLock(path))
     stuck.resolve()
     await assert.rejects(inner, { code: 'file_lock_lost', reason: 'aborted' })

@@ -9,7 +9,7 @@ import { leasehold, scratch } from './support/index.mjs'
 
 const { acquireFileLock, withFileLock } = leasehold
 
-/** Waiting to be told of a loss keeps no process alive, and neither does holding a lock. */
+/** Neither holding a lock nor waiting to be told of its loss keeps a process alive: this does. */
 function stayAlive(t) {
   const alive = setInterval(() => {}, 60_000)
   t.after(() => clearInterval(alive))
@@ -26,7 +26,7 @@ test('aborted work that goes on loses its lock after the grace, and is told', as
     return new Promise((resolve) => (finish = resolve))
   })
   const lost = new Promise((resolve) => {
-    // Not before the work runs: acquiring may take a moment.
+    // Abort only once the work runs: acquiring may take a moment.
     const poll = setInterval(() => {
       if (!handle) return
       clearInterval(poll)

@@ -1,5 +1,5 @@
-// Users load the addon into a gateway. Cargo leaves link-time optimisation out in some layouts of a package, and does
-// not say so: the addon is then twice as large, and everything else works.
+// Users load the addon into a gateway. In some package layouts Cargo silently leaves out link-time optimisation: the
+// addon is then twice as large, and everything else works.
 
 import assert from 'node:assert/strict'
 import { statSync } from 'node:fs'
@@ -7,7 +7,7 @@ import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { platformName } from '../lib/platform.mjs'
 
-/** Bytes: a tenth more than it may have, for other versions of the compiler. */
+/** In bytes: a tenth above the target of 700 kB, to allow for other versions of the compiler. */
 const LIMIT = 770_000
 const PLATFORM = 'linux-x64-gnu'
 const skip = platformName() !== PLATFORM && `the limit is that for ${PLATFORM}`

@@ -1,4 +1,4 @@
-// A lock file is there complete or not at all, readable by others' rules and by nobody but us.
+// A lock file appears complete or not at all, follows the rules of JS peers, and is readable by its owner only.
 
 import assert from 'node:assert/strict'
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs'
@@ -10,7 +10,7 @@ import { startTime } from './support/processes.mjs'
 import { watcher } from './support/watcher.mjs'
 
 async function comeAndGo({ leasehold, send, next, args: { path, how } }) {
-  process.umask(0) // the mode must not depend on it
+  process.umask(0) // the lock file's mode must not depend on it
   const options = { timeoutMs: 60_000, label: 'x'.repeat(how.length * 7) }
   const cycle = {
     asynchronous: async () => (await leasehold.acquireFileLock(path, options)).release(),
@@ -34,7 +34,7 @@ async function observe(t, directory) {
   const busy = ['asynchronous', 'synchronous', 'session', 'crowd'].map((how) =>
     child(t, comeAndGo, { args: { path, how } }),
   )
-  await Promise.all([watching.enough(), sleep(2500)]) // more often where it is quick
+  await Promise.all([watching.enough(), sleep(2500)]) // a fast machine gets more looks than enough
   for (const one of busy) one.send({ stop: true })
   await Promise.all(busy.map((one) => one.next('done')))
   const { wrong } = await watching.stop()

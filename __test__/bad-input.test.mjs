@@ -1,4 +1,4 @@
-// What makes no sense is refused before anything happens, by an error that names it.
+// Invalid input is refused before anything happens, with an error that names it.
 
 import assert from 'node:assert/strict'
 import { mkdirSync, readdirSync } from 'node:fs'
@@ -49,7 +49,7 @@ const withFileLockOptions = {
   'abortGraceMs': { TypeError: notNumbers, RangeError: [NaN, -1, -Infinity] },
   'onUnhandledRejection': { TypeError: [...notStrings, '', 'throw'] },
 }
-// Its numbers of milliseconds fall back to defaults instead.
+// Invalid durations of a session fall back to defaults instead of being refused.
 const sessionOptions = {
   'leaseMs': fileOptions.leaseMs,
   'label': fileOptions.label,
@@ -65,7 +65,7 @@ function optionsWith(name, value) {
   return { [outer]: inner === undefined ? value : { retries: 3, [inner]: value } }
 }
 
-/** Sees that `call` is refused with an error of the given class whose message fits, and that nothing happened. */
+/** Checks that `call` is refused with an error of the given class whose message fits, and that nothing happened. */
 async function refused(t, call, type, message, what) {
   const root = scratch(t)
   const { stack } = new Error(`${what} was not refused as it should have been`)

@@ -1,4 +1,4 @@
-// What `npm run bench` tells of its numbers: the verdicts on the targets, the charts, and the page.
+// How `npm run bench` presents its numbers: the verdicts on the targets, the charts, and the page.
 
 import assert from 'node:assert/strict'
 import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'

@@ -1,4 +1,4 @@
-// Programs are bundled, minified and lowered, and load the package more than once: nothing that is promised changes.
+// The package keeps its promises in programs that bundle, minify and lower it, or load it more than once.
 
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
@@ -91,7 +91,7 @@ describe('a bundle', { concurrency: 2 }, () => {
         const next2 = leasehold.acquireFileLock(`${directory}/file`)
         await lock.release()
         await (await next2).release()
-        // Both listen beside a listener of the program, and neither stays for the other's sake.
+        // Both copies listen while the program does, and neither takes the other's listener for the program's.
         const count = () => globalThis.process.listenerCount('unhandledRejection')
         const listener = () => {}
         for (const each of [bundled, leasehold]) await each.withFileLock(`${directory}/file`, () => {})

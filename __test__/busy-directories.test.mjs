@@ -1,5 +1,5 @@
-// Where locks come and go, lock files are made ahead of time and closed afterwards, by a thread. Nobody is to notice
-// more of that than its speed.
+// Where locks come and go, a thread makes lock files ahead of time and closes them afterwards. Nothing but the speed
+// may be noticeable.
 
 import assert from 'node:assert/strict'
 import {
@@ -42,7 +42,7 @@ function namelessFiles() {
     try {
       return readlinkSync(`/proc/self/fd/${descriptor}`)
     } catch {
-      return '' // of the directory that was just read
+      return '' // the descriptor of the directory just read
     }
   })
   return targets.filter((target) => target.endsWith(' (deleted)'))
@@ -90,7 +90,7 @@ test('who waits for many locks gets no thread for that either', { skip }, async 
     { args: { paths } },
   )
   await process.next('asks')
-  // They have all been looked at when the last is marked by whoever waits.
+  // Once the waiter has marked the last one, it has looked at all of them.
   await until(() => statSync(locks.at(-1).lockPath).atimeMs > statSync(locks.at(-1).lockPath).mtimeMs)
   assert.equal(hasThread(process.pid), false)
   process.send('on')
@@ -102,7 +102,7 @@ test('what was made ahead is closed when no more locks are asked for', { skip },
   const path = join(scratch(t), 'file')
   await keepBusy(path)
   await until(() => namelessFiles().length === 0)
-  // And one that comes much later is closed by itself.
+  // A lock that comes much later closes its file itself, at once.
   await lockAndRelease(path)
   assert.deepEqual(namelessFiles(), [])
 })
@@ -146,7 +146,7 @@ test('the record of each lock is its own, whatever was prepared for it', { skip 
       [pid, leasehold.label, leasehold.leaseMs, leasehold.maxHoldMs],
       [process.pid, label, leaseMs, maxHoldMs],
     )
-    // The token may have been dated after the record was written.
+    // A record may lag behind its token, but by less than a stride.
     const lead = lock.token - BigInt(leasehold.token)
     assert.ok(lead >= 0 && lead < 1 << 20, `${leasehold.token} for ${lock.token}`)
     assert.ok(createdAt >= before && createdAt <= new Date().toISOString(), createdAt)

@@ -1,4 +1,4 @@
-// cleanStaleLockFiles: what it looks at, what it says of it, what it removes, and what it never removes.
+// cleanStaleLockFiles: what it looks at, what it reports, what it removes, and what it never removes.
 
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
@@ -12,7 +12,7 @@ const { cleanStaleLockFiles } = leasehold
 const NOW = Date.now()
 const ago = (ms) => new Date(NOW - ms).toISOString()
 
-/** A lock file of a session; `age` is how long ago it seems to have changed, in ms. */
+/** Creates a session's lock file that seems to have changed `age` ms ago. */
 function plant(directory, name, record, age = 0) {
   const lockPath = join(directory, `${name}.jsonl.lock`)
   writeFileSync(lockPath, typeof record === 'string' ? record : JSON.stringify(record))
@@ -21,7 +21,7 @@ function plant(directory, name, record, age = 0) {
   return lockPath
 }
 
-/** What is told of each, by the name of its session. */
+/** What is reported of each lock, by the name of its session. */
 function named(locks) {
   return Object.fromEntries(locks.map(({ lockPath, ...rest }) => [basename(lockPath, '.jsonl.lock'), rest]))
 }
@@ -277,7 +277,7 @@ test('a lock is never removed from under somebody who takes it meanwhile', async
   let done = false
   const sweeping = (async () => {
     while (!done) {
-      // Stale for a moment, until one of the three takes it.
+      // It is stale at once, until one of the three processes takes it.
       if (!existsSync(join(sessionsDir, 'a.jsonl.lock'))) {
         try {
           writeFileSync(join(sessionsDir, 'a.jsonl.lock'), JSON.stringify({ pid, createdAt: ago(0) }), { flag: 'wx' })

@@ -20,7 +20,7 @@ test('a nested call that could only wait for its ancestor fails at once', async 
     assert.equal(error.lockPath, `${path}.lock`)
     return true
   }
-  // Waiting would end in another error, or not at all.
+  // Waiting would end in a different error, or never.
   await withFileLock(path, async (handle) => {
     await assert.rejects(session(path, { allowReentrant: false, timeoutMs: Infinity }), deadlock)
     await pause(1)
@@ -51,7 +51,7 @@ test('a blocking call for a lock that this thread holds fails at once', async (t
     acquireFileLockSync(path, LATER).releaseSync()
   }
   await withFileLock(path, () => outside(() => assert.throws(() => acquireFileLockSync(path, LATER), deadlock)))
-  // Asked for, and had by the time the blocking call looks; or still to be had.
+  // The request may have been granted by the time the blocking call looks, or may still be pending.
   const asked = acquireFileLock(path)
   assert.throws(() => acquireFileLockSync(path, LATER), deadlock)
   await (await asked).release()
@@ -70,7 +70,7 @@ test('a blocking call waits for another thread and another process', async (t) =
   thread.send({ release: true })
   acquireFileLockSync(path, LATER).releaseSync()
   const process = await holder(t, path)
-  // A task of this thread that waits as well would be in the way if it were served first.
+  // A waiting task of this thread would block the call for ever if it were served first.
   const task = acquireFileLock(path, LATER)
   process.send({ release: true })
   acquireFileLockSync(path, LATER).releaseSync()

@@ -12,7 +12,7 @@ import { after, scratch } from './support/index.mjs'
 const at = (path) => fileURLToPath(new URL(path, import.meta.url))
 const ROWS = Array.from({ length: 11 }, (_, index) => index + 1)
 
-/** Runs the demo in a directory for temporary files of its own; says how it ended. */
+/** Runs the demo with a temporary directory of its own; resolves to how it ended. */
 async function demo(t, args, nodeArgs = []) {
   const env = { ...process.env, TMPDIR: scratch(t) }
   const child = spawn(process.execPath, [...nodeArgs, at('../demo/demo.mjs'), ...args], { env })
@@ -73,7 +73,7 @@ test('all rows of the leak table are played, and come out as a table and a pictu
   const description = all.find(({ name }) => name === 'desc').text
   for (const row of ROWS) assert.match(description, new RegExp(`Row ${row}, .*: leasehold [\\d.]+ m?s, OpenClaw`))
 
-  // The widest of the fonts that the picture names takes little more than half its size for a letter.
+  // In the widest font that the picture names, a letter is little more than half as wide as the font size.
   const chart = Math.min(...all.filter((element) => element.class === 'grid').map(({ x1 }) => Number(x1)))
   const [, , width] = all[0].viewBox.split(' ').map(Number)
   for (const { x, text, class: kind, 'text-anchor': anchor } of texts.filter((text) => text.class !== 'title')) {

@@ -32,7 +32,7 @@ for (const [name, act, end] of endings) {
       send({ held: true })
       await (${act})()
     }`
-    // Taken and kept by this thread: the end of a worker is none of its business.
+    // This thread holds it throughout: the end of a worker must not affect it.
     const ours = await leasehold.acquireFileLock(`${path}-ours`)
     const one = worker(t, source, { args: { path } })
     await one.next('held')
@@ -100,7 +100,7 @@ for (const [name, end, expected, skip] of [
     const { code, signal, stderr } = await one.exit
     assert.deepEqual([code, signal], expected, stderr)
     if (signal) {
-      // No thread of ours hears of signals there: the kernel frees the lock, and the next one takes it.
+      // Workers hear of no signals: the kernel frees the lock, and the next one takes it over.
       const lock = await leasehold.acquireFileLock(path, { timeoutMs: SOON })
       assert.equal(lock.recoveredFrom, 'owner-died')
       await lock.release()

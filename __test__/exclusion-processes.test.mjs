@@ -7,8 +7,8 @@ import { test } from 'node:test'
 import { child, holder, leasehold, scratch } from './support/index.mjs'
 
 /**
- * In a child: `rounds` increments of a counter file by reading and writing it, in `tasks` tasks at once.
- * Before and after each the process appends to a log, so that an overlap shows even where no increment is lost.
+ * In a child: `rounds` increments of a counter file by reading and writing it, in `tasks` concurrent tasks.
+ * The process logs before and after each, so that an overlap shows even where no increment is lost.
  */
 async function increment({ leasehold, send, begin, args }) {
   const { counter, log, rounds, tasks, ways, options } = args
@@ -76,7 +76,7 @@ async function race(t, children) {
     assert.equal(lines[entry][0], '+')
     assert.equal(lines[entry + 1], `-${lines[entry].slice(1)}`, `somebody came in between: line ${entry + 1}`)
   }
-  // Every process had its turn while the others were at it: the race was one.
+  // The processes took turns while the others were at it: it was a real race.
   const turns = lines.filter((line) => line[0] === '+').map((line) => line.split('.')[0])
   const changes = turns.filter((pid, index) => pid !== turns[index - 1]).length
   assert.ok(changes > children.length, 'the processes ran one after the other, and the test showed nothing')

@@ -11,7 +11,7 @@ import { holder, leasehold, scratch } from './support/index.mjs'
 const { acquireFileLock, acquireSessionWriteLock, withFileLock } = leasehold
 const WAIT = { timeoutMs: 60_000 }
 
-/** Work that notices anybody else who is inside at the same time. */
+/** Work that notices any other work inside at the same time. */
 function guarded() {
   let inside = 0
   let visits = 0

@@ -17,7 +17,7 @@ async function hold({ leasehold, send, next, args: { path } }) {
   await handle.release()
 }
 
-/** In a worker: increments the counter `args.path`, `args.rounds` times, in turn with and without blocking. */
+/** In a worker: increments the counter `args.path`, `args.rounds` times, with blocking and non-blocking calls. */
 async function increment({ leasehold, send, args: { path, rounds } }) {
   const { readFileSync, writeFileSync } = await import('node:fs')
   const { readFile, writeFile } = await import('node:fs/promises')
@@ -196,7 +196,7 @@ test('the end of a worker takes nothing from other threads', async (t) => {
   await handle.release()
 })
 
-/** In a worker: shares the session lock of `args.path` until it is told to release it, or the worker ends. */
+/** In a worker: shares the session lock of `args.path` until the worker is told to release it, or ends. */
 async function share({ leasehold, send, next, args: { path } }) {
   const handle = await leasehold.acquireSessionWriteLock({ sessionFile: path })
   send({ held: handle.token })

@@ -54,7 +54,7 @@ const endings = [
   ['an unhandled rejection of a non-error', () => void Promise.reject(undefined)],
   ['an exception in an exit listener', () => process.on('exit', () => { throw new Error('boom') })],
   ['an unsettled top-level await', () => new Promise(() => {})],
-  // Windows ends all other threads first. The heart may have been busy with one.
+  // Windows ends all other threads first, and the heart may have been busy with a lock file.
   ['process.reallyExit(5)', () => process.reallyExit(5), onWindows ? 1 : 0],
   ['process.abort()', () => process.abort(), 4],
   ['SIGKILL', () => process.kill(process.pid, 'SIGKILL'), 4],
@@ -220,7 +220,7 @@ test('an aborted process leaves a file that is free for the next one', async (t)
   const { code, signal } = await one.exit
   assert.ok(onWindows ? code === 134 : signal === 'SIGABRT', `${code} ${signal}`)
   const lock = await leasehold.acquireFileLock(path, { timeoutMs: 4000 })
-  // On Windows even an abort lets libraries say goodbye.
+  // On Windows libraries get to clean up even after an abort.
   if (!onWindows) assert.equal(lock.recoveredFrom, 'owner-died')
   await lock.release()
 })

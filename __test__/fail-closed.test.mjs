@@ -1,5 +1,5 @@
 // OpenClaw 2026.9: with "fail-closed" and "remove-if-definitely-stale" age never counts, an unreadable record is waited
-// for, and whoever is refused is told what proves the owner gone.
+// for, and a refusal says what proves the owner gone.
 
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
@@ -11,7 +11,7 @@ import { bystander, deadPid, startTime } from './support/processes.mjs'
 
 const OLD = '2020-01-01T00:00:00.000Z'
 
-/** A lock file that says this, beside a new target. */
+/** Creates a lock file with this record, beside a new target. */
 function plant(t, record) {
   const path = join(scratch(t), 'file')
   const text = typeof record === 'string' ? record : JSON.stringify(record)

@@ -20,7 +20,7 @@ const ways = [
     }),
 ]
 
-/** Asks `count` times in one go; what comes back tells who was served when, and with which token. */
+/** Makes `count` requests at once; `served` lists them in the order in which they were served, with their tokens. */
 function queue(path, count, { given = () => ({}) } = {}) {
   const served = []
   const asked = Array.from({ length: count }, async (_, number) => {
@@ -179,7 +179,7 @@ test('a queue that never empties lets other processes in', async (t) => {
   const task = async () => {
     while (!over) await withFileLock(path, WAIT, () => turn())
   }
-  // One inside, two in the queue, at any time.
+  // At any time, one inside and two in the queue.
   const tasks = Promise.all([task(), task(), task()])
   await before.release()
   const guest = child(

@@ -1,5 +1,5 @@
-// Parts of Node that it loads when they are first asked for cost milliseconds. The first locks of a process load all
-// that later ones need, so that none of them is suddenly late while others wait for it, and no more than they need.
+// The parts of Node that are loaded on first use cost milliseconds. The first locks of a process load all that later
+// ones need, so that none of these is suddenly late while others wait for it, and nothing else.
 
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
@@ -37,7 +37,7 @@ for (const way of ['withFileLock', 'acquireFileLock', 'acquireSessionWriteLock',
     await one.next('free')
     const other = await holder(t, path)
     one.send({ held: true })
-    // Somebody waits.
+    // Until the child waits.
     await until(() => statSync(other.lockPath).atimeMs > statSync(other.lockPath).mtimeMs)
     await other.release()
     assert.deepEqual((await one.next('later')).later, [])

@@ -1,4 +1,4 @@
-// A holder that stands still keeps its lock for its lease and two beats; thawed, it learns that the lock is gone.
+// A frozen holder keeps its lock for its lease and two beats; once thawed, it learns that the lock is gone.
 
 import assert from 'node:assert/strict'
 import { existsSync, readdirSync, statSync } from 'node:fs'
@@ -12,7 +12,7 @@ import { tamper, whyNoTampering } from './support/tamper.mjs'
 
 const noTampering = await whyNoTampering()
 
-/** The lease of the frozen ones, and how long it lasts without a beat: itself and two beats of a third each. */
+/** The lease of the frozen holders, and how long it lasts without beats: itself plus two beats of a third each. */
 const leaseMs = 900
 const EXPIRY = leaseMs + (2 * leaseMs) / 3
 
@@ -30,7 +30,7 @@ async function frozenHolder(t, path) {
       process.on('warning', ({ code }) => warnings.push(code))
       const lock = await leasehold.acquireFileLock(path, { leaseMs })
       const { signal } = lock
-      const alive = setInterval(() => {}, 1000) // news of a loss alone keeps no process alive
+      const alive = setInterval(() => {}, 1000) // waiting for news of a loss keeps no process alive
       send({ token: lock.token })
       await next('look')
       let thrown
@@ -62,7 +62,7 @@ describe('a frozen holder', { skip: noFreezing, concurrency: 4 }, () => {
     const frozen = performance.now()
     const lock = await waiting
     const waited = performance.now() - frozen
-    // The last beat may have been almost a beat before it was frozen.
+    // When it froze, its last beat may have been almost a full interval ago.
     assert.ok(waited > EXPIRY - leaseMs / 3 - 50, `after ${waited} ms`)
     assert.ok(waited < 15_000, `after ${waited} ms`)
     assert.equal(lock.recoveredFrom, 'lease-expired')
@@ -177,7 +177,7 @@ describe('a frozen holder', { skip: noFreezing, concurrency: 4 }, () => {
       { args: { path } },
     )
     await holding.next('held')
-    // It has made sure that the file is its own, and is about to remove it: for ten times its lease.
+    // It is held up for ten leases between making sure that the file is its own and removing it.
     await tamper(t, holding.pid, ['unlinkat:delay_enter=3s'])
     holding.send({ release: true })
     await holding.next('releasing')

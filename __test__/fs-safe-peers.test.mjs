@@ -1,4 +1,4 @@
-// Processes with the lock of the real @openclaw/fs-safe, on which OpenClaw 2026.9 is built, share files with ours.
+// Processes that use the real @openclaw/fs-safe, on which OpenClaw 2026.9 is built, share files with ours.
 // `npm run test:openclaw` does this for longer, and with OpenClaw itself.
 
 import assert from 'node:assert/strict'

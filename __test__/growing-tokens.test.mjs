@@ -1,4 +1,4 @@
-// Whoever gets a lock later has a larger fencing token, also where the lock file was gone in between.
+// Each later owner of a lock has a larger fencing token, even if the lock file was gone in between.
 
 import assert from 'node:assert/strict'
 import { existsSync, statSync, writeFileSync } from 'node:fs'
@@ -10,7 +10,7 @@ import { tamper, whyNoTampering } from './support/tamper.mjs'
 
 const skip = await whyNoTampering()
 
-/** A process that has begun to acquire a lock, which `rule` holds up; it sends the token, and releases. */
+/** A process whose acquisition, already begun, is held up by `rule`; then it sends its token and releases. */
 async function heldUp(t, path, rule) {
   const slow = child(
     t,
@@ -56,7 +56,7 @@ test('a process that is held up between naming its lock file and writing its tok
   await until(() => existsSync(`${path}.lock`))
   const lock = await leasehold.acquireFileLock(path, { timeoutMs: 60_000 })
   assert.equal(lock.recoveredFrom, 'lease-expired')
-  // It has found out that it lost the lock before it had it, and waits.
+  // The slow process has found out that it lost the lock before it was told that it had it, and waits.
   const isMarked = ({ atimeMs, mtimeMs }) => atimeMs > mtimeMs
   await until(() => isMarked(statSync(lock.lockPath)) || later !== undefined)
   assert.equal(later, undefined)

@@ -9,12 +9,12 @@ import { assertLost, assertTold, warningsAbout } from './support/losses.mjs'
 import { onWine, patience } from './support/platform.mjs'
 
 const SOON = 5000
-/** Each beat looks at the file's name. */
+/** On Windows each beat opens the file by its name. */
 const TOO_MANY_FILES = onWine && 'wine closes nothing that was opened on a file with a lock before the lock is gone'
-/** From more than a thousand leases on, beats are put together. */
+/** With more than a thousand leases, beats are done in batches. */
 const CROWD = 1200
 
-/** What stands in the lock file, and when it was last touched. */
+/** What the lock file says, and when it was last touched. */
 function beatOf(lockPath) {
   const { createdAt, leasehold } = JSON.parse(readFileSync(lockPath, 'utf8'))
   return { createdAt: Date.parse(createdAt), acquiredAt: leasehold.acquiredAt, touched: statSync(lockPath).mtimeMs }
@@ -59,7 +59,7 @@ describe('heartbeat', { concurrency: 4 }, () => {
       await sleep(50)
     }
     assert.ok((await unblocked).held)
-    // A third of the lease is the time between two beats: about fifteen of them.
+    // Beats are a third of a lease apart: about fifteen of them.
     assert.ok(seen.createdAt.size >= 5 && seen.touched.size >= 5, `${seen.createdAt.size}, ${seen.touched.size} beats`)
     assert.ok(!acquired)
     holding.send({ release: true })
@@ -85,7 +85,7 @@ describe('heartbeat', { concurrency: 4 }, () => {
       { args: { directory, leaseMs, count: CROWD } },
     )
     await holding.next('held')
-    // A lease that stands still is theirs when it and the time of two beats are over: after five thirds of it.
+    // A lease without beats would be theirs after itself and two beats: five thirds of a lease.
     const waiting = [0, 1, 2, 3].map(async (part) => {
       const path = join(directory, String(Math.floor((part * (CROWD - 1)) / 3)))
       const lock = await leasehold.acquireFileLock(path, { timeoutMs: 4 * leaseMs })
@@ -126,7 +126,7 @@ describe('heartbeat', { concurrency: 4 }, () => {
         const lock = await leasehold.acquireFileLock(path, { maxHoldMs: 300 })
         const until = performance.now() + 20_000
         while (existsSync(lock.lockPath) && performance.now() < until);
-        // No callback has run since: what follows knows it all the same.
+        // No callback has run since: assertHeld knows of the loss all the same.
         let thrown
         try {
           lock.assertHeld()

@@ -1,4 +1,4 @@
-// What test suites written against OpenClaw's locks ask for between tests, and what they look at.
+// The hooks that test suites written against OpenClaw's locks call between tests, and the state that they inspect.
 
 import assert from 'node:assert/strict'
 import { existsSync, readdirSync } from 'node:fs'
@@ -7,7 +7,7 @@ import { describe, test } from 'node:test'
 import { child, holder, leasehold, scratch, worker } from './support/index.mjs'
 import { SIGNALS, onWindows } from './support/platform.mjs'
 
-/** Those of OpenClaw that this platform has. */
+/** OpenClaw's signals, as far as this platform has them. */
 const signals = onWindows ? ['SIGINT'] : ['SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGABRT']
 const { __testing, acquireFileLock, acquireSessionWriteLock, heldLocks, withFileLock } = leasehold
 
@@ -193,7 +193,7 @@ test('handleTerminationSignal releases everything, and kills a process in which 
         const other = () => process.exit(7)
         process.on(signal, other)
         __testing.handleTerminationSignal(signal)
-        // Signals arrive in order: had that one been sent, it would have been heard by now. On Windows none can be.
+        // Signals arrive in order: had `signal` been sent, it would have arrived by now. On Windows none can be sent.
         if (process.platform !== 'win32') {
           const heard = new Promise((resolve) => process.once('SIGUSR2', resolve))
           process.kill(process.pid, 'SIGUSR2')

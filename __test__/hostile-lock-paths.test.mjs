@@ -12,7 +12,7 @@ import { describe, test } from 'node:test'
 import { after, child, holder, leasehold, scratch, until } from './support/index.mjs'
 import { noFileLinks, noUnixTools, onWindows } from './support/platform.mjs'
 
-/** A test that hangs has failed. */
+/** A test that hangs fails. */
 const timeout = 60_000
 
 function identity(path) {
@@ -220,7 +220,7 @@ test('a name that leaves no room for ".lock" is a clear error', async (t) => {
   assert.deepEqual(readdirSync(directory), [])
 })
 
-/** What `acquireFileLock` of each path says to a process that is not root: the codes of its errors. */
+/** The codes of the errors with which `acquireFileLock` refuses each path to a process that is not root. */
 async function asNobody(t, paths) {
   const nobody = child(
     t,

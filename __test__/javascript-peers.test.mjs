@@ -1,4 +1,4 @@
-// Processes with a JavaScript lock and processes with ours share one file, and respect each other.
+// Processes that use a JavaScript lock and processes that use ours share a file, and respect each other's locks.
 
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
@@ -8,7 +8,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { child, holder, leasehold, scratch, sleep, until } from './support/index.mjs'
 import { patience } from './support/platform.mjs'
 
-/** What is said of a killed process. Where many are started its number may be another's within moments. */
+/** The verdicts on a killed process. Where many processes are started, its pid may be reused within moments. */
 const GONE = ['dead-pid', 'recycled-pid']
 const peerUrl = new URL('./support/javascript-lock.mjs', import.meta.url).href
 const SOON = 5000
@@ -41,7 +41,7 @@ async function javascriptPeer(t, path, options) {
   return { ...peer, held, release }
 }
 
-/** Counts in the file `path` under its lock, until told to stop. */
+/** Increments the counter in the file `path` under its lock, until told to stop. */
 async function count({ leasehold, send, next, begin, args: { peerUrl, path, kind, flavour } }) {
   const { closeSync, openSync, readFileSync, unlinkSync, writeSync } = await import('node:fs')
   const { acquire } = await import(peerUrl)
@@ -76,7 +76,7 @@ async function count({ leasehold, send, next, begin, args: { peerUrl, path, kind
     await new Promise((resolve) => setTimeout(resolve, 2)) // let the ones that poll have a chance
   }
   send({ counted, surprises })
-  await next('leave') // a pid that dies while somebody reads its record is another test
+  await next('leave') // a pid that dies while its record is read is for another test
 }
 
 describe('JavaScript peers', { concurrency: true }, () => {
@@ -163,12 +163,12 @@ describe('JavaScript peers', { concurrency: true }, () => {
     test(`a peer (${flavour} lock) that removes a live lock is noticed by its holder`, async (t) => {
       const path = join(scratch(t), 'file')
       const lock = await leasehold.acquireFileLock(path, { leaseMs: 600 })
-      // Their check and their removal are two steps, so this can happen to us: here by a peer without any patience.
+      // A JS peer checks and removes in two steps, so it can rob us; the negative `stale` makes this one do so.
       const robber = await javascriptPeer(t, path, { flavour, stale: -10_000 })
       await robber.held()
       await until(() => lock.signal.aborted)
       assert.equal(lock.signal.reason.code, 'file_lock_lost')
-      // Whoever looks between their removal and their creation sees it gone, whoever looks later sees theirs.
+      // A look between the peer's removal and its creation finds no lock file, a later one finds the peer's.
       assert.match(lock.signal.reason.reason, /^(removed|replaced)$/)
       assert.throws(() => lock.assertHeld(), { code: 'file_lock_lost' })
       const theirs = readFileSync(lock.lockPath, 'utf8')

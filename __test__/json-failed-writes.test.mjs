@@ -1,4 +1,4 @@
-// A write that the file system refuses says so, with the system's code, and leaves the old content and nothing else.
+// A write that the file system refuses fails with the system's code, and leaves the old content and nothing else.
 
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
@@ -81,7 +81,7 @@ describe('a write fails', { skip, concurrency: 2 }, () => {
     const directory = scratch(t)
     const path = join(directory, 'file')
     writeFileSync(path, OLD)
-    // Each on a thread of its own, whose second sync it is.
+    // Each write is on a thread of its own, where the sync of the directory is the second one.
     const errors = await failing(t, path, ['fsync:error=EIO:when=2'])
     for (const error of errors) checkError(error, 'EIO', directory, 'fsync')
     assert.equal(readFileSync(path, 'utf8'), '"new"\n')
@@ -94,7 +94,7 @@ describe('a write fails', { skip, concurrency: 2 }, () => {
   })
 })
 
-/** Mounts a small file system in memory; says why it cannot. */
+/** Mounts a small file system in memory, or says why it cannot. */
 function mounted(t, size) {
   const directory = scratch(t)
   const { status, stderr, error } = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', directory])

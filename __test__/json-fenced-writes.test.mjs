@@ -63,7 +63,7 @@ for (const [name, write] of Object.entries(writes)) {
       const path = join(directory, 'file')
       writeFileSync(path, '"old"')
       const lock = await acquireFileLock(path)
-      // In one step: between two the heart could see it missing.
+      // Replaced in one step: between two, the heart could see it missing.
       const record = { pid: process.pid, createdAt: new Date().toISOString() }
       writeFileSync(join(directory, 'foreign'), JSON.stringify(record))
       renameSync(join(directory, 'foreign'), lock.lockPath)
@@ -101,7 +101,7 @@ for (const [name, write] of Object.entries(writes)) {
           { args: { path, name } },
         )
         await writer.next('ready')
-        // The file is complete, and its sync takes a while, in which the lock goes.
+        // The lock goes while the sync of the complete file is delayed.
         const named = when === 'a named one' ? ['linkat:error=EOPNOTSUPP'] : []
         const { hits } = await tamper(t, writer.pid, [...named, 'fsync:delay_exit=2000000'])
         writer.send({ start: true })
@@ -155,7 +155,7 @@ test('a write that nobody waits for keeps its lock until it is done', async (t) 
       (error) => error.code,
     )
   })
-  // Either it was quicker than the release, or it was told: never both.
+  // Either the write was quicker than the release, or it was refused: never both.
   const outcome = await written
   assert.ok(['written', 'file_lock_released'].includes(outcome), outcome)
   assert.equal(existsSync(path), outcome === 'written')

@@ -13,7 +13,7 @@ const NAMED = 'linkat:error=EOPNOTSUPP'
 const OLD = '"old"\n'
 const NEW = '"new"\n'
 
-/** `[the moment before which it is killed, what strace does, what the file then says, what was and is there]` */
+/** `[the moment before which it is killed, what strace does, what the file then says, { isNew, leftover }]` */
 const moments = [
   ['the mode is set', ['fchmod:signal=SIGKILL'], OLD],
   ['the file is synced', ['fsync:signal=SIGKILL'], OLD],
@@ -43,7 +43,7 @@ function content(path) {
   return existsSync(path) ? readFileSync(path, 'utf8') : undefined
 }
 
-/** A process that is killed at `rules` while it replaces the file by `write`. */
+/** A process that `rules` kill while it replaces the file by `write`. */
 async function killedWriter(t, path, write, rules) {
   const victim = child(
     t,

@@ -1,4 +1,4 @@
-// A file that is replaced stays as accessible as it was; what is new is for its owner alone.
+// A replaced file stays as accessible as it was; a new one is for its owner alone.
 
 import assert from 'node:assert/strict'
 import { chmodSync, chownSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'

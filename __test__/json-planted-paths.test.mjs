@@ -15,7 +15,7 @@ const writes = {
   updateJsonFile: (path) => leasehold.updateJsonFile(path, {}, () => assert.fail('called')),
 }
 
-/** `[what it is, how it gets there, why not]` */
+/** `[what it is, how it gets there, why it is skipped]` */
 const planted = [
   ['a link to a file', (path, directory) => symlinkSync(join(directory, 'precious'), path), noFileLinks],
   ['a dangling link', (path, directory) => symlinkSync(join(directory, 'nowhere'), path), noFileLinks],

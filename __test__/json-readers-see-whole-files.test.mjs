@@ -1,4 +1,4 @@
-// Whoever reads a JSON file while it is written finds it there, and whole, and so do several writers.
+// Readers of a JSON file that is being written always find it there, and whole, even with several writers.
 
 import assert from 'node:assert/strict'
 import { readdirSync, writeFileSync } from 'node:fs'
@@ -14,7 +14,7 @@ async function write({ leasehold, send, begin, args: { path, writer, turns, name
   const { readFileSync } = await import('node:fs')
   await begin()
   for (let turn = 1; turn <= turns; turn += 1) {
-    // From some bytes to some pages.
+    // From a few bytes to a few pages.
     const value = { writer, turn, filling: `${writer}`.repeat((turn * 997) % 40_000) }
     if (turn % 2) await leasehold.writeJsonFileAtomically(path, value, { durable: turn % 20 === 1 })
     else leasehold.saveJsonFile(path, value, { durable: false })

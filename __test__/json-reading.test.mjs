@@ -12,7 +12,7 @@ import { noFileLinks, noModes, noSockets, noUnixTools } from './support/platform
 const { loadJsonFile, readJsonFileWithFallback } = leasehold
 const fallback = { fallback: true }
 
-/** `[what is there, how it gets there, what is read: undefined for the fallback, whether it exists, why not]` */
+/** `[what is there, how it gets there, what is read: undefined for the fallback, whether it exists, why skipped]` */
 const cases = [
   ['nothing', () => {}, undefined, false],
   ['an object', (path) => writeFileSync(path, '{"a":[1,"ä"]}'), { a: [1, 'ä'] }, true],

@@ -1,4 +1,4 @@
-// updateJsonFile writes what mutate leaves, and nothing where that is unclear.
+// updateJsonFile writes what mutate returns or changes, and nothing where that is unclear.
 
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'

@@ -1,5 +1,5 @@
-// A lock file that is kept stays open for a moment after its release, too, so that it is had again sooner. Whoever waits
-// for it, or changes it, is not to notice.
+// A kept lock file also stays open for a moment after its release, so that it can be retaken sooner. Nobody who waits
+// for it, or changes it, may notice.
 
 import assert from 'node:assert/strict'
 import { readFileSync, readdirSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs'
@@ -32,7 +32,7 @@ const recorded = (path) => JSON.parse(readFileSync(`${path}.lock`, 'utf8')).leas
 
 test('it is open after its release, and closed a little later', { skip: noProc }, async (t) => {
   const path = join(scratch(t), 'file')
-  // To close it takes a moment in which another program may have had its turn: not each of them sees it open.
+  // If other programs run between release and look, it may be closed by then: not each look finds it open.
   await until(async () => {
     await lockAndRelease(path)
     return isOpen(`${path}.lock`)
@@ -41,7 +41,7 @@ test('it is open after its release, and closed a little later', { skip: noProc }
   assert.equal(recorded(path).held, false)
 })
 
-/** How many files this process watches, as the kernel says. */
+/** How many files this process watches, according to the kernel. */
 function watches() {
   const lines = readdirSync('/proc/self/fdinfo').flatMap((descriptor) => {
     try {
@@ -66,7 +66,7 @@ test('it is watched while it is held, and not when it is used after that', { ski
 
 test('files that nobody uses any more leave their watches to others', { skip: noProc }, async (t) => {
   const directory = scratch(t)
-  // Together more than are watched at a time.
+  // Together, more than are watched at a time.
   for (const length of [600, 500]) {
     const paths = Array.from({ length }, (_, number) => join(directory, `${number}-of-${length}`))
     const locks = await Promise.all(paths.map((path) => acquireFileLock(path, KEEP)))
@@ -146,12 +146,12 @@ test('whoever waits gets it when it is released, and not when it would be closed
   )
   let waited = 0
   for (let round = 0; round < ROUNDS; round++) {
-    // Released a few times, so that it is held by its open file.
+    // Released and retaken a few times, so that the lock is taken through the file that was left open.
     for (let count = 0; count < 3; count++) await lockAndRelease(path)
     const lock = await acquireFileLock(path, KEEP)
     waiting.send({ go: true })
     await waiting.next('asks')
-    // Until it has found the lock taken: nothing else tells.
+    // Long enough for it to find the lock taken, which nothing else shows.
     await sleep(20 * patience)
     const released = performance.now()
     await lock.release()
@@ -159,6 +159,6 @@ test('whoever waits gets it when it is released, and not when it would be closed
     waited += performance.now() - released
     await waiting.next('gone')
   }
-  // What is left open is closed after a tenth of a second.
+  // A file that is left open is closed after a tenth of a second.
   assert.ok(waited < (ROUNDS * 100 * patience) / 2, `${waited} ms for ${ROUNDS} of them`)
 })

@@ -13,7 +13,7 @@ const skip = await whyNoTampering()
 const NAMED = 'linkat:error=EOPNOTSUPP'
 const LINKED = ['linkat:error=EOPNOTSUPP:when=1', 'renameat2:error=EINVAL']
 
-/** `[the moment before which it is killed, what strace does, from what the next one recovers, what is there]` */
+/** `[the moment before which it is killed, what strace does, from what the next one recovers, { stale, leftover }]` */
 const moments = [
   ['an unnamed file is locked', ['flock:signal=SIGKILL'], null],
   ['an unnamed file is filled', ['pwrite64:signal=SIGKILL'], null],

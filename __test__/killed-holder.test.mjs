@@ -158,7 +158,7 @@ test('a storm of kills at random moments leaves the lock free, the directory cle
   for (let killed = 0; killed < kills; killed += 1) {
     const index = chance(living.length)
     const victim = living[index]
-    told.push(await victim.next()) // it runs, and the lock goes round
+    told.push(await victim.next()) // it runs, and the lock makes the rounds
     await new Promise((resolve) => setTimeout(resolve, chance(40)))
     victim.kill()
     living[index] = launch()
@@ -174,7 +174,7 @@ test('a storm of kills at random moments leaves the lock free, the directory cle
   assert.equal(new Set(counted).size, counted.length, 'two processes counted to the same number')
   const final = Number(readFileSync(path, 'utf8'))
   assert.ok(counted.length >= kills && final >= Math.max(...counted), `${final} after ${Math.max(...counted)}`)
-  // A process killed between writing and telling has counted silently, once at most each.
+  // Each process killed between writing and telling has counted once, at most, without telling.
   assert.ok(final - counted.length <= kills + living.length, `${final} counted, ${counted.length} told`)
 
   const fresh = child(

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { addonUrl, child, scratch } from './support/index.mjs'
 import { SIGNALS, onWindows } from './support/platform.mjs'
 
-/** The package once more, with everything it loads, in another place. */
+/** A second copy of the package, with everything it loads, in another place. */
 function copyPackage(t) {
   const root = dirname(fileURLToPath(addonUrl))
   const copy = join(scratch(t), 'leasehold')

@@ -1,4 +1,4 @@
-// A free lock is had without waiting, but a loop that only locks and unlocks lets the event loop turn all the same.
+// Taking a free lock does not wait, yet a loop that only locks and unlocks lets the event loop turn.
 
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'

@@ -1,5 +1,5 @@
 // A lock is in use as long as anything can still come back to it, however it is kept and whatever its work waits for:
-// it is not given away, however long others wait and however often the holder is asked to look.
+// it is not given away, however long others wait and however often the holder is asked to collect garbage.
 
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
@@ -62,7 +62,7 @@ const kept = {
   },
   'by one who dereferences it again and again': async ({ lock }) => {
     const weak = new WeakRef(lock)
-    // Each look keeps it until the job ends; the next job is begun before that.
+    // Each deref keeps it until its job ends, and `strong` until the next.
     let strong = weak.deref()
     setInterval(() => (strong = weak.deref() ?? strong), 10)
   },
@@ -92,7 +92,7 @@ const kept = {
   },
 }
 
-/** What work can wait for, without a thought of its lock. */
+/** What work can wait for without referring to its lock. */
 const awaited = {
   'a timer': () => new Promise((resolve) => setTimeout(resolve, 60_000)),
   'an abort time-out': () =>
@@ -268,7 +268,7 @@ const names = [
   ...Object.keys(awaited).map((what) => `waits for ${what}`),
 ]
 
-/** The names of those that somebody else gets within `timeoutMs`. */
+/** The names of those locks that somebody else gets within `timeoutMs`. */
 async function given(directory, timeoutMs) {
   const asked = await Promise.allSettled(
     names.map((_, index) => leasehold.acquireFileLock(join(directory, `${index}`), { timeoutMs })),
@@ -276,7 +276,7 @@ async function given(directory, timeoutMs) {
   return names.filter((_, index) => asked[index].status === 'fulfilled')
 }
 
-// Requests to look come after 1, 2, 4 and 8 seconds.
+// Requests to collect garbage come after 1, 2, 4 and 8 seconds.
 const PATIENCE_MS = 9000
 
 describe('a lock in use stays', { concurrency: 2 }, () => {

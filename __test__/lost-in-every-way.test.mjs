@@ -1,4 +1,4 @@
-// However work or a handle is lost, its lock comes back: to whoever waits, without anybody's help.
+// However work or a handle is lost, its lock comes back to a waiter without anybody's help.
 
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
@@ -198,7 +198,7 @@ const leakAll = `async ({ leasehold, send, args: { directory } }) => {
   send({ lost: leaks.length })
 }`
 
-/** Has all locks in `directory` come back? Names those that did not. */
+/** Waits until all locks in `directory` have come back; fails with the names of those that do not. */
 async function comeBack(directory, timeoutMs = 15_000) {
   const names = Object.keys(leaks)
   const asked = await Promise.allSettled(

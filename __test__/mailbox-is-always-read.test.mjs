@@ -1,4 +1,4 @@
-// News that comes up during a release must not stop the news after it.
+// News posted during a release must not hold back later news.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { child, scratch } from './support/index.mjs'

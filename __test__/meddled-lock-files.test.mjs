@@ -1,4 +1,4 @@
-// A lock file that somebody removes or replaces is noticed, and what stands in its place is left alone.
+// The removal or replacement of a lock file is noticed, and what stands in its place is left alone.
 
 import assert from 'node:assert/strict'
 import {
@@ -67,7 +67,7 @@ describe('a lock file', { concurrency: 4 }, () => {
       const directory = scratch(t)
       const path = join(directory, 'file')
       const lock = await leasehold.acquireFileLock(path)
-      // A lock this young knows its file by having a name; only its first look tells it from one moved aside.
+      // A lock this young only knows that its file has a name; without a first look, it misses a move aside.
       if (name.includes('aside')) lock.assertHeld()
       meddle(lock.lockPath)
       const names = readdirSync(directory)

@@ -13,7 +13,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const { version, engines, napi } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const name = platformName()
 
-/** A project with this package in it, as npm leaves it where the package with the binary was left out. */
+/** A project with this package, as npm installs it when it leaves out the package with the binary. */
 function project(t) {
   const directory = join(scratch(t), 'project')
   const leasehold = join(directory, 'node_modules', 'leasehold')
@@ -33,7 +33,7 @@ function installBinary(directory, contents) {
   else cpSync(join(root, file), join(binary, file))
 }
 
-/** Loads it in a process of its own; `before` runs there first, and `binary` is named by the environment. */
+/** Loads the package in a process of its own, after running `before`; the environment names `binary`. */
 function load({ directory }, how, { before = '', binary = '' } = {}) {
   const report = '({ message, code, cause }) => console.log(JSON.stringify({ message, code, cause: !!cause }))'
   const loading = { require: "require('leasehold')", import: "await import('leasehold')" }[how]
@@ -87,7 +87,7 @@ test('the binary is found wherever Node would find it', (t) => {
   assert.equal(load({ directory }, 'require'), 'loaded')
   installBinary(directory, 'of another version')
   assert.equal(load({ directory }, 'require').code, 'addon_unavailable')
-  installBinary(leasehold) // as npm does where the place beside the package is taken
+  installBinary(leasehold) // as npm does when the place beside the package is taken
   assert.equal(load({ directory }, 'require'), 'loaded')
 })
 
@@ -110,7 +110,7 @@ test('the environment may name the binary, which then is the one that counts', (
 for (const [libc, loaders] of Object.entries({
   musl: ['/lib/ld-musl-x86_64.so.1', '/lib/ld-musl-aarch64.so.1'],
   gnu: ['/lib64/ld-linux-x86-64.so.2', '/lib/ld-linux-aarch64.so.1', '/nix/store/0a-glibc/lib/ld-linux-x86-64.so.2'],
-  // Then what is mapped has to tell.
+  // Then the mapped files have to tell.
   undefined: ['/lib/ld64.so.1', '/opt/ld-musl-tools/lib', '/etc/ld-musl-x86_64.path', '/opt/ld-musl-x86_64.so.1.d', ''],
 })) {
   test(`the loader that a program asks for gives libc away: ${libc}`, () => {

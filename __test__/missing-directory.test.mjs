@@ -1,4 +1,4 @@
-// A lock can be had for a file whose directory does not exist yet.
+// A lock can be taken for a file whose directory does not exist yet.
 
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'

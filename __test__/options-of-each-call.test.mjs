@@ -1,4 +1,4 @@
-// Each call goes by its own options, whatever the one before it was given: they are told to the native part only when
+// Each call uses its own options, whatever the one before it was given: they are passed to the native part only when
 // they change.
 
 import assert from 'node:assert/strict'

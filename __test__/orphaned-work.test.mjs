@@ -67,7 +67,7 @@ const leaks = {
   },
 }
 
-/** Room for all that a test makes: V8 collects what is lost when it is asked to, and not by chance before. */
+/** Room for all that a test allocates, so that V8 collects what is lost when asked to, and not by chance before. */
 const ROOM = ['--min-semi-space-size=64', '--max-semi-space-size=64']
 
 /** A live process that leaked a lock as `leak` does, otherwise occupied as `occupation` says. */
@@ -88,7 +88,7 @@ async function leaker(t, leak, occupation = '') {
   return { process, path }
 }
 
-/** A waiter in this process, for as long as by default, and how long it waited. */
+/** Waits in this process, with the default timeout; resolves to how long it waited. */
 async function wait(path) {
   const asked = performance.now()
   const lock = await leasehold.acquireSessionWriteLock({ sessionFile: path, timeoutMs: 10_000 * patience })
@@ -160,7 +160,7 @@ test('row 3: a dropped handle comes back among many that are waited for, without
       observer.observe({ entryTypes: ['gc'] })
       const take = (index) => leasehold.acquireFileLock(`${directory}/${index}`)
       const locks = []
-      // One after the other, so that they do not all come to be suspected at once; the lost one is the last.
+      // One after the other, so that they do not all become suspect at once; the lost one is the last.
       for (let index = 0; index < count; index += 1) {
         locks.push(await take(index))
         void take(index)
@@ -217,7 +217,7 @@ const reachable = {
   },
 }
 
-// One waiter each, all at once: each waits for its whole patience while the holders are asked to collect.
+// One waiter each, all at once: each waits out its timeout while the holders are asked to collect.
 test('a lock that anything can still reach is never taken for lost', async (t) => {
   await Promise.all(
     Object.entries(reachable).map(async ([name, keep]) => {

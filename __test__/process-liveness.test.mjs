@@ -1,4 +1,4 @@
-// A lock that is held keeps no finished process alive; waiting for one does, as any other wait, until it is settled.
+// Holding a lock keeps no finished process alive; waiting for one does, like any other wait, until it settles.
 
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { child, holder, scratch, sleep, until } from './support/index.mjs'
 
-/** The exit of a process that has nothing left to do; fails when it does not end. */
+/** Waits for the exit of a process that has nothing left to do; fails if it does not end. */
 async function finished(one) {
   const tooLong = setTimeout(() => one.kill(), 20_000)
   const { code, signal, stderr } = await one.exit
@@ -112,7 +112,7 @@ for (const [name, options] of [
         const signal = abortAfter && AbortSignal.timeout(abortAfter)
         const acquired = leasehold.acquireFileLock(path, { ...options, signal })
         void acquired.catch(({ name, code }) => send({ failed: name === 'TimeoutError' ? name : code }))
-        // Timeouts of signals keep no process alive: if the wait does not either, this one ends too early.
+        // Signal timeouts keep no process alive: if the wait does not either, this process ends too early.
         setTimeout(() => {}, 1)
       },
       { args: { path, ...options } },

@@ -1,4 +1,4 @@
-// Whoever has a lock file open in Node, for as long as they like, is in nobody's way, and reads on undisturbed.
+// A process that has a lock file open in Node, for however long, is in nobody's way, and reads on undisturbed.
 
 import assert from 'node:assert/strict'
 import { closeSync, existsSync, openSync, readSync, readdirSync, statSync } from 'node:fs'
@@ -7,13 +7,13 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { after, holder, leasehold, scratch, until } from './support/index.mjs'
 
-/** The record, by a descriptor that was opened some time ago. */
+/** The record, read through a descriptor that was opened some time ago. */
 function recordIn(file) {
   const buffer = Buffer.alloc(4096)
   return JSON.parse(buffer.toString('utf8', 0, readSync(file, buffer, 0, buffer.length, 0)))
 }
 
-/** Whether a record names the token of its lock: it follows within milliseconds. */
+/** Whether a record names the token of its lock. */
 function names(record, { token }) {
   return record.leasehold.token === String(token)
 }

@@ -1,4 +1,4 @@
-// reclaimDefinitelyStaleFileLock: a lock file goes if its owner is certainly gone, and for no other reason.
+// reclaimDefinitelyStaleFileLock: removes a lock file if its owner is certainly gone, and for no other reason.
 
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
@@ -12,7 +12,7 @@ const { reclaimDefinitelyStaleFileLock } = leasehold
 const OLD = '2020-01-01T00:00:00.000Z'
 const now = () => new Date().toISOString()
 
-/** An old lock file of any name. */
+/** Creates an old lock file of any name. */
 function plant(t, record, name = 'state.json.lock') {
   const lockPath = join(scratch(t), name)
   writeFileSync(lockPath, typeof record === 'string' ? record : JSON.stringify(record))

@@ -1,6 +1,6 @@
-// OpenClaw 2026.9 makes `<lock file>.reclaim` while it removes a stale lock file by name. Whoever took the file over in
-// that moment would lose it, so a stale lock is left alone until the reclaim is over; but one that was left behind
-// by a kill holds nobody up for ever.
+// OpenClaw 2026.9 makes `<lock file>.reclaim` while it removes a stale lock file by name. A process that took the file
+// over in that moment would lose it, so a stale lock is left alone until the reclaim is over; but a `.reclaim` left
+// behind by a kill holds nobody up for ever.
 
 import assert from 'node:assert/strict'
 import { mkdirSync, readFileSync, rmdirSync, utimesSync, writeFileSync } from 'node:fs'
@@ -14,7 +14,7 @@ const reclaimed = {
   'a file too long for a record': () => JSON.stringify({ pid: deadPid(), padding: 'x'.repeat(20_000) }),
 }
 
-/** A stale lock file beside a new target, which somebody reclaims; `age` is for how long it seems to take, in ms. */
+/** A stale lock file beside a new target, being reclaimed by somebody who seems to have begun `age` ms ago. */
 function plant(t, text, age = 0) {
   const path = join(scratch(t), 'file.jsonl')
   const lockPath = `${path}.lock`

@@ -1,4 +1,4 @@
-// A call in the async call chain of the holder enters, others queue.
+// A call in the holder's async call chain re-enters; other calls queue.
 
 import assert from 'node:assert/strict'
 import { EventEmitter, once } from 'node:events'

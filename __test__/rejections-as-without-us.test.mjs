@@ -9,7 +9,7 @@ import { child, scratch } from './support/index.mjs'
 
 const MODES = ['throw', 'strict', 'warn', 'none', 'warn-with-error-codes']
 
-/** What a program may have installed. */
+/** The listeners that a program may have installed. */
 const listeners = {
   none: '',
   'for one rejection': `process.once('unhandledRejection', () => console.log('one'))`,
@@ -54,7 +54,7 @@ const program = (listener) => `
 /** How it ended and what it said, without what differs from run to run. */
 function outcome({ code, signal, stdout, stderr }) {
   const said = stderr.split('\n').filter((line) => !/^\s+at |^node:|^\(node:|^\s*$|Use `node --trace/.test(line))
-  // Node numbers rejections; a warning in its place cannot.
+  // Node numbers rejections; our warning in place of Node's cannot.
   return { code, signal, stdout, said: said.map((line) => line.replace(/ \(rejection id: \d+\)/, '')) }
 }
 

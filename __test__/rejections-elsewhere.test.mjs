@@ -1,5 +1,5 @@
-// A rejection that nobody handles concerns the work inside which its promise was made, wherever it is reported, and
-// no other's lock. On every version of Node, which differ in what they know about it.
+// A rejection that nobody handles takes the lock only from the work inside which its promise was made, wherever it is
+// reported. This holds on every version of Node, although they differ in what they know about it.
 
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
@@ -8,8 +8,8 @@ import { child, scratch, worker } from './support/index.mjs'
 import { patience } from './support/platform.mjs'
 
 /**
- * Two works, `a` and `b`, hang on something that lives. `way` is called with what it needs to have a promise reject
- * somewhere; then it is told who still has its lock.
+ * The work of two locks, `a` and `b`, waits for something reachable. `way` makes a promise reject somewhere; then the
+ * holder reports which of the locks are still held.
  */
 const hold = `async ({ leasehold, send, args: { directory, listener, way } }) => {
   const alive = setInterval(() => {}, 60_000)
@@ -97,7 +97,7 @@ const hold = `async ({ leasehold, send, args: { directory, listener, way } }) =>
   globalThis.process.exit()
 }`
 
-/** What is expected: who keeps its lock. `certain` where Node does not say which promise it was. */
+/** Which of the two keep their locks. */
 const expected = {
   'made in one work, rejected in the other': ['b'],
   'made before all work, rejected in one': ['a', 'b'],
@@ -119,7 +119,7 @@ for (const listener of ['unhandledRejection', 'uncaughtException', 'capture']) {
       test(`a rejection ${way}`, async (t) => {
         const process = child(t, `await (${hold})(globalThis.test)`, { args: { directory: scratch(t), listener, way } })
         const answer = (await process.next('kept')).kept
-        // Without its promise a rejection cannot be told to be of a work that was not there: that is no one's then.
+        // Without its promise, a rejection elsewhere cannot be traced to the work that made it: then it is nobody's.
         const unknown = listener !== 'unhandledRejection' && way === 'made in one work, rejected in the other'
         if (unknown) assert.ok(answer.includes('b'), `${answer}`)
         else assert.deepEqual(answer, kept)

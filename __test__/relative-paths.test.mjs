@@ -1,4 +1,4 @@
-// A path means what it meant when it was given.
+// A relative path keeps the meaning that it had when the call was made.
 import assert from 'node:assert/strict'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'

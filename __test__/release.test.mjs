@@ -1,4 +1,4 @@
-// A lock is released once, by whom it belongs to, however its holder ends.
+// A lock is released once, by its owner, however its holder ends.
 
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
@@ -244,7 +244,7 @@ test('a handle is disposed of by its symbols', { skip: !Symbol.asyncDispose }, a
   assert.deepEqual(heldLocks(), [])
 })
 
-/** The function that `source` is the body of, where this version of Node can read it. */
+/** The function whose body is `source`, if this version of Node can parse it. */
 function compiled(source, AsyncFunction = (async () => {}).constructor) {
   try {
     return new AsyncFunction('leasehold', 'path', 'assertHeld', source)

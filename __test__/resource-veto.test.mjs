@@ -1,5 +1,5 @@
-// assertResourceUnborrowed: called before a lock is asked for, at the removal of a stale one, when it is had and
-// at its release; what it throws refuses.
+// assertResourceUnborrowed: called before a lock is asked for, at the removal of a stale one, once the lock is held
+// and at its release; it refuses by throwing.
 
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -19,7 +19,7 @@ const ways = {
   acquireFileLockSync: async (path, options) => acquireFileLockSync(path, options).releaseSync(),
 }
 
-/** A veto that notes what it is called with, and refuses its `nth` call. */
+/** A veto that notes what it is called with, and refuses from its `nth` call on. */
 function veto(nth = Infinity) {
   const calls = []
   const assertResourceUnborrowed = (...given) => {
@@ -29,7 +29,7 @@ function veto(nth = Infinity) {
   return { calls, assertResourceUnborrowed }
 }
 
-/** A directory and a path that leads to it through a link, where there can be one. */
+/** A directory, and the path of a file in it that leads through a link, where links are possible. */
 function linked(t) {
   const root = scratch(t)
   mkdirSync(join(root, 'real'))

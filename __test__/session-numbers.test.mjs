@@ -1,4 +1,4 @@
-// Numbers that make no sense fall back to defaults for a session, and the environment may give the defaults.
+// For sessions, invalid numbers fall back to defaults, and the environment may set the defaults.
 
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
@@ -9,7 +9,7 @@ import { child, holder, leasehold, scratch } from './support/index.mjs'
 
 const { acquireSessionWriteLock } = leasehold
 
-// These wait most of the time.
+// These tests wait most of the time.
 describe('the numbers of a session', { concurrency: 4 }, () => {
   const bad = [NaN, 0, -1, -Infinity, '5', null, undefined, {}, true, 5n]
 

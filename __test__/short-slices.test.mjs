@@ -1,5 +1,5 @@
-// The thread that waits for other processes runs as soon as it is woken, while nobody else waits: Linux is asked for the
-// shortest slice of a processor, and for the ordinary one again when others turn up.
+// While nobody else waits, the thread that waits for other processes runs as soon as it is woken: it asks Linux for the
+// shortest time slice, and for the ordinary one again when others turn up.
 
 import { readFileSync, readdirSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
 import { release } from 'node:os'
@@ -18,7 +18,7 @@ function read(path) {
   }
 }
 
-/** The slice of a thread in nanoseconds, where the system tells. */
+/** The slice of a thread in nanoseconds, if the kernel reports it. */
 function sliceOf(thread) {
   const slice = /^se\.slice\s*:\s*(\d+)$/m.exec(read(`${thread}/sched`))
   return slice ? Number(slice[1]) : undefined
@@ -57,7 +57,7 @@ test('a lookout has the shortest slice while it knows of no other waiter, and th
   )
   const hasSlice = (slice) => lookoutsOf(waiting.pid).some((lookout) => sliceOf(lookout) === slice)
   await until(() => hasSlice(SHORTEST))
-  // Somebody else was faster, so there is somebody else. It may not be watching the first time.
+  // A lost race shows the lookout that somebody else waits. It may not be watching yet the first time.
   await until(() => {
     changeHands()
     return hasSlice(sliceOf(`/proc/${waiting.pid}`))

@@ -1,4 +1,4 @@
-// Six processes meet one stale lock: one takes it over, nobody is ever inside together, everybody gets in.
+// Six processes meet one stale lock: one takes it over, no two are ever inside together, and all get in.
 
 import assert from 'node:assert/strict'
 import { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
@@ -10,7 +10,7 @@ import { deadPid } from './support/processes.mjs'
 
 const ROUNDS = 60
 
-/** The bytes that a native holder left when it was killed. */
+/** The lock file that a native holder left when it was killed. */
 async function crashed(t, path) {
   const holding = await holder(t, path)
   holding.kill()

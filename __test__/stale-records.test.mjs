@@ -13,7 +13,7 @@ const ago = (ms) => new Date(Date.now() - ms).toISOString()
 const now = () => ago(0)
 const json = (fields) => JSON.stringify(fields, null, 2)
 
-/** Puts a lock file beside a new target; `age` is how long ago it seems to have changed. */
+/** Puts a lock file beside a new target; `age` is how long ago the file seems to have changed. */
 function plant(t, contents, age = 0) {
   const path = join(scratch(t), 'file')
   const lockPath = `${path}.lock`

@@ -1,4 +1,4 @@
-// A lease is measured, not computed: clocks that are hours off, or jump by hours, neither end one early nor keep one.
+// A lease is measured, not computed: clocks that are hours off, or jump by hours, neither shorten nor extend one.
 
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
@@ -20,7 +20,7 @@ const HOUR = 3_600_000
 const leaseMs = 900
 const EXPIRY = leaseMs + (2 * leaseMs) / 3
 
-// A clock that is set jumps; the monotonic one and those of files go on.
+// Only the wall clock jumps when it is set; the monotonic clock and the times of files run on.
 const preloaded = { LD_PRELOAD: library, FAKETIME_DONT_FAKE_MONOTONIC: '1', NO_FAKE_STAT: '1' }
 
 /** The environment of a process whose wall clock is off. */
@@ -32,11 +32,11 @@ function clock(t) {
   let changes = 0
   const set = (to) => {
     writeFileSync(file, `${to}\n`)
-    // So that it is seen to have changed, whatever the resolution of file dates.
+    // So that the change is noticed, whatever the resolution of file times.
     utimesSync(file, 1_000_000 + (changes += 1), 1_000_000 + changes)
   }
   set('+0')
-  // Looked at once a second: at every look at the clock is too slow for anything.
+  // The file is read once a second: reading it whenever the clock is read would be far too slow.
   return { set, env: { ...preloaded, FAKETIME_TIMESTAMP_FILE: file, FAKETIME_CACHE_DURATION: '1' } }
 }
 
@@ -104,7 +104,7 @@ describe('clocks', { skip, concurrency: 4 }, () => {
           const { recoveredFrom, token } = await waiting.next('token')
           const waited = performance.now() - frozen
           assert.equal(recoveredFrom, 'lease-expired')
-          // The last beat may have been almost a beat before it was frozen.
+          // When it froze, its last beat may have been almost a full interval ago.
           assert.ok(waited > EXPIRY - leaseMs / 3 - 100, `after ${waited} ms`)
           assert.ok(waited < 20_000, `after ${waited} ms`)
           assert.ok(BigInt(token) > holding.token)

@@ -55,7 +55,7 @@ const modules = {
   },
 }
 
-/** A package of a user's own that has this one installed. */
+/** A user's package in which this one is installed. */
 function project(t) {
   const directory = scratch(t)
   mkdirSync(join(directory, 'node_modules'))
@@ -64,7 +64,7 @@ function project(t) {
   return directory
 }
 
-/** Names that a module of OpenClaw has for something that the package itself calls otherwise. */
+/** Names in OpenClaw's modules for which the package itself uses other names. */
 const otherwise = { testing: '__testing' }
 
 const sorted = (names) => [...names].sort()

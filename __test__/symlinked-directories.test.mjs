@@ -1,4 +1,4 @@
-// However a directory is spelled, its files have one lock each.
+// However the path of a directory is spelled, its files have one lock each.
 
 import assert from 'node:assert/strict'
 import { existsSync, lstatSync, mkdirSync, readdirSync, renameSync, symlinkSync, unlinkSync } from 'node:fs'
@@ -33,7 +33,7 @@ function tangle(t) {
   return { root, spellings, lockPath: join(root, 'real', 'file.lock') }
 }
 
-/** Sees that no spelling gets the lock while somebody has it. */
+/** Checks that no spelling gets the lock while somebody has it. */
 async function refused(spellings) {
   await Promise.all(
     Object.entries(spellings).map(([spelling, path]) => assert.rejects(acquireFileLock(path, SOON), timeout, spelling)),

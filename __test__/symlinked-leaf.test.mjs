@@ -1,4 +1,4 @@
-// A symbolic link in the last place is a file of its own: the link is not followed.
+// A symbolic link as the last component counts as a file of its own: it is not followed.
 
 import assert from 'node:assert/strict'
 import { lstatSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'

@@ -1,4 +1,4 @@
-// A holder that stood still: who may take its lock, when, and what it can still do once it moves again.
+// A frozen holder: who may take its lock, when, and what the holder can still do once thawed.
 
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
@@ -36,7 +36,7 @@ async function waiter(t, path) {
   return waiting
 }
 
-/** A waiter shows itself by the date of the last access. */
+/** A waiter makes itself known by the time of the last access. */
 const isWaitedFor = (lockPath) => {
   const { atimeMs, mtimeMs } = statSync(lockPath)
   return atimeMs > mtimeMs
@@ -53,7 +53,7 @@ describe('a holder that stood still', { skip: noFreezing, concurrency: 4 }, () =
       const waiting = await waiter(t, path)
       await until(() => isWaitedFor(holding.lockPath))
       await freeze(holding)
-      await sleep(700) // it has looked since the last beat, and knows that the file has not moved for this long
+      await sleep(700) // the waiter has looked since the last beat, and seen the file unchanged for this long
       await freeze(waiting)
       await sleep(4 * EXPIRY)
       const [first, second] = order(holding, waiting)
@@ -96,7 +96,7 @@ describe('a holder that stood still', { skip: noFreezing, concurrency: 4 }, () =
     assert.ok(BigInt(first.token) > holding.token)
     await sleep(2 * EXPIRY)
     assert.equal(had.length, 1, 'the new owner beats')
-    // The old one moves again, in the middle of it all.
+    // The old owner thaws in the middle of it all.
     holding.kill('SIGCONT')
     await holding.release()
     assert.ok(existsSync(`${path}.lock`))

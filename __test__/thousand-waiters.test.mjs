@@ -1,4 +1,4 @@
-// A thousand waiters cost a process neither its thread pool nor a thread each, and every one of them gets its lock.
+// A thousand waiters cost a process neither its thread pool nor a thread each, and all of them get their lock.
 
 import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
@@ -21,7 +21,7 @@ async function holdAll({ leasehold, send, next, args: { directory, count } }) {
 async function waitForAll({ leasehold, addonUrl, send, next, args: { directory, count } }) {
   const { readFile } = await import('node:fs/promises')
   const { fileURLToPath } = await import('node:url')
-  /** The median time of a read, of as many at once as the pool has threads, and more. */
+  /** The median time of a round of reads, more of them at once than the pool has threads. */
   const read = async () => {
     const times = []
     for (let round = 0; round < 60; round += 1) {

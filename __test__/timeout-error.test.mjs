@@ -1,4 +1,4 @@
-// What callers are told whose time is over: who holds the lock, since when, and what can be done.
+// What a timeout tells the caller: who holds the lock, since when, and what can be done.
 
 import assert from 'node:assert/strict'
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -33,7 +33,7 @@ test('another process holds it', async (t) => {
   assert.equal(owner.place, 'other-process')
   assert.equal(owner.native, true)
   assert.equal(owner.label, 'compaction of "x"')
-  // The record may be behind by what its owner had no reason to write yet.
+  // A record may lag behind its token: hand-overs inside a process are not written at once.
   assert.ok(owner.token > 0n && owner.token <= other.token)
   assert.ok(Date.parse(owner.since) >= before - 1000 && Date.parse(owner.since) <= Date.now() + 1000)
   assert.ok(owner.ageMs >= 0 && owner.ageMs < Date.now() - before + 1000)

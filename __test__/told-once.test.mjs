@@ -1,4 +1,4 @@
-// Whoever loses a lock is told so once, everywhere it may look, and nothing else happens to its process.
+// A holder that loses its lock is told so once, everywhere it may look, and nothing else happens to its process.
 
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync, rmSync } from 'node:fs'
@@ -25,7 +25,7 @@ const losses = {
 
 const inSource = ([name, { options, act }]) => `'${name}': { options: ${JSON.stringify(options)}, act: ${act} }`
 
-/** Loses its lock as told, and reports all it hears of that. */
+/** Loses its lock for the given reason, and reports all it hears of that. */
 const hold = `async ({ leasehold, send, args: { path, reason, fails } }) => {
   const { subscribe } = await import('node:diagnostics_channel')
   const { setTimeout: sleep } = await import('node:timers/promises')
@@ -116,7 +116,7 @@ describe('a lock that was lost', { concurrency: 3 }, () => {
         const handles = []
         const options = { sessionFile, maxHoldMs: 500 }
         for (let i = 0; i < 4; i++) handles.push(await leasehold.acquireSessionWriteLock(options))
-        // One is gone before, one never asked for its signal.
+        // One is released before the loss, and one never asked for its signal.
         await handles[3].release()
         const aborts = [0, 0, 0, 0]
         const told = [0, 1].map((index) => {
@@ -159,7 +159,7 @@ describe('a lock that was lost', { concurrency: 3 }, () => {
         const handles = [await (async function acquires() {
           return await leasehold.acquireSessionWriteLock({ sessionFile })
         })()]
-        // What owned that lock is used again for a handle that joins.
+        // The object that owned that lock is reused for a handle that joins.
         before.releaseSync()
         for (let i = 0; i < 3; i++) handles.push(await leasehold.acquireSessionWriteLock({ sessionFile }))
         globalThis.process.on('warning', ({ detail }) => {
@@ -231,7 +231,7 @@ describe('a lock that was lost', { concurrency: 3 }, () => {
         globalThis.process.on('warning', ({ code }) => send({ code }))
         setInterval(() => {}, 1000)
         let lock = await leasehold.acquireFileLock(path, { maxHoldMs: 200 })
-        // Until then it is in use: V8 may collect what is not at any time.
+        // Keeps it in use until then: V8 may collect at any time what is not.
         await new Promise((resolve) => lock.signal.addEventListener('abort', resolve))
         lock = undefined
         await new Promise((resolve) => setTimeout(resolve, 100))

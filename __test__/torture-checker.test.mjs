@@ -1,4 +1,4 @@
-// The checker of histories finds what is wrong with one, and nothing wrong with what is right. And the engines that are
+// The history checker finds what is wrong with a history, and nothing wrong with a good one. And the engines that are
 // broken on purpose, to see whether the torture notices, can still be made.
 
 import assert from 'node:assert/strict'
@@ -7,7 +7,7 @@ import { test } from 'node:test'
 import { check } from './torture/checker.mjs'
 import { MUTANTS, mutate } from './torture/mutations.mjs'
 
-/** A history from lines like `1 a#0 want`: one path, tokens as third words. */
+/** A history from lines like `1 a#0 want`: one path, and a token, if any, as the fourth word. */
 function history(text) {
   return text.trim().split('\n').map((line) => {
     const [t, id, what, token] = line.trim().split(' ')

@@ -1,10 +1,10 @@
-// The ordeals of `npm run torture`, as long as a test run has time for. Each is seen to fail in docs/reliability.md.
+// The ordeals of `npm run torture`, cut to what a test run has time for. docs/reliability.md shows that each can fail.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ORDEALS, SIZES } from './torture/ordeals/index.mjs'
 
-/** Always the same one here: `npm run torture` tries others. */
+/** Always the same here: `npm run torture` tries others. */
 const SEED = 1
 
 for (const [name, { title, run }] of Object.entries(ORDEALS)) {

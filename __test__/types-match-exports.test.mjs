@@ -1,4 +1,4 @@
-// index.d.ts is written by hand: it must say what index.js exports, all of it, and what really comes back.
+// index.d.ts is written by hand: it must declare all that index.js exports, and what its functions really return.
 
 import assert from 'node:assert/strict'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -31,7 +31,7 @@ const declared = new Map(checker.getExportsOfModule(module).map((each) => [each.
 const isValue = (symbol) => (symbol.flags & ts.SymbolFlags.Value) !== 0
 const sorted = (names) => [...names].sort()
 
-/** The source text of a symbol of the language; Node before 24 describes the younger ones in its own way. */
+/** The source text of a well-known symbol; Node before 24 describes the newer ones in its own way. */
 function wellKnown(symbol) {
   return `[Symbol.${Reflect.ownKeys(Symbol).find((name) => Symbol[name] === symbol)}]`
 }
@@ -45,7 +45,7 @@ function membersOf(name) {
   }))
 }
 
-/** Fails unless `object` has every required member of the declared type, and no other than declared ones. */
+/** Fails unless `object` has every required member of the declared type, and only declared ones. */
 function assertShape(object, name) {
   const members = membersOf(name)
   const missing = members.filter((member) => !member.optional && !(member.name in object)).map((member) => member.name)

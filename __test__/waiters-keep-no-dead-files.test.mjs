@@ -1,4 +1,4 @@
-// A waiter keeps the lock file open that it waits for, and none of those that had the name before.
+// A waiter keeps open the lock file that it waits for, and none of those that had the name before.
 
 import { readdirSync, readlinkSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,7 +7,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { child, scratch, until } from './support/index.mjs'
 import { noProc as skip } from './support/platform.mjs'
 
-/** The files that the process has open and that are or were at `lockPath`: those that were are ` (deleted)`. */
+/** The open files of the process that are or were at `lockPath`: those that were end in ` (deleted)`. */
 function open(lockPath, pid) {
   const links = readdirSync(`/proc/${pid}/fd`).map((fd) => {
     try {

@@ -1,4 +1,4 @@
-// The mixed fleet (openclaw/fleet.mjs) tells leasehold's faults from OpenClaw's, by the logs of its processes.
+// The mixed fleet (openclaw/fleet.mjs) tells leasehold's faults from OpenClaw's by the logs of its processes.
 
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
@@ -8,8 +8,8 @@ import { account } from '../openclaw/fleet/account.mjs'
 import { scratch } from './support/index.mjs'
 
 /**
- * What the account says when a `first` had the lock from 100 to 200 and a `second` from 150 on. A peer removed the lock
- * file at `removed`: in a takeover, or `releasing` a lock of its own, which another one had taken over at `robbed`.
+ * What the account says when one process (`first`) had the lock from 100 to 200, and another (`second`) from 150 on. A
+ * peer removed the lock file at `removed`: to take over, or `releasing` its lock, which a third had taken at `robbed`.
  */
 function meeting(t, { first, second = 'peer', intact = false, lost = false, removed, releasing, robbed, killed }) {
   const directory = scratch(t)

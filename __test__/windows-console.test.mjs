@@ -1,4 +1,4 @@
-// What a Windows console sends (Ctrl+C, Ctrl+Break, its being closed) releases the locks and ends the process as ever.
+// What a Windows console sends (Ctrl+C, Ctrl+Break, its closing) releases the locks and ends the process as usual.
 //
 // No process can send these to one child alone, so they are emitted as Node emits them.
 
@@ -10,7 +10,7 @@ import { child, scratch } from './support/index.mjs'
 import { onWindows } from './support/platform.mjs'
 
 const skip = !onWindows && 'this is about Windows'
-/** What Windows says of a process that it ended so: STATUS_CONTROL_C_EXIT. */
+/** The exit code that Windows gives a process that it ends this way: STATUS_CONTROL_C_EXIT. */
 const CONTROL_C_EXIT = 0xc000013a
 
 for (const [event, number] of [['SIGINT', 2], ['SIGBREAK', 21], ['SIGHUP', 1]]) {

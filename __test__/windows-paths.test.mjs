@@ -31,7 +31,7 @@ test('the lock path is what Node makes of the path', { skip }, async (t) => {
   const path = join(scratch(t), 'Session.jsonl')
   const expected = `${join(realpathSync.native(dirname(path)), 'Session.jsonl')}.lock`
   const smallDrive = path[0].toLowerCase() + path.slice(1)
-  // Twice, for the second time the directory is known.
+  // The last one twice: the second time, the directory is known.
   for (const given of [path, `\\\\?\\${path}`, smallDrive, smallDrive]) {
     const lock = await acquireSessionWriteLock({ sessionFile: given })
     assert.equal(lock.lockPath, expected, given)
@@ -79,7 +79,7 @@ test('a path relative to a drive is taken from where one is there', { skip }, as
   await one.exit
 })
 
-/** The short name of what is called `name` in `directory`, if there are such. */
+/** The short (8.3) name of `name` in `directory`, if it has one. */
 function shortName(directory, name) {
   const { stdout } = spawnSync('cmd', ['/d', '/c', 'dir', '/x'], { cwd: directory, encoding: 'utf8' })
   const line = stdout.split(/\r?\n/).find((line) => line.endsWith(` ${name}`))

@@ -1,4 +1,4 @@
-// Where the file system or the kernel cannot do what is asked first, the next best thing is done, and locks exclude.
+// Where the file system or the kernel lacks what is tried first, the next best way is taken, and locks still exclude.
 
 import assert from 'node:assert/strict'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -36,7 +36,7 @@ const lacks = [
   ['there is no inotify watch to spare', ['inotify_add_watch:error=ENOSPC']],
 ]
 
-/** Counts in the file `path`, `turns` times, then holds the lock until it is killed when told so. */
+/** Counts in the file `path`, `turns` times; then takes the lock again, and holds it until killed if told so. */
 async function count({ leasehold, send, next, begin, args: { path, turns } }) {
   const { closeSync, openSync, readFileSync, unlinkSync, writeFileSync } = await import('node:fs')
   await begin()
@@ -71,7 +71,7 @@ describe('without what Linux offers', { skip, concurrency: 2 }, () => {
       const two = [1, 2].map(() => child(t, count, { args: { path, turns: TURNS } }))
       await Promise.all(two.map((one) => one.next('ready')))
       const tampered = await Promise.all(two.map((one) => tamper(t, one.pid, rules)))
-      // A process that was kept waiting before it could name its file dates its token anew, and has the guard for it.
+      // A process that is slow to name its file looks once more whether the name is still its own, under the guard.
       const guard = rules.some((rule) => rule.startsWith('fcntl')) ? '(\\.taking)?' : ''
       const allowed = `^file(\\.(marker|lock${guard}${privateName ? '(\\..+\\.tmp)?' : ''}))?$`
       const watching = await watcher(t, path, { allowed })
@@ -244,7 +244,7 @@ describe('without what Linux offers', { skip, concurrency: 2 }, () => {
       ),
     )
     await Promise.all([slow.next('ready'), quick.next('ready')])
-    // It reads twice: to judge, and once more with the guard in its hands, which releases need.
+    // It reads twice: to judge, and once more while it holds the guard, which releases need.
     await tamper(t, slow.pid, ['flock:error=ENOLCK', 'pread64:delay_exit=1s'])
     await tamper(t, quick.pid, ['flock:error=ENOLCK'])
     slow.send({ start: true })

@@ -1,4 +1,4 @@
-// The packages as they are published, really packed, published (to a registry on this machine) and installed.
+// The packages as users get them: really packed, published (to a registry on this machine) and installed.
 
 import assert from 'node:assert/strict'
 import {

@@ -7,10 +7,10 @@ import { root } from '../../scripts/prepare.mjs'
 
 export const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
-/** Where the command line of napi-rs is installed. It is no development package, because only releases need it. */
+/** Where the napi-rs command line is installed. It is not a development package, because only releases need it. */
 export const NAPI = join(root, '.cache', 'napi')
 
-/** `[platform, target]`, as the binaries are called and as Rust calls it. */
+/** `[platform, target]`: the names that the binaries and Rust use for it. */
 export const TARGETS = manifest.napi.targets.map((target) => {
   const [cpu, , os, abi] = target.split('-')
   const arch = { x86_64: 'x64', aarch64: 'arm64' }[cpu]
@@ -20,7 +20,7 @@ export const TARGETS = manifest.napi.targets.map((target) => {
 export const binaryName = (platform) => `leasehold.${platform}.node`
 export const isBuilt = (platform) => existsSync(join(root, binaryName(platform)))
 
-/** A configuration of napi-rs with the targets that were built here, and no others. */
+/** A napi-rs configuration with only the targets that were built here. */
 export const BUILT_ONLY = { targets: TARGETS.filter(([platform]) => isBuilt(platform)).map(([, target]) => target) }
 
 /** Runs a program; resolves to its exit code and what it printed. */
@@ -35,7 +35,7 @@ export function run(command, args, { cwd, env } = {}) {
 
 export const node = (args, options) => run(process.execPath, args, options)
 
-/** npm with the registry at `url`, and with no settings of the user or of an npm that runs these tests. */
+/** npm with the registry at `url`, and without the settings of the user or of an npm that runs these tests. */
 export function npmWith(url, home) {
   const userconfig = join(home, 'npmrc')
   writeFileSync(userconfig, `registry=${url}/\n${url.slice('http:'.length)}/:_authToken=anyone\n`)
@@ -54,7 +54,7 @@ export function npmWith(url, home) {
   }
   const variable = (name) => `npm_config_${name.replaceAll('-', '_')}`
   const env = Object.fromEntries(Object.entries(settings).map(([name, value]) => [variable(name), value]))
-  // The npm that runs these tests, if one does: on Windows others can only be run through a shell.
+  // Uses the npm that runs these tests, if there is one: on Windows any other can only be run through a shell.
   const { npm_execpath: npm } = process.env
   return (args, cwd) => (npm ? node([npm, ...args], { cwd, env }) : run('npm', args, { cwd, env }))
 }
@@ -82,12 +82,12 @@ export function stage(directory) {
   return directory
 }
 
-/** The command line of napi-rs. */
+/** Runs the napi-rs command line. */
 export function napi(args, cwd) {
   return node([join(NAPI, 'node_modules', '@napi-rs', 'cli', 'dist', 'cli.js'), ...args], { cwd })
 }
 
-/** An empty project. */
+/** Creates an empty project. */
 export function emptyProject(directory) {
   mkdirSync(directory)
   writeFileSync(join(directory, 'package.json'), JSON.stringify({ name: 'project', version: '1.0.0', private: true }))
@@ -142,7 +142,7 @@ export async function use(directory) {
   return results
 }
 
-/** Compiles against its types, as a strict program does; resolves to what the compiler has against them. */
+/** Compiles against its types, as a strict program does; resolves to the compiler's complaints. */
 export async function compile(directory) {
   for (const [name, source] of Object.entries(TYPED)) writeFileSync(join(directory, name), source)
   const compilerOptions = {

@@ -1,5 +1,5 @@
-// A registry of npm packages on this machine, as little as `npm publish` and `npm install` need. The real one is never
-// asked for the names of packages that are tested here: nobody knows who has published something under them.
+// A minimal npm registry on this machine, with just what `npm publish` and `npm install` need. The real one is never
+// asked for the packages that are tested here: anybody may have published something under their names.
 
 import { createHash } from 'node:crypto'
 import { createServer } from 'node:http'

@@ -6,7 +6,7 @@ import { buildSync } from 'esbuild'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-/** What bundles of ES modules for Node need as long as they contain CommonJS modules. */
+/** What ES module bundles for Node need as long as they contain CommonJS modules. */
 const REQUIRE = `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);`
 
 /** Writes the package and `program` (CommonJS that gets it from `require('leasehold')`) into `file`. */
@@ -24,7 +24,7 @@ export function bundle(file, program) {
     minify: true,
     alias: { leasehold: join(root, 'index.js') },
     absWorkingDir: root,
-    // Where the addon is looked for.
+    // Where the bundle looks for the addon.
     define: { __dirname: JSON.stringify(root) },
     logLevel: 'error',
   })

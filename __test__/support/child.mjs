@@ -1,4 +1,4 @@
-// Child processes: a real `node` with a script given inline, talking in JSON lines.
+// Child processes: a real `node` with an inline script, talking in JSON lines.
 
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
@@ -15,7 +15,7 @@ const inChild = new URL('./in-child.mjs', import.meta.url).href
  * - `send(message)`: to the child's `next()`
  * - `next(predicate?, { timeoutMs }?)`: a message from the child's `send()`; rejects when the child has ended
  * - `exit`: promise of `{ code, signal, stderr, stdout }`, once all its output was read; it never rejects
- * - `kill(signal)`: SIGKILL unless told; it is killed after the test anyway
+ * - `kill(signal)`: SIGKILL by default; the child is killed after the test anyway
  */
 export function child(t, source, { args, nodeArgs = [], env = {}, cwd } = {}) {
   const text = typeof source === 'function' ? `await (${source})(globalThis.test)` : source
@@ -29,7 +29,7 @@ export function child(t, source, { args, nodeArgs = [], env = {}, cwd } = {}) {
   let stderr = ''
   let stdout = ''
   node.stderr.setEncoding('utf8').on('data', (chunk) => (stderr += chunk))
-  node.stdin.on('error', () => {}) // it ended: whoever waits for an answer is told
+  node.stdin.on('error', () => {}) // it ended: those who wait for an answer are told
   const lines = createInterface({ input: node.stdout })
   lines.on('line', (line) => {
     if (line.startsWith('\u0001')) inbox.push(JSON.parse(line.slice(1)))

@@ -1,4 +1,4 @@
-// Processes that all want one lock at the same moment, and watch out for each other inside.
+// Processes that all want one lock at the same moment, and notice each other inside.
 
 import { readFileSync } from 'node:fs'
 import { child } from './child.mjs'

@@ -1,12 +1,12 @@
-// Asking for a lock that is not to be had.
+// Asking for locks that cannot be had.
 
 import assert from 'node:assert/strict'
 import { patience } from './platform.mjs'
 
-/** What a wait may take longer than asked for, on a machine that is busy with other things. */
+/** How much longer than asked for a wait may take on a machine that is busy with other things. */
 const SLACK = 5000 * patience
 
-/** The error of `ask`, and after how many milliseconds it came. */
+/** The error with which `ask` fails, and after how many milliseconds. */
 export async function failure(ask) {
   const start = performance.now()
   try {
@@ -18,7 +18,7 @@ export async function failure(ask) {
   return assert.fail('it got the lock')
 }
 
-/** Sees that a failure is a timeout after `timeoutMs`. */
+/** Checks that a failure is a timeout after `timeoutMs`. */
 export function took({ error, ms }, timeoutMs) {
   assert.match(error.code, /_timeout$/i, error.stack)
   assert.equal(error.timeoutMs, timeoutMs)

@@ -1,4 +1,4 @@
-// How OpenClaw 2026.9 uses the locks of @openclaw/fs-safe, but for how often it asks.
+// How OpenClaw 2026.9 uses the locks of @openclaw/fs-safe, except for how often it retries.
 
 function isDead(pid) {
   try {
@@ -11,7 +11,7 @@ function isDead(pid) {
 
 const isGone = ({ payload }) => isDead(payload?.pid)
 
-/** Options of its lock functions that ask again as `retry` says, for a minute. */
+/** Options for its lock functions to retry as `retry` says, for a minute. */
 export const optionsWith = (retry) => ({
   staleMs: 30_000,
   timeoutMs: 60_000,

@@ -1,4 +1,4 @@
-// What a worker of worker.mjs runs.
+// Runs in the workers that worker.mjs starts.
 
 import { createRequire } from 'node:module'
 import { parentPort, workerData } from 'node:worker_threads'

@@ -1,8 +1,8 @@
-// Messages from the other side: kept until somebody asks for them.
+// Messages from the other side, kept until somebody asks for them.
 
 import { patience } from './platform.mjs'
 
-/** Received messages, and who waits for which. */
+/** Received messages, and the calls that wait for one. */
 export class Inbox {
   #messages = []
   #waiting = []
@@ -14,15 +14,15 @@ export class Inbox {
     else this.#waiting.splice(index, 1)[0].resolve(message)
   }
 
-  /** No more will come: whoever waits fails with what `describe` makes. */
+  /** No more will come: calls that wait fail with the error that `describe` makes. */
   close(describe) {
     this.#closed = describe
     for (const { reject } of this.#waiting.splice(0)) reject(describe())
   }
 
   /**
-   * The first message not yet taken that `predicate` accepts: a function, or the name of a property
-   * that the message must have. Taken by this.
+   * Takes the first message not yet taken that `predicate` accepts: a function, or the name of a property
+   * that the message must have.
    */
   next(predicate = () => true, { timeoutMs = 60_000 } = {}) {
     const wants = typeof predicate === 'string' ? (message) => Object.hasOwn(Object(message), predicate) : predicate
@@ -50,7 +50,7 @@ export class Inbox {
   }
 }
 
-/** Says that it is ready and waits to be told to start. It listens before: that, too, takes system calls. */
+/** Says that it is ready and waits to be told to start. It listens beforehand: that, too, takes system calls. */
 export async function begin(send, next) {
   const started = next('start')
   send({ ready: true })

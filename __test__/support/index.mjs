@@ -26,7 +26,7 @@ export function scratch(t) {
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 
-/** What `predicate` returns once it is true. For states that no event tells of. */
+/** What `predicate` returns once that is truthy. For states that no event announces. */
 export async function until(predicate, { timeoutMs = 20_000, everyMs = 5 } = {}) {
   const deadline = performance.now() + timeoutMs * patience
   for (;;) {

@@ -1,4 +1,4 @@
-// A lock in plain JavaScript, as OpenClaw 2026.3 has two of: a file created with O_EXCL, a JSON record in it,
+// A lock in plain JavaScript, like the two of OpenClaw 2026.3: a file created with O_EXCL, a JSON record in it,
 // judged by the record and by dates, removed by name. Written from their observable behaviour, without the
 // defects that lose exclusion among themselves (a failing stat is no sign of age here).
 
@@ -27,7 +27,7 @@ function isAlive(pid) {
   return procStat(pid)?.state !== 'Z'
 }
 
-/** What a record says, by their rules: anything that is not as expected is not there. */
+/** What a record says, by their rules: anything unexpected counts as missing. */
 function understand(text) {
   let record
   try {
@@ -44,7 +44,7 @@ function understand(text) {
   }
 }
 
-/** Why `text`, in a file that last changed at `mtimeMs`, is a stale lock; empty when it is none. */
+/** Why `text`, in a file that last changed at `mtimeMs`, is a stale lock; empty when it is not stale. */
 export function staleReasons(flavour, text, mtimeMs, stale, now = Date.now()) {
   const { pid, createdAt, starttime } = understand(text)
   const reasons = []
@@ -56,7 +56,7 @@ export function staleReasons(flavour, text, mtimeMs, stale, now = Date.now()) {
   if (createdAt === undefined) reasons.push('invalid-createdAt')
   else if (now - createdAt > stale) reasons.push('too-old')
   const unmoved = now - mtimeMs > stale
-  // The file lock distrusts any file that has not changed for long, the session lock only incomplete records.
+  // The file lock distrusts any file that has not changed for long; the session lock, only incomplete records.
   if (flavour === 'file' && unmoved) reasons.push('too-old')
   if (pid === undefined || createdAt === undefined) return unmoved ? reasons : []
   return reasons

@@ -1,4 +1,4 @@
-// To be preloaded: every handle of a `withFileLock` stays reachable, so that none is ever collected.
+// To be preloaded: keeps every handle of a `withFileLock` reachable, so that none is ever collected.
 
 'use strict'
 const leasehold = require('leasehold')

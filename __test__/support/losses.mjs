@@ -12,7 +12,7 @@ export function assertLost(error, handle, reason) {
   return true
 }
 
-/** Everything that a holder is told of a loss. */
+/** Checks everything that a holder is told of a loss. */
 export function assertTold(handle, reason) {
   assert.equal(handle.held, false)
   assert.ok(handle.signal.aborted)

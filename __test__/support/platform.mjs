@@ -7,15 +7,15 @@ import { platformName } from '../../lib/platform.mjs'
 
 export const onLinux = process.platform === 'linux'
 export const onWindows = process.platform === 'win32'
-/** Wine calls itself Windows; this program of its own gives it away. */
+/** Wine calls itself Windows; a program that only wine has gives it away. */
 export const onWine = onWindows && existsSync(join(process.env.SystemRoot ?? 'C:\\Windows', 'system32', 'winecfg.exe'))
 
-/** The signals that are listened to while there are locks. */
+/** The signals that leasehold listens to while there are locks. */
 export const SIGNALS = onWindows
   ? ['SIGINT', 'SIGBREAK', 'SIGHUP']
   : ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGABRT']
 
-/** By what factor everything may take longer here than on a quiet machine. */
+/** How many times longer everything may take here than on a quiet machine. */
 export const patience = Number(process.env.LEASEHOLD_TEST_PATIENCE) || 1
 
 function whyNoLinks(type) {

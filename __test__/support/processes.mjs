@@ -1,4 +1,4 @@
-// Processes as a lock record may name them: dead, undead, and when a live one started.
+// Processes that a lock record may name: dead ones, zombies, and live ones with their start time.
 
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -14,8 +14,8 @@ function stat(pid) {
 }
 
 /**
- * When `pid` started, in clock ticks since boot: field 22 of its stat. `undefined` where there is none: JavaScript
- * peers leave it out of their records there.
+ * When `pid` started, in clock ticks since boot: field 22 of its stat. `undefined` without /proc, where JavaScript
+ * peers leave it out of their records.
  */
 export function startTime(pid = process.pid) {
   return noProc ? undefined : Number(stat(pid)[19])
@@ -41,7 +41,7 @@ export function deadPid() {
 
 /** A process that ended and whose parent never asks for its exit status. */
 export async function zombie(t) {
-  // It ends when the shell that would ask is gone: not before its parent is `sleep`, which never does.
+  // `cat` must not end before its parent is `sleep`, which never asks, instead of the shell, which would.
   const parent = spawn('sh', ['-c', 'cat <&3 & echo $!; exec sleep infinity'], {
     stdio: ['ignore', 'pipe', 'ignore', 'pipe'],
   })

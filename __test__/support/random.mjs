@@ -1,4 +1,4 @@
-// Chance that can be repeated.
+// Repeatable randomness.
 
 /** A function that returns whole numbers from 0 to `below` - 1, always the same ones for a `seed`. */
 export function random(seed) {

@@ -1,4 +1,4 @@
-// Makes system calls of a running process fail, be slow or be its last, with strace: what no file system at hand does.
+// Uses strace to make system calls of a running process fail, be slow or be its last: no file system at hand does so.
 
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
@@ -49,7 +49,7 @@ async function attach(pid, rules) {
     const calls = lines.map((line) => /(\w+)\(|<\.\.\. (\w+) resumed/.exec(line))
     return [...new Set(calls.map(([, whole, resumed]) => whole ?? resumed))]
   }
-  // Killed, it lets go of what it traces; asked to end, it may wait for a process that is dying.
+  // When killed, strace lets go of what it traces; asked to end, it may wait for a dying process.
   const stop = async () => {
     strace.kill('SIGKILL')
     await ended

@@ -7,7 +7,7 @@ const peerUrl = new URL('./javascript-lock.mjs', import.meta.url).href
 
 const EXPECTED = onLinux ? '^file(\\.lock)?$' : '^file(\\.lock(\\..*\\.tmp)?)?$'
 
-/** How often a lock file is to be seen for `enough`. */
+/** How often the lock file must be seen for `enough`. */
 const ENOUGH = 100
 
 /**

@@ -1,16 +1,16 @@
 // Proves from a history that the locks in it were locks.
 //
-// Events carry `t` (nanoseconds), `who` (a process), `what`, and, where they belong to one attempt to have a lock,
+// Events carry `t` (nanoseconds), `who` (a process), `what`, and, if they belong to one attempt to take a lock,
 // its `id` and the `path` of the lock:
 //
 //   want      before the call
 //   acquire   after it returned, with the `token` if there is one
-//   guarded   a check of the ownership that passed; `t` is the moment before the check began
+//   guarded   a check of ownership that passed; `t` is the moment before the check began
 //   lost      the holder was told that its lock was taken away
 //   release   before the call
 //   timeout, error   the call failed instead
 //
-// and, written by whoever drives the processes, with `who` as the one concerned:
+// and, written by the driver of the processes, with `who` as the process concerned:
 //
 //   kill      before the process is sent SIGKILL
 //   freeze, thaw   before it is stopped, and before it may go on
@@ -21,7 +21,7 @@ class Attempt {
     Object.assign(this, { id, who, path, wanted: t, lease, guarded: [] })
   }
 
-  /** Until when it certainly had the lock: one that was killed, until it last knew that it had it. */
+  /** Until when it certainly had the lock; if it was killed, until it last knew that it had it. */
   get until() {
     return Math.min(this.released ?? this.lost ?? Math.max(this.acquired, ...this.guarded), this.lost ?? Infinity)
   }
@@ -38,8 +38,8 @@ class Attempt {
 /**
  * Everything that is wrong with `events`, as sentences, and what there is to count: `{ problems, counts }`.
  *
- * - `tokens`: whether each owner's token has to exceed those of all before it (`true` unless told)
- * - `timeouts`: whether waiters may time out (`false` unless told)
+ * - `tokens`: whether each owner's token has to exceed those of all before it (`true` by default)
+ * - `timeouts`: whether waiters may time out (`false` by default)
  */
 export function check(events, { tokens = true, timeouts = false } = {}) {
   const problems = []
@@ -82,7 +82,7 @@ export function check(events, { tokens = true, timeouts = false } = {}) {
     if (wasLost && !stoodStill(attempt)) say(`${attempt} was lost by a holder that never stood still`)
   }
 
-  /** Whether the process of an attempt was frozen for as long as its lease, from its wish to its loss. */
+  /** Whether the process of an attempt was frozen for a whole lease at a stretch, between its request and its loss. */
   function stoodStill({ who, wanted, lost, lease = Infinity }) {
     const spans = (freezes.get(who) ?? []).map(({ from, to }) => Math.min(to, lost) - Math.max(from, wanted))
     return spans.some((span) => span >= lease * 1e6)
@@ -95,7 +95,7 @@ export function check(events, { tokens = true, timeouts = false } = {}) {
     if (tokens) grow(inOrder)
   }
 
-  /** Holders that are in together. One that was told that it lost the lock may have been in, but not sure of it. */
+  /** Finds holders that are in together. One that lost its lock may be, as long as none of its checks passes then. */
   function meet(inOrder) {
     let inside = []
     for (const later of inOrder) {
@@ -118,7 +118,7 @@ export function check(events, { tokens = true, timeouts = false } = {}) {
     let largest
     for (const hold of inOrder) {
       if (hold.token === undefined) continue
-      // One that lost its lock may have come to say so late: it is only known to come before those after its end.
+      // A holder that lost its lock may be late to say that it had it: it only certainly precedes those after its loss.
       if (hold.lost !== undefined) continue
       if (largest !== undefined && hold.token <= largest.token) say(`${hold} does not exceed ${largest}`)
       else largest = hold

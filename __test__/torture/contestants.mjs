@@ -1,4 +1,4 @@
-// Everybody's lock behind one function: `acquire(path, options)` resolves to `{ token?, recoveredFrom?, release() }`.
+// All the locks behind one function: `acquire(path, options)` resolves to `{ token?, recoveredFrom?, release() }`.
 
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
@@ -12,7 +12,7 @@ const require = createRequire(import.meta.url)
 const cache = fileURLToPath(new URL('../../.cache/torture', import.meta.url))
 const FS_SAFE = { name: '@openclaw/fs-safe', version: '0.18.1' }
 
-/** Installs what is compared with and no dependency of the project. Node 22 is the oldest it runs on. */
+/** Installs fs-safe, which is compared with but no dependency of the project. It needs Node 22 or newer. */
 export function installFsSafe() {
   const manifest = join(cache, 'node_modules', FS_SAFE.name, 'package.json')
   if (existsSync(manifest) && JSON.parse(readFileSync(manifest, 'utf8')).version === FS_SAFE.version) return

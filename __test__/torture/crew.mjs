@@ -1,4 +1,4 @@
-// Processes that want locks, and somebody who tells them when.
+// Processes that want locks, and the driver that tells them when.
 
 import { spawn } from 'node:child_process'
 import { dirname } from 'node:path'
@@ -8,7 +8,7 @@ import { Recorder } from './history.mjs'
 
 const script = fileURLToPath(new URL('./worker.mjs', import.meta.url))
 
-/** How long an order may take that is not known to take long: whoever needs more is stuck. */
+/** How long an order may take unless it is known to take longer: a member that needs more is stuck. */
 const STUCK = 120_000
 
 class Member {
@@ -36,7 +36,7 @@ class Member {
     else order.reject(new Error(`${this.name}: ${failure}`))
   }
 
-  /** Has it do `verb`; resolves to its answer. */
+  /** Makes the member do `verb`; resolves to its answer. */
   do(verb, order, { timeoutMs = STUCK } = {}) {
     const number = this.#count++
     return new Promise((resolve, reject) => {
@@ -63,12 +63,12 @@ export class Crew {
     this.#scope = scope
     this.#history = history
     this.#recorder = new Recorder(history, 'driver')
-    /** Where its history is: nobody locks anything there. */
+    /** Where the history is: nobody locks anything there. */
     this.directory = dirname(history)
   }
 
   /**
-   * Starts a process that uses the lock of `contestant`. `through` is a command that is to start it, such as
+   * Starts a process that uses the lock of `contestant`. `through` is a command that starts it, such as
    * `unshare` with its arguments.
    */
   async hire({ contestant = 'leasehold', through = [], env = {}, nodeArgs = [] } = {}) {
@@ -87,7 +87,7 @@ export class Crew {
     return member
   }
 
-  /** As many of the same. */
+  /** Starts `count` of the same. */
   hireAll(count, options) {
     return Promise.all(Array.from({ length: count }, () => this.hire(options)))
   }

@@ -7,8 +7,8 @@ import { join } from 'node:path'
 export const now = () => Number(process.hrtime.bigint())
 
 /**
- * Writes what one process does. Each event is one write, so that no kill leaves half of it, and no other process
- * writes to that file: on wine they would write over each other's lines.
+ * Writes down what one process does. Each event is one write, so that a kill never leaves half of it, and no other
+ * process writes to that file: on wine they would overwrite each other's lines.
  */
 export class Recorder {
   #file
@@ -27,8 +27,8 @@ export class Recorder {
 }
 
 /**
- * Reads a growing history piece by piece: each call has the events that were added since the last one, those of one
- * process after the other.
+ * Reads a growing history piece by piece: each call returns the events that were added since the last one, grouped
+ * by process.
  */
 export function reader(history) {
   const files = new Map()
@@ -55,7 +55,7 @@ function readerOf(path) {
   }
 }
 
-/** All events of a history that was kept in one file. */
+/** All events of a history that was saved in one file. */
 export function readHistory(path) {
   return readFileSync(path, 'utf8').split('\n').filter(Boolean).map((line) => JSON.parse(line))
 }

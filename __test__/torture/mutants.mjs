@@ -1,4 +1,4 @@
-// Whether the ordeals would notice: each breaks the engine in a copy, at one place, and has to end the ordeal badly.
+// Whether the ordeals would notice: each mutant breaks a copy of the engine in one place, and its ordeal has to fail.
 //
 //   npm run torture:mutants [-- NAME,…]
 
@@ -14,7 +14,7 @@ import { Scope } from './scope.mjs'
 const PARTS = ['Cargo.toml', 'Cargo.lock', 'build.rs', 'package.json', 'package-lock.json']
 const FOLDERS = ['addon', 'src', 'lib', 'scripts', '__test__', 'bench']
 
-/** How the ordeal ends in a copy with one thing changed: `{ status, said }`. */
+/** How the ordeal ends in a copy with one thing changed: `{ status, stdout, stderr }`. */
 function endure(directory, mutant, env) {
   const [ordeal, , file, , , step] = mutant
   const path = join(directory, file)
@@ -40,7 +40,7 @@ await Scope.during(async (scope) => {
   symlinkSync(join(root, 'node_modules'), join(directory, 'node_modules'))
   const target = join(root, 'target', 'mutants')
   mkdirSync(target, { recursive: true })
-  // Quicker to build, and as wrong.
+  // Quicker to build, and just as wrong.
   const profile = { CARGO_PROFILE_ADDON_LTO: 'false', CARGO_PROFILE_ADDON_CODEGEN_UNITS: '16' }
   const env = { ...process.env, CARGO_TARGET_DIR: target, ...profile, RUSTFLAGS: '-A warnings' }
   for (const mutant of MUTANTS.filter(([ordeal]) => chosen?.includes(ordeal) ?? true)) {

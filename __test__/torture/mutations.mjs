@@ -1,7 +1,7 @@
-// The ways to break the engine that the ordeals have to notice.
+// Ways to break the engine that the ordeals have to notice.
 
 /**
- * Engines that are broken in one place, as
+ * Engines broken in one place, as
  * `[the ordeal, what is broken, the file, what it says there, what to say instead, the step if it is one]`.
  */
 export const MUTANTS = [

@@ -1,10 +1,10 @@
-// Doing many things, some at a time, in an order that can be repeated.
+// Doing many things, some at a time, in a repeatable order.
 
 import { availableParallelism } from 'node:os'
 import { random } from '../support/random.mjs'
 import { until } from '../support/index.mjs'
 
-/** What `work` makes of each of `items`, as many at a time as there are processors. */
+/** The results of `work` for each of `items`, done as many at a time as there are processors. */
 export async function parallel(items, work) {
   const results = new Array(items.length)
   let next = 0
@@ -18,7 +18,7 @@ export async function parallel(items, work) {
   return results
 }
 
-/** `items` in an order of chance, the same for a seed. */
+/** `items` in a random order, the same for a seed. */
 export function mix(items, seed) {
   const chance = random(seed)
   return items
@@ -27,7 +27,7 @@ export function mix(items, seed) {
     .map(({ item }) => item)
 }
 
-/** Whether `predicate` becomes true in the time that anything takes that is not stuck, or `promise` settles. */
+/** Whether `predicate` becomes true or `promise` settles in the time that anything takes unless it is stuck. */
 export async function eventually(predicate, promise) {
   let settled = false
   void promise?.then(() => (settled = true))

@@ -1,4 +1,4 @@
-// Directories to do it in, and what is left in them.
+// Directories for the ordeals, and what is left in them.
 
 import { mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,7 +9,7 @@ import { reader } from './history.mjs'
 /** Where everything happens unless the file system matters. */
 export const HOME = fileURLToPath(new URL('../../target/torture', import.meta.url))
 
-/** A directory of its own in `parent`, removed after `scope`; and beside it, the history of what happens there. */
+/** A directory of its own in `parent`, and a path for its history elsewhere; both are removed after `scope`. */
 export function place(scope, parent = HOME) {
   mkdirSync(parent, { recursive: true })
   mkdirSync(HOME, { recursive: true })
@@ -21,7 +21,7 @@ export function place(scope, parent = HOME) {
   return { directory: make(parent), history: join(make(HOME), 'history') }
 }
 
-/** Keeps the history of something that went wrong; says where. */
+/** Saves the history of something that went wrong; says where. */
 export function keep(history, who, seed) {
   const kept = join(HOME, `${who.replaceAll(/\W+/g, '-')}-${seed}.jsonl`)
   writeFileSync(kept, reader(history)().map((event) => `${JSON.stringify(event)}\n`).join(''))

@@ -8,7 +8,7 @@ import { Inbox } from '../support/inbox.mjs'
 import { root, target } from '../../scripts/prepare.mjs'
 
 let built
-/** Builds it, as `cargo test` does anyway; tells why there is none, where there is no Rust. */
+/** Builds it, as `cargo test` does anyway; returns why it cannot, if there is no Rust. */
 export function buildPuppet() {
   const args = ['build', '--locked', '--quiet', '--example', 'puppet']
   try {
@@ -24,13 +24,13 @@ export function buildPuppet() {
 const STUCK = 20_000
 
 /**
- * Starts a puppet. `tell(order)` resolves to its answer, or to `{ stuck: true }`, then and from then on, if there is
- * none; `event(name)` to the next event of that name; `exit` to how it ended.
+ * Starts a puppet. `tell(order)` resolves to its answer, or, if there is none, to `{ stuck: true }` from then on;
+ * `event(name)` to the next event of that name; `exit` to how it ended.
  */
 export function puppet(scope) {
   const process = spawn(join(target, 'debug', 'examples', 'puppet'), { stdio: ['pipe', 'pipe', 'inherit'] })
   const inbox = new Inbox()
-  process.stdin.on('error', () => {}) // it was killed: whoever waits for an answer is told
+  process.stdin.on('error', () => {}) // it was killed: those who wait for an answer are told
   createInterface({ input: process.stdout }).on('line', (line) => inbox.push(JSON.parse(line)))
   const exit = new Promise((resolve) =>
     process.once('close', (code, signal) => {
@@ -64,8 +64,8 @@ export function puppet(scope) {
 }
 
 /**
- * A puppet that has done everything once, in `directory`, so that it does nothing for the first time any more: its
- * threads run, and it knows what the kernel can do and what directories there are.
+ * A puppet that has done everything once in `directory`, so that nothing is a first time any more: its threads run,
+ * and it knows the directory and what the kernel can do.
  */
 export async function seasoned(scope, directory) {
   const one = puppet(scope)

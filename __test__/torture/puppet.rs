@@ -1,8 +1,8 @@
-//! The engine on strings: does one thing at a time as it is told, so that each of its system calls can be
-//! made to fail, or to be its last. `puppet.mjs` has the other end.
+//! The engine on strings: it does one thing at a time as it is told, so that each of its system calls can be
+//! made to fail, or to be its last. `puppet.mjs` holds the other end.
 //!
 //! Orders and answers are lines of JSON. They are read with `readv` and written with `writev`, which the engine
-//! never calls: what is done to the engine's reads and writes is not done to the strings.
+//! never calls: faults injected into the engine's reads and writes leave the strings alone.
 
 #[cfg(unix)]
 fn main() {
@@ -35,13 +35,13 @@ mod unix {
     use serde::Deserialize;
     use serde_json::{Value, json};
 
-    /// What it can be told to do. Locks are known by the names that the orders give them.
+    /// What the puppet can be told to do. Locks go by the names that the orders give them.
     #[derive(Deserialize)]
     #[serde(tag = "do", rename_all = "kebab-case")]
     enum Order {
-        /// Acquires, and waits for it.
+        /// Acquires a lock, and waits for it.
         Acquire { name: String, terms: Wanted },
-        /// Asks, and says later what came of it.
+        /// Requests a lock, and reports the outcome later.
         Request { name: String, terms: Wanted },
         /// Begins to contend for a lock file, without any thread.
         Contend { name: String, terms: Wanted },
@@ -49,7 +49,7 @@ mod unix {
         Look { name: String },
         /// Asks whether a lock is still held.
         Check { name: String },
-        /// Gives back what it has under this name, however it came by it.
+        /// Gives back what it has under this name, however acquired.
         Release { name: String },
         /// Replaces a file as a whole.
         Write { path: PathBuf, text: String },
@@ -79,7 +79,7 @@ mod unix {
         }
     }
 
-    /// The end of the strings that is ours.
+    /// Our end of the strings.
     struct Strings {
         orders: File,
         answers: Mutex<File>,
@@ -92,7 +92,7 @@ mod unix {
             assert_eq!(written.expect("somebody listens"), line.len());
         }
 
-        /// The next order, which comes alone: each is only given when the one before is answered.
+        /// The next order. It comes alone: each is given only once the one before is answered.
         fn next(&self) -> Option<Order> {
             let mut line = vec![0; 64 * 1024];
             let count = (&self.orders).read_vectored(&mut [IoSliceMut::new(&mut line)]).expect("somebody talks");
@@ -112,7 +112,7 @@ mod unix {
         }
     }
 
-    /// What it has under one name.
+    /// What the puppet has under one name.
     enum Thing {
         Hold(Hold),
         Contender(Box<Contender>, Box<Terms>),
@@ -232,7 +232,7 @@ mod unix {
                         Some((name.trim().to_owned(), id.parse::<u32>().ok()?))
                     })
                     .collect();
-                // One of them was open to count the others.
+                // One of them was only open to count the others.
                 json!({ "descriptors": names("/proc/self/fd").len() - 1, "threads": threads })
             }
         })

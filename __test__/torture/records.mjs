@@ -1,4 +1,4 @@
-// What a lock file may look like that nobody will ever release.
+// Lock files that nobody will ever release.
 
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -42,7 +42,7 @@ export async function staleRecords(scope) {
     'dead pid': {
       from: 'dead-pid',
       plant: write(() => {
-        // Pids are used again.
+        // Pids are reused.
         while (stateOf(dead) !== undefined) dead = deadPid()
         return record({ pid: dead })
       }),
@@ -68,7 +68,7 @@ export async function staleRecords(scope) {
   }
 }
 
-/** What proper-lockfile holds for stale: a directory that is old. */
+/** What proper-lockfile considers stale: an old directory. */
 export function plantDirectory(lockPath) {
   mkdirSync(lockPath)
   age(lockPath, MINUTE)

@@ -1,4 +1,4 @@
-// What the helpers of the suites take for a test, outside of one: something to clean up after.
+// Takes the place of a test for the suites' helpers, outside of tests: something to clean up after.
 
 export class Scope {
   #cleanUps = []
@@ -11,7 +11,7 @@ export class Scope {
     for (const cleanUp of this.#cleanUps.splice(0).reverse()) await cleanUp()
   }
 
-  /** What `use` makes of a scope that ends with it. */
+  /** The result of `use`, which is given a scope that ends with it. */
   static async during(use) {
     const scope = new Scope()
     try {

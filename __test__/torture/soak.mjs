@@ -24,11 +24,11 @@ const seed = Number(options.seed ?? Date.now() % 1_000_000)
 const LEASE = { timeoutMs: 60_000, leaseMs: 600 }
 /** Three leases: longer than anybody waits for a frozen holder. */
 const LONG = 1800
-/** After so long everybody stops for a moment, and what happened is looked at. */
+/** After this long everybody stops for a moment, and the history is checked. */
 const SEGMENT = Math.min(30_000, (minutes * 60_000) / 4)
 const UNSHARE = ['unshare', '--pid', '--fork', '--mount-proc', '--kill-child']
 const MIB = 1024 * 1024
-/** A heap that has grown by more than this has a leak: it is measured after collections. */
+/** A heap that has grown by more than this has a leak: it is measured after garbage collection. */
 const GROWTH = 8 * MIB
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
@@ -103,7 +103,7 @@ async function soak(scope) {
     return Promise.all(stayers.map((member) => member.do('usage')))
   }
 
-  // The first segment is none of it: caches fill, code is compiled.
+  // The first segment does not count: caches fill, code is compiled.
   const before = await segment(SEGMENT)
   let after = before
   for (const end = performance.now() + minutes * 60_000; performance.now() < end; ) {

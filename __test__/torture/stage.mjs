@@ -1,4 +1,4 @@
-// Where a step is played: a directory, a victim, and whoever else is needed.
+// Where a step is played: a directory, a victim, and other puppets as needed.
 
 import { join } from 'node:path'
 import { until } from '../support/index.mjs'
@@ -23,7 +23,7 @@ export async function play(scope, step, rules = []) {
     refuse: (rules) => stage.trace(stage.victim.pid, rules),
     asked: (count) => asked(stage.tracing, count, stage.victim),
   }
-  // A new thread names itself, when it first runs.
+  // A new thread names itself only when it first runs.
   let descriptors, threads
   await until(async () => {
     ;({ descriptors, threads } = await stage.victim.tell({ do: 'usage' }))
@@ -44,8 +44,8 @@ export async function play(scope, step, rules = []) {
 }
 
 /**
- * The steps that are played, all or so many or the one of this name, and the system calls of each: `{ played, known }`,
- * or why it cannot be done here: `{ skip }`.
+ * The steps to play (all, `steps` of them, or the one called `step`) and the system calls of each: `{ played, known }`,
+ * or why this cannot be done here: `{ skip }`.
  */
 export async function rehearse({ seed, steps = STEPS.length, step }) {
   const skip = (await whyNoTampering()) ?? buildPuppet()
@@ -56,7 +56,7 @@ export async function rehearse({ seed, steps = STEPS.length, step }) {
   return { played, known }
 }
 
-/** The system calls of a step: `{ name, nth }`, those left out that its own rules refuse. */
+/** The system calls of a step: `{ name, nth }`, without those that its own rules refuse. */
 async function callsOf(scope, step) {
   const { tracing } = await play(scope, step)
   await tracing.stop()

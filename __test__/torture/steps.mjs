@@ -4,19 +4,18 @@
 //
 // - `arrange(stage)` prepares it, unobserved
 // - `act(stage)` does it, and resolves to the victim's answer
-// - `thread` does it: the main one unless told
-// - `rules` say what the kernel is to refuse all the time, for the ways that are only taken then
-// - `fresh` is what somebody needs who comes afterwards, if it is more than one look
+// - `thread` does it: the main one by default
+// - `rules` say what the kernel refuses throughout, for the ways that are only taken then
+// - `fresh` is what the next process needs to get the lock, if that is more than one look
+// - `writes` marks a step that is about replacing a file, not about its lock
 //
-// - `writes` says that it is about a file that is replaced, not about its lock
-//
-// A `stage` has the `victim`, the `path` that it is about, and `somebody()` else: another puppet.
+// A `stage` has the `victim`, the `path` of the file in question, and `somebody()` else: another puppet.
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { until } from '../support/index.mjs'
 import { deadPid } from '../support/processes.mjs'
 
-/** How long a victim waits: the answer to a refusal may be to try again. */
+/** How long a victim waits: it may retry what was refused. */
 const PATIENCE = 1500
 /** The shortest lease there is, for steps that need beats, or their absence. */
 const SHORT = 200
@@ -35,7 +34,7 @@ const OLD = '{"text":"old"}\n'
 /** Longer than a page. */
 export const NEW = `{"text":"${'new '.repeat(2000)}"}\n`
 
-/** Somebody else has the lock; `let go` of it however it may be. */
+/** Another puppet takes the lock; resolves to that puppet. */
 async function heldBySomebody(stage, terms) {
   const other = await stage.somebody()
   await other.tell({ do: 'acquire', name: 'lock', terms: { path: stage.path, ...terms } })
@@ -60,7 +59,7 @@ export const STEPS = [
     rules: ['linkat:error=EOPNOTSUPP:when=1', ...NO_RENAME],
     act: acquire,
   },
-  // The one way with an empty file in it: whoever dies then is waited for until the file is old.
+  // The only way that involves an empty file: if its maker dies then, others wait until the file is old.
   { name: 'acquire without links', rules: NO_LINKS, fresh: { staleMs: 300, timeoutMs: 10_000 }, act: acquire },
   { name: 'check', arrange: acquire, act: ({ victim }) => victim.tell({ do: 'check', name: 'lock' }) },
   { name: 'release', arrange: acquire, act: release },
@@ -90,13 +89,13 @@ export const STEPS = [
   },
   {
     name: 'supersede a frozen holder',
-    // Whoever comes next has to watch the frozen one, too, if it was not superseded.
+    // If the frozen holder was not superseded, the next process has to watch it, too.
     fresh: { timeoutMs: 10_000 },
     async arrange(stage) {
       const other = await heldBySomebody(stage, { leaseMs: SHORT })
       other.kill('SIGSTOP')
       await contending(stage)
-      // A gap between two looks counts as watched for a second at most, and two beats and a lease are less.
+      // A gap between two looks counts as a second of watching at most, and a lease and two beats are less.
       await new Promise((resolve) => setTimeout(resolve, 3 * SHORT))
     },
     act: look,
@@ -165,7 +164,7 @@ export const STEPS = [
   {
     name: 'wait for another process',
     thread: 'leasehold-looko',
-    /** How often it looks is a matter of time: what it asks for is known, how often is not. */
+    /** How often it looks depends on timing: which calls it makes is known, how many of them is not. */
     varies: true,
     async arrange(stage) {
       stage.other = await heldBySomebody(stage)
@@ -173,7 +172,7 @@ export const STEPS = [
     async act({ victim, path, other }) {
       const terms = { path, timeoutMs: PATIENCE }
       await victim.tell({ do: 'request', name: 'lock', terms })
-      // It has shown itself, or never will.
+      // By now it has made itself known, or never will.
       await new Promise((resolve) => setTimeout(resolve, 30))
       await other.tell({ do: 'release', name: 'lock' })
       return (await victim.event('settled')).outcome
@@ -197,7 +196,7 @@ export const STEPS = [
   },
 ]
 
-/** Has `who` replace the file. */
+/** Makes `who` replace the file. */
 export function write(who, { path }, text) {
   return who.tell({ do: 'write', path, text })
 }
@@ -209,7 +208,7 @@ export function content({ path }) {
   return { [OLD]: 'old', [NEW]: 'new' }[text] ?? `torn: ${text.slice(0, 40)}`
 }
 
-/** Waits until a thread has made so many calls, or makes no more: it may have been told that there is no need. */
+/** Waits until a thread has made `count` calls, or `PATIENCE` is over: it may have no need to make that many. */
 export async function asked(tracing, count, victim) {
   let ended = false
   void victim.exit.then(() => (ended = true))

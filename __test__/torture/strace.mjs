@@ -1,4 +1,4 @@
-// What one thread asks of the kernel: listed, refused, or the last thing it does.
+// The system calls of one thread: listed, refused, or the last thing it does.
 
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -14,8 +14,8 @@ const OTHERS =
   'sched_getaffinity,gettid,getpid,tgkill,prctl,exit'
 
 /**
- * Applies `rules` (as `strace -e inject=…`) to the thread `thread` until `stop()`. `calls()` lists what it asked for
- * so far: `{ name, text, nth, injected }`, `nth` counting calls of that name from 1.
+ * Applies `rules` (as `strace -e inject=…`) to the thread `thread` until `stop()`. `calls()` lists its system calls
+ * so far: `{ name, text, nth, injected }`, where `nth` counts calls of that name from 1.
  */
 export async function trace(scope, thread, rules = []) {
   const directory = mkdtempSync(join(tmpdir(), 'leasehold-strace-'))
@@ -31,7 +31,7 @@ export async function trace(scope, thread, rules = []) {
     strace.once('error', ({ code }) => resolve((failure = code === 'ENOENT' ? 'strace is not installed' : code)))
     strace.once('close', (code) => resolve((failure ??= `strace ended (${code}): ${complaints}`)))
   })
-  // What it says when the thread has been stopped: the kernel names the tracer a moment earlier.
+  // strace says this once the thread has been stopped; the kernel names the tracer a moment earlier.
   await until(() => failure || complaints.includes('attached'), { everyMs: 1 })
   if (failure) throw new Error(failure)
   let stopped = false

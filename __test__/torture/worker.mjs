@@ -1,4 +1,4 @@
-// A process that wants locks: does what its parent says, and writes down what happens to it.
+// A process that wants locks: it does what its parent says, and records what happens to it.
 //
 //   node worker.mjs <its name> <the history> <whose lock>
 
@@ -21,7 +21,7 @@ function spin(us) {
   while (now() < end);
 }
 
-/** Has the lock of `path` once, for `hold` ms, with the event loop stopped for `block` of them. */
+/** Takes the lock of `path` once: blocks the event loop for `block` ms, then holds on for `hold` ms. */
 async function attempt({ path, sync = false, delay = 0, hold = 0, block = 0, options }) {
   const id = `${who}#${count++}`
   const note = (what, facts, t) => recorder.note(what, { id, path, ...facts }, t)
@@ -59,7 +59,7 @@ async function attempt({ path, sync = false, delay = 0, hold = 0, block = 0, opt
   return { recoveredFrom: lock.recoveredFrom ?? null }
 }
 
-/** Has locks until it is told to stop: which, how and for how long is a matter of chance, the same for a seed. */
+/** Takes locks until told to stop: which, how and for how long is random, the same for a seed. */
 async function strive({ seed, paths, longest = 4, think = 3, tasks = 1, ...rest }) {
   const chance = random(seed)
   const one = async () => {
@@ -81,7 +81,7 @@ const DO = {
   attempt,
   strive: (order) => ((stopped = false), strive(order)),
   stop: () => void (stopped = true),
-  /** Answers when it strives no more. */
+  /** Answers once it no longer strives. */
   quiet: async () => void (await striving),
   async usage() {
     for (let round = 0; round < 4; round += 1) {

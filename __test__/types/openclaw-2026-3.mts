@@ -52,7 +52,7 @@ const seam: {
   }) => Promise<{ release: () => Promise<void> }>
 } = { acquireFileLock, withFileLock, acquireSessionWriteLock }
 
-// The handle stays in a variable that is declared before it is known.
+// The handle goes into a variable that is declared before the handle exists.
 let sessionLock: Awaited<ReturnType<typeof acquireSessionWriteLock>> | undefined
 try {
   sessionLock = await acquireSessionWriteLock({ sessionFile: 'sessions/abc.jsonl', maxHoldMs: 720_000 })

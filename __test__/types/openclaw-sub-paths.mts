@@ -46,7 +46,7 @@ const count: number = await withFileLock('a', OPTIONS, async () => 1)
 const lock: FileLockHandle = await acquireFileLock('a', later)
 await lock.release()
 
-// A stand-in has no more than the handle of OpenClaw.
+// A stand-in needs no more than OpenClaw's handle.
 const standIn: FileLockHandle = { lockPath: 'a.lock', release: async () => {} }
 const acquirer: (filePath: string, options: FileLockOptions) => Promise<FileLockHandle> = acquireFileLock
 
@@ -98,7 +98,7 @@ await cleanStaleLockFiles({ sessionsDir: 'a', config, env: process.env })
 import { heldLocks } from 'leasehold/file-lock'
 // @ts-expect-error options of OpenClaw always say how to retry
 const incomplete: FileLockOptions = { stale: 1 }
-// @ts-expect-error it looks into a directory
+// @ts-expect-error it cleans a directory, not one session's file
 await cleanStaleLockFiles({ sessionFile: 'a' })
 
 export { acquirer, all, budget, count, fake, heldLocks, incomplete, isBusy, lines }

@@ -27,7 +27,7 @@ const work = () => {}
 await acquireFileLock()
 // @ts-expect-error a path is text
 await acquireFileLock(new URL('file:///a'))
-// @ts-expect-error the number of retries alone is no option of ours
+// @ts-expect-error retries cannot be given as a number alone
 await acquireFileLock('a', { retries: 10 })
 // @ts-expect-error an unknown recovery
 await acquireFileLock('a', { staleRecovery: 'remove' })
@@ -39,7 +39,7 @@ await acquireFileLock('a', { timeoutMs: '10' })
 await acquireFileLock('a', { label: 1 })
 // @ts-expect-error that is a controller, not a signal
 await acquireFileLock('a', { signal: new AbortController() })
-// @ts-expect-error an owner is text
+// @ts-expect-error a re-entrant owner is text
 await acquireFileLock('a', { reentrantOwner: Symbol('owner') })
 // @ts-expect-error the veto is given a path
 await acquireFileLock('a', { assertResourceUnborrowed: (count: number) => void count })
@@ -83,7 +83,7 @@ new LockError()
 handle.lockPath = 'b'
 // @ts-expect-error nor its token
 handle.token = 1n
-// @ts-expect-error a token is no number
+// @ts-expect-error a token is not a number
 const token: number = handle.token
 // @ts-expect-error objects are not written as they are
 await handle.appendFile({ role: 'user' })
@@ -91,7 +91,7 @@ await handle.appendFile({ role: 'user' })
 ;({ ...handle }).assertHeld()
 // @ts-expect-error a release takes nothing
 await handle.release(true)
-// @ts-expect-error the lock may be nobody's
+// @ts-expect-error the lock may have no owner
 const owner: object = (await inspectLock('a')).owner
 // @ts-expect-error it releases all, or none
 releaseAllLocksSync('a')
@@ -106,7 +106,7 @@ const loaded: string = loadJsonFile<string>('a')
 await writeJsonFileAtomically('a')
 // @ts-expect-error a lock is a handle, not a path
 await writeJsonFileAtomically('a', 1, { lock: 'a.lock' })
-// @ts-expect-error an option of locks
+// @ts-expect-error that is an option of locks
 saveJsonFile('a', 1, { timeoutMs: 1 })
 // @ts-expect-error the change is missing
 await updateJsonFile('a', 1)

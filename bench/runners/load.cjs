@@ -1,5 +1,5 @@
-// Milliseconds until a package can be used, where nothing else was loaded before: its name, and where
-// leasehold is installed.
+// Prints how many milliseconds it takes until a package can be used, with nothing else loaded before.
+// Arguments: its name, and where leasehold is installed.
 
 const { createRequire } = require('node:module')
 
@@ -8,7 +8,7 @@ const [who, installed] = process.argv.slice(2)
 const LOADS = {
   nobody: () => {},
   leasehold: () => require(installed),
-  // It can be imported only.
+  // It can only be imported.
   'fs-safe': () => import('../peers/fs-safe.mjs'),
 }
 const load = LOADS[who] ?? (() => peer(who))

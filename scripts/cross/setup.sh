@@ -1,14 +1,14 @@
-# To be sourced by what sets a platform up in a directory, its first argument; `platform` is what it calls itself.
+# To be sourced by scripts that set a platform up in a directory, their first argument, and name it in `platform`.
 #
-#   $dir                      that directory, made
-#   $rust                     where toolchains for other platforms are
-#   step TEXT, fail TEXT      say so; fail exits, too
-#   needs COMMAND...          fails without one of them
-#   on_x64                    fails on another machine
-#   as_root WHY               fails without root's rights
-#   install PACKAGE...        from this Debian
+#   $dir                      that directory, created
+#   $rust                     where the Rust toolchains for other platforms are
+#   step TEXT, fail TEXT      print TEXT; fail also exits
+#   needs COMMAND...          fails if one of them is missing
+#   on_x64                    fails on any other machine
+#   as_root WHY               fails unless run as root
+#   install PACKAGE...        installs them from this Debian
 #   fetch FILE PACKAGE@VERSION PATH SYSTEM CPU
-#                             FILE is what the npm package has at PATH; nothing to do where it is
+#                             gets FILE, which the npm package has at PATH, unless it is there already
 set -euo pipefail
 
 dir=$(realpath -m "${1:?where to?}")

@@ -1,7 +1,7 @@
 #!/bin/bash
-# Prints where a Rust toolchain is that has the std of TARGET. Where it is not installed, std is built from Debian's
-# package of its source, which exists for the version of its compiler, into a copy in DIR; the toolchain itself stays as
-# it is.
+# Prints the path of a Rust toolchain that has the std of TARGET. If none is installed, std is built from Debian's
+# package of its source, which matches Debian's version of the compiler, into a copy of the toolchain in DIR; the
+# toolchain itself stays as it is.
 #
 #   scripts/cross/toolchain.sh DIR TARGET    about 2 minutes the first time, nothing to do later
 platform=rust
@@ -26,8 +26,8 @@ if [ ! -d "$toolchain/lib/rustlib/src/rust" ]; then
   step "fetching the source of Rust $version"
   mkdir -p "$dir/debian"
   newer "$dir/debian" download "rust-src=$version+*" || fail "the source of Rust $version could not be had"
-  rm -rf "$toolchain" "$toolchain.new" # what an attempt that failed has left
-  # Hard links: no space is taken, and the real toolchain is not touched.
+  rm -rf "$toolchain" "$toolchain.new" # left by an attempt that failed
+  # Hard links: they take no space, and the real toolchain is not touched.
   cp -al "$installed" "$toolchain.new" 2>/dev/null || cp -a "$installed" "$toolchain.new"
   mkdir -p "$toolchain.new/lib/rustlib/src/rust"
   dpkg --fsys-tarfile "$dir/debian/rust-src_$version"*.deb |
@@ -40,7 +40,7 @@ if [ ! -d "$toolchain/lib/rustlib/$target/lib" ]; then
   mkdir "$scratch/src"
   : >"$scratch/src/lib.rs"
   printf '[package]\nname = "std-builder"\nversion = "0.1.0"\nedition = "2021"\n' >"$scratch/Cargo.toml"
-  # With bitcode, as the std that Rust comes with: the addon is optimised as a whole.
+  # With bitcode, like the std that comes with Rust: the addon is optimised as a whole.
   (cd "$scratch" && RUSTC=$toolchain/bin/rustc RUSTC_BOOTSTRAP=1 RUSTFLAGS='-C embed-bitcode=yes' \
     "$toolchain/bin/cargo" build --quiet --release \
     -Zbuild-std=std,panic_unwind,panic_abort,test,proc_macro --target "$target" --target-dir "$scratch/target") >&2

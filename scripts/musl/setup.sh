@@ -6,7 +6,7 @@
 #   . DIR/env.sh                 cargo zigbuild --target x86_64-unknown-linux-musl
 #   DIR/node-22/bin/node         Node.js on musl
 #
-# Node.js crashes on the old musl of Debian 12, so that of a newer Debian is unpacked beside it.
+# Node.js crashes on Debian 12's old musl, so the musl of a newer Debian is unpacked beside it.
 platform=musl
 here=$(dirname "$0")
 . "$here/../cross/setup.sh"

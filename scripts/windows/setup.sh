@@ -23,9 +23,9 @@ if ! command -v debootstrap >/dev/null || ! command -v x86_64-w64-mingw32-gcc >/
   install debootstrap gcc-mingw-w64-x86-64
 fi
 
-if [ ! -x "$chroot/usr/bin/wine-stable" ]; then # wine itself is a link that only leads somewhere inside
+if [ ! -x "$chroot/usr/bin/wine-stable" ]; then # wine itself is a link that only resolves inside
   step 'setting up a Debian with wine'
-  rm -rf "$chroot" # what an attempt that failed has left
+  rm -rf "$chroot" # left by an attempt that failed
   from=$(mirror)
   debootstrap --variant=minbase trixie "$chroot" "$from" >"$dir/debootstrap.log" || fail "see $dir/debootstrap.log"
   echo "deb $from trixie-backports main" >"$chroot/etc/apt/sources.list.d/backports.list"
@@ -47,8 +47,8 @@ esbuild=$(node -p 'require("esbuild/package.json").version')
 fetch "$dir/esbuild-$esbuild/esbuild.exe" "@esbuild/win32-x64@$esbuild" esbuild.exe win32 x64
 ln -sfn "esbuild-$esbuild" "$dir/esbuild"
 
-# Same working directory inside; all mounts are private to one call. Under wine node.exe cannot write to a Unix pipe,
-# so its output goes through files.
+# The working directory stays the same inside; all mounts are private to one call. node.exe cannot write to a Unix pipe
+# under wine, so its output goes through files.
 cat >"$dir/wine" <<WINE
 #!/bin/sh
 out=\$(mktemp) err=\$(mktemp) status=0

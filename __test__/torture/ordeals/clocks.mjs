@@ -1,4 +1,4 @@
-// Wall clocks that jump, by minutes and years, in both directions and in each process for itself.
+// Wall clocks that jump, by a second to a year, in both directions and in each process independently.
 
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -19,7 +19,7 @@ export async function run({ seed, steps }) {
   if (!library) return { rows: [], problems: [], skip: 'libfaketime is not installed (apt install faketime)' }
   const rows = []
   const problems = []
-  // A file that stays orders tokens whatever the clocks say; one that is removed leaves that to them.
+  // A kept file orders tokens whatever the clocks say; a removed one leaves that to the clocks.
   for (const keepLockFile of [true, false]) {
     const { row, problems: wrong } = await strife({
       who: keepLockFile ? 'the lock file is kept' : 'the lock file is removed',

@@ -1,5 +1,5 @@
-// Each system call of any step refused, once or for good: a clear error or none, and never a lock that two have,
-// a file that stays open, or a queue that stands still.
+// Each system call of each step refused, once or for good: a clear error or none, and never a lock with two holders,
+// a file that stays open, or a queue that is stuck.
 
 import { play, rehearse } from '../stage.mjs'
 import { eventually, mix, parallel } from '../parallel.mjs'
@@ -12,10 +12,10 @@ export const title = 'Each system call of a step refused, once and for good'
 
 const ERRORS = { EPERM: 1, EINTR: 4, EIO: 5, EACCES: 13, EMFILE: 24, ENOSPC: 28, ENOLCK: 37, ESTALE: 116 }
 
-/** What is refused as if others had it (SMB says EACCES of a lock that is taken) may end so. */
+/** A refusal that looks as if others had the lock (SMB reports a taken lock as EACCES) may end in this error. */
 const EBUSY = 16
 
-/** A refused `close` is none: strace keeps the kernel from closing, which no kernel does. */
+/** A refused `close` would prove nothing: strace keeps the file from being closed, which no kernel does. */
 const NEVER_FAILS = new Set(['close'])
 
 export async function run({ seed, points, ...which }) {
@@ -50,7 +50,7 @@ export async function run({ seed, points, ...which }) {
   return { rows, problems: outcomes.flatMap(({ problems }) => problems) }
 }
 
-/** No signal interrupts for good: everybody tries again, and the runtimes do so without asking us. */
+/** No signal interrupts a call for good: everybody retries, and the runtimes do so without asking us. */
 const lasting = (error, { nth }) => (error === 'EINTR' ? `..${nth + 9}` : '+')
 
 const say = (answer) => JSON.stringify(answer)
@@ -85,7 +85,7 @@ function refused({ step, call, error, forGood }) {
   })
 }
 
-/** Whether the victim has the lock for itself, and can give it back, and everybody gets in afterwards. */
+/** Checks that the victim has the lock for itself and can give it back, and that everybody gets in afterwards. */
 async function excludes(stage, answer, next, is) {
   const terms = (timeoutMs) => ({ path: stage.path, timeoutMs, leaseMs: 30_000 })
   if (answer.held) {
@@ -103,10 +103,10 @@ async function excludes(stage, answer, next, is) {
   }
 }
 
-/** Whether the file says what the answer promises, and everybody can write afterwards. */
+/** Checks that the file says what the answer promises, and that everybody can write afterwards. */
 async function keepsWhole(stage, answer, next, is) {
   const found = content(stage)
-  // What was refused last may have been to sync the directory: the new content is there, and may not last.
+  // If the sync of the directory was refused, the new content is there, although it may not last.
   const expected = answer.written ? ['new'] : [stage.before, 'new']
   if (!expected.includes(found)) is('torn', `${found} after ${say(answer)}`)
   await stage.tracing.stop()

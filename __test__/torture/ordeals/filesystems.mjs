@@ -1,4 +1,4 @@
-// The storm, on each kind of file system that can be had here.
+// The storm, on each kind of file system that is available here.
 
 import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
@@ -13,7 +13,7 @@ import * as storm from './storm.mjs'
 export const name = 'filesystems'
 export const title = 'The storm on other file systems'
 
-/** A mount and its parts below a directory of its own; unmounted after `scope`. */
+/** A mount and its parts, below a directory of their own; unmounted after `scope`. */
 function mounted(scope, mount, unmount = ['umount']) {
   const base = mkdtempSync(join(tmpdir(), 'leasehold-mount-'))
   after(scope, () => rmSync(base, { recursive: true }))

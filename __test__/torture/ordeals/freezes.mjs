@@ -1,4 +1,4 @@
-// Processes that are stopped and go on at random: for moments that must not matter, and for longer than a lease.
+// Processes stopped and resumed at random: for moments, which must not matter, and for longer than a lease.
 
 import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -20,7 +20,7 @@ const signals = {
   leave: () => {},
 }
 
-/** The cgroup freezer of the first or the second version, whichever can be had. */
+/** The cgroup freezer, version 1 or 2, whichever is available. */
 function freezer() {
   const v1 = '/sys/fs/cgroup/freezer'
   const roots = existsSync(v1) ? [v1] : ['/sys/fs/cgroup']

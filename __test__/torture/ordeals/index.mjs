@@ -1,4 +1,4 @@
-// All ordeals, and how long each of them takes.
+// All ordeals, and how long each of them runs.
 
 import * as clocks from './clocks.mjs'
 import * as failures from './failures.mjs'

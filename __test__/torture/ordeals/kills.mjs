@@ -1,4 +1,4 @@
-// A process killed between any two system calls of any step: the next one gets in at once, and nothing is left.
+// A process killed between any two system calls of any step: the next process gets in at once, and nothing is left.
 
 import { play, rehearse } from '../stage.mjs'
 import { mix, parallel } from '../parallel.mjs'
@@ -9,9 +9,9 @@ import { NEW, content, write } from '../steps.mjs'
 export const name = 'kills'
 export const title = 'Killed before and after each system call of a step'
 
-/** How often a call is waited for that is not made each time. */
+/** How often a step is played to meet a call that is not made each time. */
 const TRIES = 3
-/** The share of calls that may never be met again. */
+/** The share of calls that need never be met again. */
 const MISSED = 0.1
 
 export async function run({ seed, points, ...which }) {
@@ -21,7 +21,7 @@ export async function run({ seed, points, ...which }) {
   const chosen = points === undefined ? all : mix(all, seed).slice(0, points)
   const outcomes = await parallel(chosen, async ({ step, call }) => {
     let outcome
-    // Some calls are only made when a clock says so.
+    // Whether some calls are made depends on timing.
     for (let tries = 0; tries < TRIES && !outcome?.reached; tries += 1) outcome = await killed(step, call)
     return outcome
   })
@@ -43,8 +43,8 @@ export async function run({ seed, points, ...which }) {
 }
 
 /**
- * Kills the victim just before a call. That is also just after the one before: what it does in between, nobody else
- * can see. After the last call of a step it is killed by what comes after it: `kills` of other steps begin there.
+ * Kills the victim just before a call. That is also just after the one before: nobody else can see what it does in
+ * between. A kill after the last call of a step equals one before the first call of a step that follows it.
  */
 function killed(step, { name, nth }) {
   return Scope.during(async (scope) => {
@@ -64,7 +64,7 @@ function killed(step, { name, nth }) {
   })
 }
 
-/** Whether the next one can replace the file, which is not torn. */
+/** Checks that the file is not torn, and that the next process can replace it. */
 async function canWrite(step, stage, next, outcome, say) {
   const found = content(stage)
   outcome.torn = ![stage.before, 'new'].includes(found)
@@ -74,10 +74,10 @@ async function canWrite(step, stage, next, outcome, say) {
   if (outcome.blocked) say(`the next one cannot write: ${JSON.stringify(answer)}`)
 }
 
-/** Whether the next one gets the lock. */
+/** Checks that the next process gets the lock. */
 async function getsIn(step, stage, next, outcome, say) {
   const { timeoutMs = 0, staleMs } = step.fresh ?? {}
-  // It finds the same kernel.
+  // The kernel refuses it the same calls.
   const same = step.rules && !step.thread ? await stage.trace(next.pid, step.rules) : undefined
   const answer = await next.tell({ do: 'acquire', name: 'lock', terms: { path: stage.path, timeoutMs, staleMs } })
   await same?.stop()
@@ -87,7 +87,7 @@ async function getsIn(step, stage, next, outcome, say) {
   if (!outcome.blocked && !released.released) say(`its lock is not given back: ${JSON.stringify(released)}`)
 }
 
-/** Whether `promise` settles soon: what another thread does is not always done when the victim answers. */
+/** Whether `promise` settles soon: another thread may not be done yet when the victim answers. */
 function soon(promise) {
   return Promise.race([promise.then(() => true), new Promise((resolve) => setTimeout(resolve, 2000, false))])
 }

@@ -1,4 +1,4 @@
-// Holders whose event loop stands still for much longer than their lease, while others wait: nobody gets in.
+// Holders whose event loop is blocked for much longer than their lease, while others wait: nobody gets in.
 
 import { pause, strife } from './strife.mjs'
 

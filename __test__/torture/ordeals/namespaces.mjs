@@ -1,4 +1,4 @@
-// Processes of two pid namespaces that share a directory, as two containers do, and are killed in it at random.
+// Processes in separate pid namespaces that share a directory, as containers do, and are killed at random.
 
 import { spawnSync } from 'node:child_process'
 import { pause, strife } from './strife.mjs'
@@ -11,7 +11,7 @@ const UNSHARE = ['unshare', '--pid', '--fork', '--mount-proc', '--kill-child']
 export async function run({ seed, kills }) {
   const tried = spawnSync(UNSHARE[0], [...UNSHARE.slice(1), 'true'], { encoding: 'utf8' })
   if (tried.status !== 0) return { rows: [], problems: [], skip: tried.stderr?.trim() || 'there is no unshare' }
-  // In a namespace of its own everybody is process 1: the same pid in two of them is the rule, not the exception.
+  // In a namespace of its own every process is pid 1: the same pid in two of them is the rule, not the exception.
   const through = (index) => (index % 2 ? UNSHARE : [])
   const { row, problems } = await strife({
     who: 'three in one, three in others',

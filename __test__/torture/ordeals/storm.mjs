@@ -1,4 +1,4 @@
-// Processes that meet one stale lock, all at once, again and again: one takes it over, the others follow in turn.
+// Processes that all meet one stale lock at once, again and again: one takes it over, the others follow in turn.
 
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -15,12 +15,12 @@ export const name = 'storm'
 export const title = 'Six processes meet one stale lock'
 
 const PROCESSES = 6
-/** After so many rounds what happened in them is looked at. */
+/** After this many rounds their history is checked. */
 const BATCH = 200
 
 const majorVersion = Number(process.versions.node.split('.')[0])
 
-/** Whom leasehold is compared with: that they fail shows that this can. */
+/** The locks that leasehold is compared with: those that fail show that the storm notices. */
 const RIVALS = [
   { contestant: 'proper-lockfile', kind: 'old directory', plant: plantDirectory },
   { contestant: 'fs-safe', kind: 'dead pid', skip: majorVersion < 22 && 'needs Node 22' },
@@ -83,7 +83,7 @@ async function rage({ contestant, kind, plant, from, rounds, seed, through, pare
       return wrong
     }
 
-    // One that may not go wrong is over when it did: what is stuck takes a minute each time.
+    // A contestant that must not fail is stopped once it has: each further round that is stuck takes a minute.
     const isOver = () => from !== undefined && problems.length > 0
     let number = 0
     while (number < rounds && !isOver()) {

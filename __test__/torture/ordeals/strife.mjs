@@ -1,5 +1,5 @@
-// What the ordeals of living processes have in common: a crew that wants the same few locks for a while, as chance
-// has it, while something is done to it; then everybody stops, and the history is checked.
+// What the ordeals of living processes have in common: a crew that wants the same few locks for a while, at random,
+// while something is done to it; then everybody stops, and the history is checked.
 
 import { join } from 'node:path'
 import { random } from '../../support/random.mjs'
@@ -9,14 +9,13 @@ import { reader } from '../history.mjs'
 import { keep, leftovers, place } from '../places.mjs'
 import { Scope } from '../scope.mjs'
 
-/** How long it may take until all have stopped: the longest wait for a lock. */
+/** How long it may take until all have stopped: longer than the longest wait for a lock. */
 const STOP = 90_000
 
 /**
- * `hire(crew)` starts the processes. `trouble({ crew, members, chance, note, place })` does something to them and
- * resolves when it is enough; it may change the list of `members`. `order` says what they strive for, beside `paths`.
- *
- * Resolves to `{ row, problems }`, for a table whose first column is `who`.
+ * `hire(crew)` starts the processes. `trouble({ crew, members, chance, set, problems, place, paths })` does something
+ * to them and resolves when done; it may replace `members`, and `set` new ones to strive. `order` says what they strive
+ * for, beside `paths`. Resolves to `{ row, problems }`, for a table whose first column is `who`.
  */
 export function strife({ who, seed, hire, trouble, order, paths = 2, parent, rules }) {
   return Scope.during(async (scope) => {
@@ -28,7 +27,7 @@ export function strife({ who, seed, hire, trouble, order, paths = 2, parent, rul
     const striving = new Map()
     const set = (member) => {
       const done = member.do('strive', { seed: chance(1 << 30), paths: names, ...order }, { timeoutMs: 0x7fffffff })
-      // A member that is killed does not finish: that is no failure of its own.
+      // A member that is killed does not finish, which is not its fault.
       striving.set(member, done.catch((error) => ({ ended: error })))
     }
     members.forEach(set)
