@@ -71,7 +71,7 @@ test('a binary that does not load is not called missing, and the reason is given
   const { directory } = project(t)
   installBinary(directory, 'no addon')
   const { message } = load({ directory }, 'require')
-  assert.match(message, new RegExp(`leasehold-${name} is there and cannot be loaded: [^]*leasehold\\.${name}\\.node`))
+  assert.match(message, new RegExp(`leasehold-${name} was found but cannot be loaded: [^]*leasehold\\.${name}\\.node`))
   assert.doesNotMatch(message, /not installed/)
 })
 

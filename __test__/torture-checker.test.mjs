@@ -51,11 +51,11 @@ for (const [name, text, options] of [
 }
 
 for (const [name, text, problem] of [
-  ['two holders', ORDERLY.replace('6 b#0', '4.5 b#0'), /in together/],
+  ['two holders', ORDERLY.replace('6 b#0', '4.5 b#0'), /at the same time/],
   [
     'two holders of which one is killed',
     '1 a#0 want\n2 a#0 acquire 1\n3 b#0 want\n4 b#0 acquire 2\n5 a#0 guarded\n6 a kill',
-    /in together/,
+    /at the same time/,
   ],
   ['a token that does not grow', ORDERLY.replace('acquire 11', 'acquire 10'), /does not exceed/],
   ['a token that falls behind a lost one', `1 a#0 want\n2 a#0 acquire 9\n3 a freeze\n300 a thaw\n301 a#0 lost
@@ -73,9 +73,9 @@ for (const [name, text, problem] of [
     'a loser that was told it still had the lock',
     `1 a#0 want\n2 a#0 acquire 1\n4 a freeze\n5 b#0 want\n300 b#0 acquire 2\n400 a thaw\n401 a#0 guarded
      402 a#0 lost\n403 b#0 release`,
-    /was told that it has the lock/,
+    /was told that it had the lock/,
   ],
-  ['an answer without a question', '1 a#0 acquire 1', /never wanted/],
+  ['an answer without a question', '1 a#0 acquire 1', /no "want" event/],
   ['two answers', `${ORDERLY}\n8 b#0 acquire 12`, /two outcomes/],
 ]) {
   test(`it finds ${name}`, () => {

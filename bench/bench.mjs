@@ -40,7 +40,7 @@ const { values: options } = parseArgs({
   },
 })
 if (options.publish && (options.quick || options.only)) {
-  throw new Error('only a whole run is published: leave out --quick and --only')
+  throw new Error('only a full run can be published: leave out --quick and --only')
 }
 const chosen = MEASURES.filter(({ name }) => options.only === undefined || options.only.split(',').includes(name))
 
@@ -109,7 +109,7 @@ const { packages, ...rest } = here
 const facts = { ...rest, ...packages, 'file systems': places.map(({ type }) => type).join(', ') }
 console.log(Object.entries(facts).map(([key, value]) => `${key}: ${value}`).join('\n'))
 for (const { who, why } of leftOut) console.log(`left out: ${who}: ${why}`)
-console.log('In turns; medians of all rounds, and the smallest and largest round in brackets')
+console.log('Contestants take turns. Each cell is the median of all rounds, with the smallest and largest in brackets')
 const report = {
   date: new Date().toISOString().slice(0, 10),
   machine: here,
@@ -138,7 +138,7 @@ try {
 report.targets = judge(report)
 report.stolen = stolenSince(before)
 const told = report.targets.filter(({ verdict }) => verdict !== 'not measured')
-printTable('Targets of leasehold, and what others reach in the same run', told)
-if (report.stolen !== undefined) console.log(`\nthe host took ${digits(100 * report.stolen)} % of the processors’ time`)
+printTable('Targets of leasehold, and what others reached in the same run', told)
+if (report.stolen !== undefined) console.log(`\nthe host took ${digits(100 * report.stolen)} % of the processor time`)
 if (options.json) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`)
 if (options.publish) console.log(`\nwritten: ${publish(report).join(', ')}`)

@@ -27,7 +27,7 @@ fn main() {
 
 #[cfg(not(unix))]
 fn main() {
-    eprintln!("the floor is known for Unix only");
+    eprintln!("the floor runs on Unix only");
     std::process::exit(1);
 }
 
@@ -90,7 +90,7 @@ mod unix {
                 }
                 "engine" => Self::Engine { path: file.into(), keep_file: false },
                 "engine, file kept" => Self::Engine { path: file.into(), keep_file: true },
-                _ => panic!("see the top of bench/floor.rs, {who} is not there"),
+                _ => panic!("{who} is unknown: see the top of bench/floor.rs"),
             }
         }
 
@@ -159,7 +159,7 @@ mod unix {
                 println!("{}", now());
                 drop(held);
             }
-            _ => panic!("see the top of bench/floor.rs"),
+            _ => panic!("unknown command: see the top of bench/floor.rs"),
         }
     }
 

@@ -29,6 +29,6 @@ export function installPeers() {
       shell: windows,
     })
   } catch (error) {
-    console.log(`The packages to compare with could not be installed: ${error.message}`)
+    console.log(`The packages that leasehold is compared with could not be installed: ${error.message}`)
   }
 }

@@ -45,7 +45,7 @@ export function start(verb, who, ...args) {
     /** What its next line says. */
     async next() {
       const { value, done } = await lines.next()
-      if (done) throw Object.assign(new Error(`${who}: ${verb} said nothing`), { who })
+      if (done) throw Object.assign(new Error(`${who}: ${verb} printed nothing`), { who })
       return JSON.parse(value)
     },
     /** Sends the only line that it waits for. */

@@ -47,7 +47,7 @@ function calls({ measures }) {
 
 function targets({ date, machine, fileSystems, leftOut, stolen, targets: judged }) {
   const where = `${machine.cores} × ${machine.cpu}, ${machine.kernel}, Node ${machine.node}, ${machine.rustc}`
-  const taken = stolen === undefined ? '' : `, ${digits(100 * stolen)} % of the processors’ time taken by the host`
+  const taken = stolen === undefined ? '' : `, ${digits(100 * stolen)} % of the processor time taken by the host`
   const load = `load ${machine.load.toFixed(1)} at the start${taken}`
   const rows = judged.map(({ work, target, measured, verdict, beside }) => {
     return `| ${work} | ${target} | ${measured} | ${verdict === 'missed' ? '**missed**' : verdict} | ${beside} |`
@@ -56,7 +56,7 @@ function targets({ date, machine, fileSystems, leftOut, stolen, targets: judged 
     `Measured ${date} on ${where}; ${fileSystems.join(' and ')}; ${load}.`,
     ...leftOut.map(({ who, why }) => `Left out: ${who} (${why}).`),
     '',
-    '| work | target | leasehold | | others in the same run |',
+    '| measurement | target | leasehold | | others in the same run |',
     '|---|---|---|---|---|',
     ...rows,
   ].join('\n')

@@ -46,30 +46,34 @@ const TARGETS = [
   uncontended('acquire + release, tmpfs', 'tmpfs', 1.5),
   uncontended('the same, lock file kept, ext4', 'ext4', 0.35, ', file kept'),
   uncontended('the same, lock file kept, tmpfs', 'tmpfs', 0.35, ', file kept'),
-  contention('acquisitions, of flock’s', '× flock', { least: 0.93, say: times }),
+  contention('acquisitions, relative to flock', '× flock', { least: 0.93, say: times }),
   contention('hand-over, median', 'p50 ms', { most: 0.2, say: ms }),
   contention('hand-over, p99', 'p99 ms', { most: 1.5, say: ms }),
-  contention('longest wait, of the fair share', '× fair share', { most: 2, say: times }),
+  contention('longest wait, relative to the fair share', '× fair share', { most: 2, say: times }),
   ...[1000, 10_000].map(handOver),
-  target('8 processes, zero hold: least part of a fair share', 'fairness', 'least share', {
+  target('8 processes, zero hold: smallest fraction of a fair share', 'fairness', 'least share', {
     least: 0.5,
     say: times,
     beside: ['engine', 'sync', 'flock'],
   }),
-  target('8 processes, hold 2 ms, think 1 ms: least part of a fair share', 'fairness', 'least share, held', {
+  target('8 processes, hold 2 ms, think 1 ms: smallest fraction of a fair share', 'fairness', 'least share, held', {
     least: 0.5,
     say: times,
     beside: ['engine', 'sync', 'flock'],
   }),
-  target('1,000 waiters: fs.readFile delayed, p99', 'waiters', 'p99 added ms', {
+  target('1,000 waiters: delay of fs.readFile, p99', 'waiters', 'p99 added ms', {
     most: 2,
     say: ms,
     noise: 'p99 ms',
   }),
-  target('1,000 waiters: threads more', 'waiters', 'threads added', { most: 2, say: String }),
-  target('10,000 leases: of a core', 'leases', 'CPU % added', { most: 1, say: percent, beside: ['engine'] }),
-  target('10,000 leases: memory each', 'leases', 'memory each, bytes', { most: 1000, say: bytes, beside: ['engine'] }),
-  target('1,000 acquires/s: event loop delayed, p99.9', 'delay', 'p99.9 added ms', {
+  target('1,000 waiters: additional threads', 'waiters', 'threads added', { most: 2, say: String }),
+  target('10,000 leases: share of a core', 'leases', 'CPU % added', { most: 1, say: percent, beside: ['engine'] }),
+  target('10,000 leases: memory per lease', 'leases', 'memory each, bytes', {
+    most: 1000,
+    say: bytes,
+    beside: ['engine'],
+  }),
+  target('1,000 acquires/s: event loop delay, p99.9', 'delay', 'p99.9 added ms', {
     most: 1,
     say: ms,
     beside: ['sync'],
@@ -80,18 +84,18 @@ const TARGETS = [
     say: ms,
     beside: ['engine', 'flock, Node dies'],
   }),
-  target('writeJsonFileAtomically, durable, of write-file-atomic', 'json', 'durable × write-file-atomic', {
+  target('writeJsonFileAtomically, durable, vs. write-file-atomic', 'json', 'durable × write-file-atomic', {
     most: 1,
     say: times,
     beside: ['fs.promises', 'fs.promises, name synced'],
   }),
-  target('writeJsonFileAtomically, not durable, of write-file-atomic', 'json', 'not durable × write-file-atomic', {
+  target('writeJsonFileAtomically, not durable, vs. write-file-atomic', 'json', 'not durable × write-file-atomic', {
     most: 1,
     say: times,
     beside: ['fs.promises'],
   }),
-  target('addon', 'size', 'addon kB', { most: 700, say: kilobytes }),
-  target('require', 'size', 'load ms', { most: 3, say: ms, beside: ['proper-lockfile'] }),
+  target('size of the addon', 'size', 'addon kB', { most: 700, say: kilobytes }),
+  target('time to load (require)', 'size', 'load ms', { most: 3, say: ms, beside: ['proper-lockfile'] }),
   {
     work: 'growth of the steepest curve beyond n log n, as an exponent',
     measured: (report) => steepest(report)[0]?.['beyond log n'],

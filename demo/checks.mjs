@@ -23,7 +23,7 @@ function lines(before, after, turns) {
   for (const id of after.ids) times.set(id, (times.get(id) ?? 0) + 1)
   const problems = [...before.ids, ...appended]
     .filter((id) => times.get(id) !== 1)
-    .map((id) => `record ${id} is there ${times.get(id) ?? 0} times`)
+    .map((id) => `record ${id} occurs ${times.get(id) ?? 0} times`)
   if (after.lines !== expected) problems.push(`there are ${after.lines} lines instead of ${expected}`)
   const found = `${before.lines} before + ${appended.length} appended = ${expected} expected; ${after.lines} found`
   return { name: 'lines', found, problems }

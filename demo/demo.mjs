@@ -30,7 +30,7 @@ const docs = fileURLToPath(new URL('../docs', import.meta.url))
 const options = { into: { type: 'string' }, rows: { type: 'string' } }
 const { rows, into = rows === undefined ? docs : undefined } = parseArgs({ options }).values
 const scenes = SCENES.filter(({ row }) => rows === undefined || rows.split(',').includes(String(row)))
-if (scenes.length === 0) throw new Error(`no row of the leak table: ${rows}`)
+if (scenes.length === 0) throw new Error(`no such row in the leak table: ${rows}`)
 
 const directory = await mkdtemp(join(tmpdir(), 'leasehold-demo-'))
 const file = join(directory, 'session.jsonl')
@@ -41,10 +41,11 @@ const outcomes = []
 let failures = 0
 
 console.log(`A copy of a real OpenClaw session file (${before.lines} lines) in ${directory}`)
-console.log('A gateway with 3 tasks and 2 CLIs append to it all the time; each row is one more CLI that gets the')
-console.log('lock, appends, and meets its fate while all 5 wait. "waited for" is how long the first of them did from')
-console.log(`then on. Beside it what the source of OpenClaw ${VERSION} says, not measured here, of a session lock`)
-console.log(`(${FILES.session}) and a file lock (${FILES.file}).\n`)
+console.log('A gateway with 3 tasks and 2 CLIs append to it all the time. In each row, one more CLI takes the')
+console.log('lock and appends; then something happens to it while the other 5 wait. "waited for" is the time')
+console.log(`until the first of them has the lock. The times of OpenClaw ${VERSION} are not measured: they are`)
+console.log(`what its source says of a session lock (${FILES.session})`)
+console.log(`and a file lock (${FILES.file}).\n`)
 printHead()
 try {
   const regulars = REGULARS.map(({ name, tasks }) => {

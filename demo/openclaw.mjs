@@ -44,25 +44,25 @@ export const openclaw = ({ row, over }) => ROWS[over === 'leaves' ? 1 : row]
 
 /** The reasons, in Markdown: what the rows have in common, and what is special about some. */
 export const REASONS = [
-  `**A retry** (rows 1, 9 and 10). Waiters look again every 50 ms to 1 s for a session lock, and in the gaps that their
-  \`retries\` say for a file lock (100 ms to 10 s here). They take a lock whose pid is dead. A session lock is also
-  removed by its own process: on \`exit\`, and on SIGINT, SIGTERM, SIGQUIT and SIGABRT. A file lock has no such
-  clean-up, so its file always stays for the next one to find.`,
+  `**A retry** (rows 1, 9 and 10). Waiters look again every 50 ms to 1 s for a session lock, and at the intervals that
+  \`retries\` sets for a file lock (100 ms to 10 s here). They take a lock whose pid is dead. A process also removes its
+  own session locks on \`exit\`, and on SIGINT, SIGTERM, SIGQUIT and SIGABRT. File locks have no such clean-up: the lock
+  file always stays for the next waiter to find.`,
   `**The watchdog** (session locks, rows 2 to 6). The table of held locks keeps every lock alive, so the garbage
-  collector cannot help, and no abort signal or rejection is listened to. A timer in the holder's process looks once a
-  minute and releases what is older than \`maxHoldMs\`: 5 minutes by default, 12 for an agent run of the default
-  10 minutes, and 1 s in row 5 as in the demo. Nobody tells the holder. Until then each caller waits for its 10 s and
+  collector cannot help, and nothing listens for abort signals or rejections. Once a minute, a timer in the holder's
+  process releases the locks that are older than \`maxHoldMs\`: 5 minutes by default, 12 for an agent run of the default
+  10 minutes, and 1 s in row 5, as in the demo. The holder is not told. Until then each caller waits for 10 s and
   fails with \`session file locked (timeout 10000ms)\`:
   [${ISSUE.name}](${ISSUE.url}).`,
-  `**The age** (session locks, rows 7, 8 and 11). A blocked or frozen process runs no timer, and the table of a
-  worker is gone with the worker. The pid in the file is alive, so waiters leave it alone until it is 30 minutes old
+  `**The age** (session locks, rows 7, 8 and 11). A blocked or frozen process runs no timers, and a worker's table is
+  gone with the worker. The pid in the lock file is alive, so waiters leave the file alone until it is 30 minutes old
   (\`staleMs\`); until then they fail after 10 s.`,
-  `**The age** (file locks, rows 2 to 8 and 11). There is no watchdog. Any lock older than \`stale\` is taken at the
-  next retry, whether its holder lives or not: 30 s, and up to 10 s more.`,
-  `**Row 4.** OpenClaw's own listener ends the gateway after most unhandled rejections, and that is row 9. It lives on
-  after aborts and transient network errors, and the row is about those.`,
-  `**Rows 5 to 7 and 11.** A holder that lost its lock by age is not told either, and its late \`release()\` removes
-  the lock file of its successor.`,
-  `**Every takeover** removes the lock file by its name, whoever's it is by then. Of two waiters that find the same old
-  lock, the later one can remove what the earlier one has just made, and then both are in.`,
+  `**The age** (file locks, rows 2 to 8 and 11). There is no watchdog. A lock older than \`stale\` is taken at the next
+  retry, whether its holder is alive or not: after 30 s, and up to 10 s more.`,
+  `**Row 4.** After most unhandled rejections OpenClaw's own listener ends the gateway, which makes this row 9. The
+  gateway survives aborts and transient network errors, and this row is about those.`,
+  `**Rows 5 to 7 and 11.** A holder whose lock was taken because of its age is not told either, and its late
+  \`release()\` removes its successor's lock file.`,
+  `**Every takeover** removes the lock file by name, whoever owns it by then. If two waiters find the same old lock, the
+  later one can remove the file that the earlier one has just created, and then both hold the lock.`,
 ]

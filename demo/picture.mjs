@@ -146,9 +146,9 @@ export function picture(outcomes, where) {
   </g>`
   })
   const notes = [
-    `leasehold: measured on ${where}; of each row the longest wait.`,
-    'Rows 5 and 7 take 5 minutes with the default of maxHoldMs, row 11 takes 34 s with that of leaseMs.',
-    'OpenClaw: what its source says, not measured here. Solid: at least; faint: at most.',
+    `leasehold: measured on ${where}; the longest wait of each row.`,
+    'With the defaults of maxHoldMs and leaseMs, rows 5 and 7 take 5 minutes and row 11 takes 34 s.',
+    'OpenClaw: taken from its source, not measured here. Solid: at least; faint: at most.',
   ]
   const height = bottom + 92
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-labelledby="t d">

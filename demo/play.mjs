@@ -15,7 +15,7 @@ export async function play(stage, scene, file, waiters) {
   const doomed = stage.enter(`cli-${part.number - 1}`, scene.script ?? 'doomed', [JSON.stringify(part)])
   const early = () => {
     if (doomed.status === undefined) return
-    throw new Error(`${title}: it ended with ${doomed.status}, too early\n${doomed.complaints}`)
+    throw new Error(`${title}: it ended too early, with ${doomed.status}\n${doomed.complaints}`)
   }
   await stage.until(`${title}: a holder`, () => doomed.said.ready ?? early())
   const [turn] = stage.turnsOf(doomed)
@@ -32,7 +32,7 @@ export async function play(stage, scene, file, waiters) {
   })
   turn.freeFrom = freeFrom(scene, turn)
 
-  await stage.until(`${title}: all who waited to get in`, () => queue.every(({ has, refused }) => has ?? refused))
+  await stage.until(`${title}: all waiters to get the lock`, () => queue.every(({ has, refused }) => has ?? refused))
   const [next] = queue.toSorted((a, b) => (a.has ?? Infinity) - (b.has ?? Infinity))
   const waited = next.has - turn.over
   const problems = problemsOf(scene, queue, next, turn, waited)
@@ -52,7 +52,7 @@ function freeFrom({ maxHoldMs, graceMs = 0 }, { wants, over }) {
 function problemsOf({ promisedMs = 0 }, queue, next, turn, waited) {
   const refused = queue.filter((other) => other.refused)
   const problems = refused.map(({ actor, message }) => `${actor.name} failed to get in: ${message}`)
-  if (next.has < turn.freeFrom) problems.push(`${next.actor.name} came in ${turn.freeFrom - next.has} ms early`)
+  if (next.has < turn.freeFrom) problems.push(`${next.actor.name} got it ${turn.freeFrom - next.has} ms early`)
   if (!(waited < promisedMs + TOO_LONG)) problems.push(`the next one waited for more than ${promisedMs + TOO_LONG} ms`)
   return problems
 }
@@ -66,13 +66,13 @@ async function learning(stage, scene, doomed) {
     stage.kill(doomed, 'SIGCONT')
   }
   if (scene.loses) {
-    const { reason, lateWrite } = await stage.until(`${scene.title}: to learn of it`, () => doomed.said.lost)
-    if (!scene.loses.includes(reason)) problems.push(`it lost the lock by ${reason}`)
+    const { reason, lateWrite } = await stage.until(`${scene.title}: news of the loss`, () => doomed.said.lost)
+    if (!scene.loses.includes(reason)) problems.push(`it lost the lock for the reason ${reason}`)
     if (lateWrite !== 'file_lock_lost') problems.push(`its late write ended in: ${lateWrite}`)
   }
   if (scene.warns) {
     const { code } = await stage.until(`${scene.title}: a warning`, () => doomed.said.warned)
-    if (code !== scene.warns) problems.push(`its process warned of ${code}`)
+    if (code !== scene.warns) problems.push(`its process warned with the code ${code}`)
   }
   return problems
 }

@@ -28,7 +28,7 @@ export function message(id, parentId, text) {
 export async function inspect(path) {
   const text = await readFile(path, 'utf8')
   const lines = text.split('\n')
-  const torn = lines.pop() === '' ? [] : [`the last line has no end: line ${lines.length + 1}`]
+  const torn = lines.pop() === '' ? [] : [`line ${lines.length + 1}, the last one, has no line break`]
   const unchained = []
   const ids = []
   for (const [index, line] of lines.entries()) {
@@ -43,7 +43,7 @@ export async function inspect(path) {
     if (record.type === 'session') continue
     const parent = ids.at(-1) ?? null
     if (record.parentId !== parent) {
-      unchained.push(`line ${index + 1} follows ${record.parentId}, but stands after ${parent}`)
+      unchained.push(`line ${index + 1} has the parent ${record.parentId}, but follows ${parent}`)
     }
     ids.push(record.id)
   }

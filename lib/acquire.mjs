@@ -282,7 +282,7 @@ export function withFileLockSync(path, options, fn) {
   const lost = lossOf(handle)
   if (lost) throw lost
   if (typeof result?.then === 'function') {
-    throw invalidArgument('fn returned a promise: withFileLockSync has released the lock already, use withFileLock')
+    throw invalidArgument('fn returned a promise: withFileLockSync has released the lock already; use withFileLock')
   }
   return result
 }
@@ -302,7 +302,7 @@ function limitOnAbort(signal, lease, hold, graceMs) {
 function abortGraceOf(options) {
   const graceMs = options?.abortGraceMs ?? ABORT_GRACE_MS
   if (typeof graceMs !== 'number') throw invalidArgument('options.abortGraceMs must be a number')
-  if (!(graceMs >= 0)) throw outOfRange('options.abortGraceMs must be a number that is not negative')
+  if (!(graceMs >= 0)) throw outOfRange('options.abortGraceMs must be a non-negative number')
   return graceMs
 }
 

@@ -52,7 +52,7 @@ function explain(cause, platform, named) {
   }
   const wanted = `${name}-${platform}`
   if (cause?.code !== 'MODULE_NOT_FOUND') {
-    return `the binary of ${wanted} is there and cannot be loaded: ${cause?.message}\n- You can ${fromSource}.`
+    return `the binary of ${wanted} was found but cannot be loaded: ${cause?.message}\n- You can ${fromSource}.`
   }
   if (!SUPPORTED.includes(platform)) return `no package has a binary for ${platform}.\n- You can ${fromSource}.`
   return [

@@ -21,7 +21,7 @@ export async function bundle() {
   })
   const { output } = await made.generate({
     format: 'cjs',
-    banner: '// Made of lib/ by scripts/bundle.mjs.',
+    banner: '// Generated from lib/ by scripts/bundle.mjs.',
     esModule: false,
     externalLiveBindings: false,
     generatedCode: { preset: 'es2015', symbols: false },

@@ -31,4 +31,4 @@ must('cargo', ['clippy', ...options, '--', '--deny', 'warnings'], {
     RUSTC: join(toolchain, 'bin', 'rustc'),
   },
 })
-console.log(`checked for ${TARGET}: crate, tests included; skipped: linking and running, which need macOS`)
+console.log(`checked for ${TARGET}: all crates and their tests; skipped: linking and running, which need macOS`)

@@ -21,7 +21,7 @@ export function suites(parts) {
     .filter((name) => name.endsWith('.test.mjs'))
     .map((name) => name.slice(0, -'.test.mjs'.length))
   const nowhere = parts.find((part) => !all.some((name) => name.includes(part)))
-  if (nowhere !== undefined) throw new Error(`no suite has "${nowhere}" in its name: there are ${all.join(', ')}`)
+  if (nowhere !== undefined) throw new Error(`no suite has "${nowhere}" in its name: the suites are ${all.join(', ')}`)
   return all.filter((name) => parts.length === 0 || parts.some((part) => name.includes(part)))
 }
 
@@ -74,7 +74,7 @@ export async function runSuites(names, platforms, { leftOut = {}, besides = [], 
     const tests = `${sum('passed')} tests passed, ${sum('failed')} failed, ${sum('skipped')} skipped`
     sums.push({ label: platform.label, broken, text: `${results.length} suites (${broken.length} failed), ${tests}` })
   }
-  if (reasons.size > 0) console.log(`\nskipped, and why:\n  ${[...reasons].sort().join('\n  ')}`)
+  if (reasons.size > 0) console.log(`\nskipped, with the reasons:\n  ${[...reasons].sort().join('\n  ')}`)
   console.log()
   for (const { label, text, broken } of sums) {
     console.log(`${label}: ${text}`)

@@ -20,7 +20,7 @@ const dir = process.env.LEASEHOLD_ARM64_DIR ?? join(homedir(), '.cache', 'leaseh
 /** `{ [suite]: why it is not run }` */
 const LEFT_OUT = {
   'bundled-code': 'it bundles with esbuild, which is installed for x64',
-  demo: 'it measures, and qemu is too slow for its figures',
+  demo: 'it measures times, for which qemu is too slow',
   'types-match-exports': 'it compiles TypeScript, which is the same everywhere',
 }
 

@@ -19,7 +19,7 @@ const dir = process.env.LEASEHOLD_MUSL_DIR ?? join(homedir(), '.cache', 'leaseho
 
 /** `{ [suite]: why it is not run }` */
 const LEFT_OUT = { 'types-match-exports': 'it compiles TypeScript, which is the same everywhere' }
-const ENGINE = 'cargo test: the engine is the same in both; its tests are linked with glibc'
+const ENGINE = 'cargo test: the engine is the same with both; its tests are linked with glibc'
 
 async function testMusl() {
   must('bash', [join('scripts', 'musl', 'setup.sh'), dir])

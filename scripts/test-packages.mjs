@@ -34,7 +34,7 @@ const { status } = spawnSync(
 )
 console.log('\nbinaries in the packages:')
 for (const [name, target] of TARGETS) {
-  const what = isBuilt(name) ? binaryName(name) : 'not built here: a file stood in, and nothing loaded it'
+  const what = isBuilt(name) ? binaryName(name) : 'not built here: a dummy file stood in for it, and was not loaded'
   console.log(`  ${target}: ${what}`)
 }
 process.exitCode = status ?? 1

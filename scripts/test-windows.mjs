@@ -19,10 +19,10 @@ const profile = process.env.CARGO_PROFILE ?? 'addon'
 
 /** `{ [suite]: why it is not run }` */
 const LEFT_OUT = {
-  demo: 'it measures, and wine is too slow for its figures',
+  demo: 'it measures times, for which wine is too slow',
   'types-match-exports': 'it compiles TypeScript, which is the same everywhere',
 }
-const MODELS = 'cargo test model: it computes, the same everywhere, and takes more than ten minutes under wine'
+const MODELS = 'cargo test model: it only computes, which is the same everywhere, and takes over ten minutes under wine'
 
 /** Runs a command with the environment that setup.sh wrote. */
 const mustWithin = (command) => must('bash', ['-c', `. "${dir}/env.sh" && ${command}`])

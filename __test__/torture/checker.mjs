@@ -56,11 +56,11 @@ export function check(events, { tokens = true, timeouts = false } = {}) {
     if (what === 'freeze') return void freezes.set(who, [...(freezes.get(who) ?? []), { from: t, to: Infinity }])
     if (what === 'thaw') return void (freezes.get(who).at(-1).to = t)
     if (what === 'want') {
-      if (attempts.has(id)) say(`${id} wanted twice`)
+      if (attempts.has(id)) say(`${id} has two "want" events`)
       return void attempts.set(id, new Attempt(event))
     }
     const attempt = attempts.get(id)
-    if (attempt === undefined) return say(`${what} of ${id}, which never wanted`)
+    if (attempt === undefined) return say(`${what} of ${id}, which has no "want" event`)
     if (what === 'acquire') {
       if (attempt.hasOutcome) say(`${attempt} has two outcomes`)
       attempt.acquired = t
@@ -70,7 +70,7 @@ export function check(events, { tokens = true, timeouts = false } = {}) {
     else if (what === 'release') attempt.released = t
     else if (what === 'timeout') attempt.timedOut = t
     else if (what === 'error') attempt.failed = event.message ?? 'it did not say why'
-    else say(`${what} is no event`)
+    else say(`${what} is not an event`)
   }
 
   const all = [...attempts.values()]
@@ -101,7 +101,7 @@ export function check(events, { tokens = true, timeouts = false } = {}) {
     for (const later of inOrder) {
       inside = inside.filter(({ until }) => until > later.acquired)
       for (const earlier of inside) {
-        if (earlier.lost === undefined && later.lost === undefined) say(`${earlier} and ${later} are in together`)
+        if (earlier.lost === undefined && later.lost === undefined) say(`${earlier} and ${later} held the lock at the same time`)
         else if (earlier.lost === undefined) claims(later, earlier, later.acquired)
         else claims(earlier, later, later.acquired)
       }
@@ -111,7 +111,7 @@ export function check(events, { tokens = true, timeouts = false } = {}) {
 
   function claims(loser, other, since) {
     const wrong = loser.guarded.filter((t) => t > since && t < other.until)
-    if (wrong.length > 0) say(`${loser} was told that it has the lock while ${other} had it`)
+    if (wrong.length > 0) say(`${loser} was told that it had the lock while ${other} had it`)
   }
 
   function grow(inOrder) {
@@ -120,12 +120,12 @@ export function check(events, { tokens = true, timeouts = false } = {}) {
       if (hold.token === undefined) continue
       // A holder that lost its lock may be late to say that it had it: it only certainly precedes those after its loss.
       if (hold.lost !== undefined) continue
-      if (largest !== undefined && hold.token <= largest.token) say(`${hold} does not exceed ${largest}`)
+      if (largest !== undefined && hold.token <= largest.token) say(`the token of ${hold} does not exceed that of ${largest}`)
       else largest = hold
     }
     for (const loser of inOrder.filter(({ lost }) => lost !== undefined)) {
       const after = inOrder.find(({ acquired, token }) => acquired > loser.lost && token <= loser.token)
-      if (after !== undefined) say(`${after} does not exceed ${loser}`)
+      if (after !== undefined) say(`the token of ${after} does not exceed that of ${loser}`)
     }
   }
 

@@ -7,7 +7,7 @@
 export const MUTANTS = [
   [
     'storm',
-    'the kernel lock is not asked for',
+    'a busy kernel lock counts as free',
     'src/lock/sys/advisory.rs',
     'Err(fs4::TryLockError::WouldBlock) => Ok(OsLock::Busy),',
     'Err(fs4::TryLockError::WouldBlock) => Ok(OsLock::Acquired),',
@@ -21,7 +21,7 @@ export const MUTANTS = [
   ],
   [
     'kills',
-    'nobody sweeps what the dead have left',
+    'leftovers of dead processes are not swept',
     'src/lock/draft.rs',
     'if lives && !is_old(&entry.path()) {',
     'if lives || !is_old(&entry.path()) {',
@@ -44,7 +44,7 @@ export const MUTANTS = [
   ],
   [
     'namespaces',
-    'a pid is believed across namespaces',
+    'a pid is trusted across namespaces',
     'src/lock/verdict.rs',
     'if seen.os_lock == OsLock::Busy {\n',
     'if owner_is_gone(record.pid, record.starttime, &life).is_some() { return Verdict::Adopt(Cause::OwnerDied); }\n' +
@@ -52,7 +52,7 @@ export const MUTANTS = [
   ],
   [
     'freezes',
-    'a holder does not look whether the file is its own',
+    'a holder does not check whether the file is its own',
     'src/lock/sidecar.rs',
     'return Ok((if same_file { Standing::Ours } else { Standing::Replaced }, Some(by_path)));',
     'return Ok((if same_file { Standing::Ours } else { Standing::Ours }, Some(by_path)));',
@@ -73,14 +73,14 @@ export const MUTANTS = [
   ],
   [
     'loops',
-    'nobody beats',
+    'the heart does not beat',
     'src/lock/lease.rs',
-    'Some(sidecar) if watchdog.beats(self.term(), now, crowd) => sidecar.beat(&self.claim),',
-    'Some(sidecar) if watchdog.beats(self.term(), now, crowd) && false => sidecar.beat(&self.claim),',
+    'watchdog.beats(self.term(), sidecar.beaten(), now, crowd) => sidecar.beat(&self.claim),',
+    'watchdog.beats(self.term(), sidecar.beaten(), now, crowd) && false => sidecar.beat(&self.claim),',
   ],
   [
     'filesystems',
-    'a linked file is believed to have its lock',
+    'a linked file is assumed to have its lock',
     'src/lock/draft.rs',
     'self.record.os_lock = false;',
     '',

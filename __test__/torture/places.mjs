@@ -25,7 +25,7 @@ export function place(scope, parent = HOME) {
 export function keep(history, who, seed) {
   const kept = join(HOME, `${who.replaceAll(/\W+/g, '-')}-${seed}.jsonl`)
   writeFileSync(kept, reader(history)().map((event) => `${JSON.stringify(event)}\n`).join(''))
-  return `the history of that: ${kept}`
+  return `its history is in ${kept}`
 }
 
 /** The names in a directory that no lock should have left there. */

@@ -15,7 +15,7 @@ export function buildPuppet() {
     built ??= execFileSync('cargo', args, { cwd: root, stdio: 'inherit' }) ?? true
     return undefined
   } catch (error) {
-    if (error.code === 'ENOENT') return 'what is tortured is built with Rust, which was not found'
+    if (error.code === 'ENOENT') return 'the puppet is built with Rust, which was not found'
     throw error
   }
 }

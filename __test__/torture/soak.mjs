@@ -108,13 +108,13 @@ async function soak(scope) {
   let after = before
   for (const end = performance.now() + minutes * 60_000; performance.now() < end; ) {
     after = await segment(Math.min(SEGMENT, Math.max(1000, end - performance.now())))
-    console.log(`${new Date().toISOString()}  ${totals.holds} locks had, ${problems.length} problems`)
+    console.log(`${new Date().toISOString()}  ${totals.holds} acquisitions, ${problems.length} problems`)
   }
   const rows = stayers.map(({ name }, index) => {
     const was = before[index]
     const is = after[index]
     for (const what of ['descriptors', 'threads']) {
-      if (is[what] > was[what]) problems.push(`${name} has ${is[what]} ${what}, and had ${was[what]}`)
+      if (is[what] > was[what]) problems.push(`${name} has ${is[what]} ${what} instead of ${was[what]}`)
     }
     const grown = is.heapUsed + is.external - was.heapUsed - was.external
     if (grown > GROWTH) problems.push(`the heap of ${name} grew by ${(grown / MIB).toFixed(1)} MiB`)
@@ -130,9 +130,9 @@ async function soak(scope) {
   })
   const summary = {
     who: `${minutes} minutes`,
-    'locks had': totals.holds,
+    acquisitions: totals.holds,
     ...done,
-    'losses told': totals.losses,
+    'losses reported': totals.losses,
     'longest wait ms': totals.longestWaitMs.toFixed(0),
     problems: problems.length,
   }
@@ -143,9 +143,9 @@ const { packages, ...rest } = machine()
 console.log(Object.entries({ ...rest, ...packages, seed }).map(([key, value]) => `${key}: ${value}`).join('\n'))
 const { summary, rows, problems } = await Scope.during(soak)
 printTable('What was done', [summary])
-printTable('What the processes used that were never killed, at start and end', rows)
+printTable('Resources of the processes that were never killed, at the start and the end', rows)
 if (problems.length > 0) {
   process.exitCode = 1
-  console.log(`\nFAILED ${problems.length} times; again with: npm run soak -- --minutes ${minutes} --seed ${seed}`)
+  console.log(`\nFAILED ${problems.length} times; to repeat: npm run soak -- --minutes ${minutes} --seed ${seed}`)
   for (const problem of problems.slice(0, 20)) console.log(`  ${problem}`)
 }

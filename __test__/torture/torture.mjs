@@ -31,7 +31,7 @@ const seed = Number(options.seed ?? Date.now() % 1_000_000)
 const size = SIZES[options.size ?? (options.quick ? 'quick' : 'full')]
 const names = options.only?.split(',') ?? Object.keys(ORDEALS)
 const unknown = names.filter((name) => !(name in ORDEALS))
-if (unknown.length > 0) throw new Error(`${unknown}: there are ${Object.keys(ORDEALS).join(', ')}`)
+if (unknown.length > 0) throw new Error(`no such ordeal: ${unknown}; the ordeals are ${Object.keys(ORDEALS).join(', ')}`)
 
 const { packages, ...rest } = machine()
 console.log(Object.entries({ ...rest, ...packages, seed }).map(([key, value]) => `${key}: ${value}`).join('\n'))
@@ -46,7 +46,7 @@ for (const name of names) {
   else printTable(`${title} (${name}, ${seconds} s)`, rows)
   if (problems.length > 0) {
     process.exitCode = 1
-    console.log(`\nFAILED ${problems.length} times; again with: npm run torture -- --only ${name} --seed ${seed}`)
+    console.log(`\nFAILED ${problems.length} times; to repeat: npm run torture -- --only ${name} --seed ${seed}`)
     for (const problem of problems.slice(0, 20)) console.log(`  ${problem}`)
   }
 }

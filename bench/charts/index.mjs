@@ -46,12 +46,12 @@ function uncontended(measure, notes) {
   const types = ['ext4', 'tmpfs'].filter((type) => measure.rows.some((row) => row[`${type} × floor`]))
   const targets = { ext4: 1.3, tmpfs: 1.5 }
   return bars({
-    title: 'One acquire and release, nobody else there',
+    title: 'One acquire and release, without contention',
     panels: types.map((type) => ({ title: `${type}: times the floor`, log: true, target: targets[type] })),
     rows: rowsOf(measure, UNCONTENDED, types.map((type) => `${type} × floor`)),
     notes: [
-      'Floor: open(O_EXCL), write, close and unlink in Rust. Logarithmic: each line is ten times the one before.',
-      'fs-native-extensions locks an open file and has no lock file; the target is that of acquireFileLock.',
+      'Floor: open(O_EXCL), write, close and unlink in Rust. The scale is logarithmic.',
+      'fs-native-extensions locks an open file and has no lock file; the target is for acquireFileLock.',
       ...notes,
     ],
   })
@@ -61,7 +61,7 @@ const CONTENTION = ['flock', 'engine', 'leasehold', 'withFileLock', 'sync', 'fs-
 
 function contention(measure, notes) {
   return bars({
-    title: 'Two processes want one lock all the time (hold 2 ms, think 1 ms)',
+    title: 'Two processes contend for one lock (hold 2 ms, think 1 ms)',
     panels: [
       { title: 'acquisitions per second', log: false },
       { title: 'hand-over, median, ms', log: true, target: 0.2 },
@@ -72,34 +72,34 @@ function contention(measure, notes) {
       [...CONTENTION, 'OpenClaw rules', 'proper-lockfile', 'fs-safe'],
       ['acq./s', 'p50 ms', 'p99 ms'],
     ),
-    notes: ['Hand-over: from just before the release to having the lock in the process that waited.', ...notes],
+    notes: ['Hand-over: from just before the release until the waiting process has the lock.', ...notes],
   })
 }
 
 function waiting(measure, notes) {
   const who = ['nobody', 'leasehold', 'fs-native-extensions', 'lockfile', 'OpenClaw rules', 'proper-lockfile']
   return bars({
-    title: '1,000 tasks of a process wait for 1,000 locks of another one',
+    title: '1,000 tasks of one process wait for 1,000 locks held by another',
     panels: [
       { title: 'fs.readFile, p99, ms', log: true },
-      { title: 'threads more', log: true },
-      { title: 'of a core, %', log: false },
+      { title: 'additional threads', log: true },
+      { title: 'CPU, % of a core', log: false },
     ],
     rows: rowsOf(measure, who, ['p99 ms', 'threads added', 'CPU %'], { nobody: 'nobody waits' }),
-    notes: ['Meanwhile the process reads a small file again and again: all that “nobody waits” does.', ...notes],
+    notes: ['Meanwhile the process keeps reading a small file; “nobody waits” does nothing else.', ...notes],
   })
 }
 
 function recovery(measure, notes) {
   const who = ['flock', 'engine', 'flock, Node dies', 'engine, Node dies', 'leasehold', 'sync', 'fs-native-extensions']
-  const labels = { flock: 'flock, C-shape', 'flock, Node dies': 'flock, Node dies' }
+  const labels = { flock: 'flock, small process', 'flock, Node dies': 'flock, Node dies' }
   return bars({
     title: 'From SIGKILL of the holder until a waiting process has the lock',
     panels: [{ title: 'milliseconds', log: true, target: 5 }],
     rows: rowsOf(measure, [...who, 'OpenClaw rules', 'proper-lockfile'], ['ms'], { ...LABELS, ...labels }),
     notes: [
-      'In the first two a small process dies, in the others Node, which the kernel takes milliseconds to take apart.',
-      'The target is that of acquireFileLock. npm’s lockfile does not recover at all, and is not shown.',
+      'In the first two a small process dies; in the others Node, which takes the kernel milliseconds to tear down.',
+      'The target is for acquireFileLock. npm’s lockfile never recovers, and is not shown.',
       ...notes,
     ],
   })
@@ -123,9 +123,9 @@ function scaling({ rows }, notes) {
       .map((row) => ({ label: row.who, kind: row.who === 'engine' ? 'peer' : kindOf(row.who), points: pointsOf(row) })),
   }))
   return curves({
-    title: 'What one costs when there are many',
+    title: 'How the cost of one operation scales',
     charts: charts.filter((chart) => chart.curves.length > 0),
-    notes: ['Both scales are logarithmic: level is constant. A second of waiting: CPU time per lock.', ...notes],
+    notes: ['Both scales are logarithmic; level means constant cost. A second of waiting: CPU time per lock.', ...notes],
   })
 }
 

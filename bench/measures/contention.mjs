@@ -6,7 +6,7 @@ import { HOLD, THINK } from '../turn.mjs'
 
 export const name = 'contention'
 export const title =
-  `Two processes, hold ${HOLD} ms, think ${THINK} ms: hand-over from just before release() to having the lock`
+  `Two processes, hold ${HOLD} ms, think ${THINK} ms: hand-over from just before release() until the waiter has it`
 const FLOOR = 'flock'
 /** One process that only holds: what Node's timers leave of the floor, whatever the lock does. */
 const TIMERS = 'Node’s timers'

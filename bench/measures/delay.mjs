@@ -5,7 +5,7 @@ import { difference, rowsOf, summary } from '../statistics.mjs'
 
 export const name = 'delay'
 export const rounds = { full: 3, quick: 1 }
-export const title = 'Waiting for the event loop while 1,000 locks are acquired and released each second: ms'
+export const title = 'Event loop delay while 1,000 locks are acquired and released each second: ms'
 const PER_SECOND = 1000
 const FILES = 64
 const NOBODY = 'nobody'

@@ -6,7 +6,7 @@ import { HOLD, THINK } from '../turn.mjs'
 
 export const name = 'fairness'
 export const title =
-  `Eight processes: what each gets of an equal share with zero hold, and with hold ${HOLD} ms, think ${THINK} ms`
+  `Eight processes: turns relative to an equal share, with zero hold, and with hold ${HOLD} ms, think ${THINK} ms`
 export const rounds = { full: 2, quick: 1 }
 const PROCESSES = 8
 const WHO = ['flock', 'engine', 'leasehold', 'sync', 'fs-native-extensions', 'proper-lockfile']

@@ -10,7 +10,7 @@ const WANTED = 10_000
 export const COUNT = Math.min(WANTED, openFiles() - 200)
 /** Milliseconds between two beats of a lease in such a crowd: a shorter measurement would see all beats, or none. */
 const BEAT = 10_000
-const FEWER = COUNT < WANTED ? ' (no more files may be open here: ulimit -Hn)' : ''
+const FEWER = COUNT < WANTED ? ' (limited by the number of open files: ulimit -Hn)' : ''
 export const title = `${COUNT} leases held by one process that does nothing${FEWER}`
 export const rounds = { full: 2, quick: 1 }
 const NOBODY = 'nobody'
@@ -42,7 +42,7 @@ export function conclude(results) {
       ...row,
       'CPU % added': more('share'),
       'memory each, bytes': more('bytes'),
-      'of it JS heap, bytes': who === 'engine' ? undefined : more('heap'),
+      'of which JS heap, bytes': who === 'engine' ? undefined : more('heap'),
     }
   })
 }

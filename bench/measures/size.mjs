@@ -60,7 +60,7 @@ export function conclude(results) {
     who,
     'load ms': summary(of('load')),
     'load and lock once ms': summary(of('once')),
-    'process longer by ms': summary(of('added')),
+    'process lifetime added ms': summary(of('added')),
     'addon kB': who === 'leasehold' ? summary(of('kilobytes')) : undefined,
   }))
 }

@@ -17,7 +17,7 @@ export const OPERATIONS = {
     const lock = await acquireFileLock(path, { keepLockFile: true })
     await lock.release()
   },
-  'the same when a process that is gone left the lock': ({ acquireFileLock }, path) => {
+  'the same when a dead process left the lock': ({ acquireFileLock }, path) => {
     const left = JSON.stringify({ pid: 4_194_304, createdAt: '2020-01-01T00:00:00.000Z' })
     const paths = Array.from({ length: REHEARSALS + ROUNDS }, (_, index) => `${path}-${index}`)
     for (const each of paths) writeFileSync(`${each}.lock`, left)

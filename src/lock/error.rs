@@ -41,7 +41,7 @@ pub enum LockError {
 
     /// The lock is stale, and the caller asked to be told instead of recovering it.
     #[error(
-        "file lock stale for {}{evidence}: {} ({}); its recovery was not allowed (staleRecovery), remove {} once you \
+        "file lock stale for {}{evidence}: {} ({}); staleRecovery does not allow taking it over: remove {} once you \
          are sure that nobody uses it", target.display(), owner, cause.name(), lock_path.display()
     )]
     Stale {
@@ -73,7 +73,7 @@ pub enum LockError {
 
     /// Something other than a lock file stands at the lock path.
     #[error(
-        "cannot use {} as a lock file: it is {found}; somebody put it there, and it was left as it is: remove it",
+        "cannot use {} as a lock file: it is {found}, and was left as it is; remove it to make the lock usable",
         lock_path.display()
     )]
     NotALockFile {
@@ -99,7 +99,7 @@ pub enum LockError {
     Lost(#[from] Arc<Loss>),
 
     /// The handle was released earlier.
-    #[error("lock already released: {}; this handle guards nothing any more", lock_path.display())]
+    #[error("lock already released: {}; this handle no longer guards anything", lock_path.display())]
     Released {
         /// The lock file.
         lock_path: Arc<Path>,

@@ -122,7 +122,7 @@ impl Owner {
     #[must_use]
     pub fn remedy(&self) -> &'static str {
         match (self.place, self.alive) {
-            (Place::Here, _) => "find the call in this process that has not finished (heldLocks() lists them)",
+            (Place::Here, _) => "find the call in this process that has not finished (see heldLocks())",
             (Place::OtherProcess, Some(false)) => "its process is gone: try again",
             (Place::OtherProcess, _) => "wait longer (timeoutMs), or look at what that process is doing",
             (Place::OtherNamespace | Place::OtherHost, _) => {
@@ -143,8 +143,8 @@ impl fmt::Display for Owner {
         let host = self.host.as_deref().unwrap_or("unknown");
         match self.place {
             Place::Here => f.write_str(" (this process")?,
-            Place::OtherProcess => f.write_str(" (another process of this machine")?,
-            Place::OtherNamespace => f.write_str(" (another container of this machine")?,
+            Place::OtherProcess => f.write_str(" (another process on this machine")?,
+            Place::OtherNamespace => f.write_str(" (another container on this machine")?,
             Place::OtherHost => write!(f, " (on host {host:?}, or here before a reboot")?,
             Place::Unknown => f.write_str(" (unknown")?,
         }

@@ -80,10 +80,10 @@ impl fmt::Display for Loss {
             LossReason::Replaced => "another process put its own lock file in place of ours",
             LossReason::Removed => "somebody removed the lock file",
             LossReason::Aborted => "its work was aborted and did not end within abortGraceMs",
-            LossReason::UnhandledRejection => "a promise inside its work rejected and nobody handled that",
+            LossReason::UnhandledRejection => "a promise inside its work rejected, and nobody handled it",
             LossReason::Forced => "it was released by force",
         };
-        write!(f, "lock lost: {} after {} ms", self.lock_path.display(), self.held_for.as_millis())?;
+        write!(f, "lock lost: {}, held for {} ms", self.lock_path.display(), self.held_for.as_millis())?;
         if let Some(label) = &self.label {
             write!(f, " by {label:?}")?;
         }

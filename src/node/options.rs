@@ -145,7 +145,7 @@ fn patience(retries: &Fields<'_>) -> Result<Option<Limit>> {
         if value.is_finite() && value >= 0.0 {
             Ok(value)
         } else {
-            Err(retries.range_error(name, "must be a finite number that is not negative"))
+            Err(retries.range_error(name, "must be a finite, non-negative number"))
         }
     };
     let factor = milliseconds("factor", 1.0)?;
@@ -157,7 +157,7 @@ fn patience(retries: &Fields<'_>) -> Result<Option<Limit>> {
     let randomize = retries.flag("randomize")?.unwrap_or(false);
     let Some(count) = count else { return Ok(None) };
     if !(0.0..=9_007_199_254_740_991.0).contains(&count) || count.fract() != 0.0 {
-        return Err(retries.range_error("retries", "must be a whole number that is not negative"));
+        return Err(retries.range_error("retries", "must be a non-negative whole number"));
     }
     Ok(Some(longest_wait(count, factor, shortest, longest, if randomize { 2.0 } else { 1.0 })))
 }
@@ -293,7 +293,7 @@ impl<'env> Fields<'env> {
         match zero {
             _ if value > 0.0 => Ok(Some(Limit::from_millis(value))),
             Zero::Allowed if value == 0.0 => Ok(Some(Limit::After(Duration::ZERO))),
-            Zero::Allowed => Err(self.range_error(name, "must be a number that is not negative")),
+            Zero::Allowed => Err(self.range_error(name, "must be a non-negative number")),
             Zero::Refused => Err(self.range_error(name, "must be a positive number")),
         }
     }

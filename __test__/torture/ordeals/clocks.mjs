@@ -6,7 +6,7 @@ import { noFaketime } from '../../support/platform.mjs'
 import { pause, strife } from './strife.mjs'
 
 export const name = 'clocks'
-export const title = 'Wall clocks stepped at random, each process its own (leaseMs 600)'
+export const title = 'The wall clock of each process stepped at random (leaseMs 600)'
 
 const PLACES = ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu', '/usr/lib64', '/usr/lib', '/usr/local/lib']
 const library = PLACES.map((where) => join(where, 'faketime', 'libfaketimeMT.so.1')).find(existsSync)
@@ -50,10 +50,10 @@ export async function run({ seed, steps }) {
           const seconds = STEPS[chance(STEPS.length)]
           writeFileSync(members[chance(members.length)].clock, `${seconds < 0 ? '' : '+'}${seconds}`)
         }
-        return { 'steps of clocks': steps }
+        return { 'clock steps': steps }
       },
     })
-    rows.push({ ...row, 'tokens grow': keepLockFile ? 'always' : 'not asked' })
+    rows.push({ ...row, 'tokens grow': keepLockFile ? 'always' : 'not checked' })
     problems.push(...wrong)
   }
   return { rows, problems }

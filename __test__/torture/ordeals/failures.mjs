@@ -8,7 +8,7 @@ import { Scope } from '../scope.mjs'
 import { NEW, content, write } from '../steps.mjs'
 
 export const name = 'failures'
-export const title = 'Each system call of a step refused, once and for good'
+export const title = 'Each system call of a step refused, once or from then on'
 
 const ERRORS = { EPERM: 1, EINTR: 4, EIO: 5, EACCES: 13, EMFILE: 24, ENOSPC: 28, ENOLCK: 37, ESTALE: 116 }
 
@@ -42,8 +42,8 @@ export async function run({ seed, points, ...which }) {
       unclear: count('unclear'),
       'two holders': count('double'),
       stuck: count('stuck'),
-      'files kept open': count('leaked'),
-      'left something': count('left'),
+      'files left open': count('leaked'),
+      leftovers: count('left'),
       'torn files': count('torn'),
     }
   })
@@ -97,7 +97,7 @@ async function excludes(stage, answer, next, is) {
   if (answer.held && !released.released) is('stuck', `its lock is not given back: ${say(released)}`)
   for (const [who, one] of [['the victim', stage.victim], ['somebody else', next]]) {
     const again = await one.tell({ do: 'acquire', name: 'again', terms: terms(10_000) })
-    if (!again.held) is('stuck', `${who} does not get in afterwards: ${say(again)}`)
+    if (!again.held) is('stuck', `${who} does not get the lock afterwards: ${say(again)}`)
     const back = await one.tell({ do: 'release', name: 'again' })
     if (again.held && !back.released) is('stuck', `${who} cannot release afterwards: ${say(back)}`)
   }

@@ -59,7 +59,7 @@ export async function run({ seed, rounds, only }) {
         who: kind,
         type,
         rounds: sum('rounds'),
-        'locks had': sum('locks had'),
+        acquisitions: sum('acquisitions'),
         'rounds with two holders': sum('rounds with two holders'),
         'longest wait ms': Math.max(...storms.map((row) => row['longest wait ms'])),
         'left behind': sum('left behind'),

@@ -60,7 +60,7 @@ export async function run({ seed, freezes }) {
   const problems = []
   for (const kind of [signals, freezer()]) {
     if (kind.skip) {
-      rows.push({ who: kind.who, 'locks had': `skipped: ${kind.skip}` })
+      rows.push({ who: kind.who, acquisitions: `skipped: ${kind.skip}` })
       continue
     }
     const { row, problems: wrong } = await strife({
@@ -74,13 +74,13 @@ export async function run({ seed, freezes }) {
         return members
       },
       async trouble({ crew, members, chance }) {
-        const count = { 'short freezes': 0, 'long ones': 0 }
+        const count = { 'short freezes': 0, 'long freezes': 0 }
         try {
           for (let frozen = 0; frozen < freezes; frozen += 1) {
             await pause(chance(100))
             const member = members[chance(members.length)]
             const isLong = chance(4) === 0
-            count[isLong ? 'long ones' : 'short freezes'] += 1
+            count[isLong ? 'long freezes' : 'short freezes'] += 1
             crew.note('freeze', member)
             kind.freeze(member)
             await pause(isLong ? LONG : chance(100))

@@ -31,14 +31,14 @@ export async function run({ seed, points, ...which }) {
       who: step.name,
       'system calls': known[index].length,
       kills: mine.filter(({ reached }) => reached).length,
-      'blocked the next': mine.filter(({ blocked }) => blocked).length,
-      'left something': mine.filter(({ left }) => left).length,
+      'next one blocked': mine.filter(({ blocked }) => blocked).length,
+      leftovers: mine.filter(({ left }) => left).length,
       'torn files': mine.filter(({ torn }) => torn).length,
     }
   })
   const problems = outcomes.flatMap(({ problems }) => problems)
   const missed = outcomes.filter(({ reached }) => !reached).length
-  if (missed > chosen.length * MISSED) problems.push(`${missed} of ${chosen.length} kills never came to pass`)
+  if (missed > chosen.length * MISSED) problems.push(`${missed} of ${chosen.length} kills never happened`)
   return { rows, problems }
 }
 
@@ -82,7 +82,7 @@ async function getsIn(step, stage, next, outcome, say) {
   const answer = await next.tell({ do: 'acquire', name: 'lock', terms: { path: stage.path, timeoutMs, staleMs } })
   await same?.stop()
   outcome.blocked = answer.held !== true
-  if (outcome.blocked) say(`the next one does not get in: ${JSON.stringify(answer)}`)
+  if (outcome.blocked) say(`the next one does not get the lock: ${JSON.stringify(answer)}`)
   const released = await next.tell({ do: 'release', name: 'lock' })
   if (!outcome.blocked && !released.released) say(`its lock is not given back: ${JSON.stringify(released)}`)
 }

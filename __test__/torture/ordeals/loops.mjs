@@ -18,7 +18,7 @@ export async function run({ seed, blockMs, turns }) {
         const order = { path: paths[0], block: blockMs, options: { timeoutMs: 60_000, leaseMs: 600 } }
         await members[chance(members.length)].do('attempt', order)
       }
-      return { blocks: turns }
+      return { 'blocked loops': turns }
     },
   })
   return { rows: [row], problems }

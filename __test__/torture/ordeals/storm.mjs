@@ -101,7 +101,7 @@ async function rage({ contestant, kind, plant, from, rounds, seed, through, pare
       who: contestant,
       'stale lock': kind,
       rounds: number,
-      'locks had': totals.holds,
+      acquisitions: totals.holds,
       'rounds with two holders': totals.broken,
       'longest wait ms': totals.longestWaitMs.toFixed(0),
       'left behind': leftovers(directory).length,

@@ -45,9 +45,9 @@ export function strife({ who, seed, hire, trouble, order, paths = 2, parent, rul
     if (problems.length > 0) problems.push(keep(here.history, who, seed))
     const row = {
       who,
-      'locks had': counts.holds,
+      acquisitions: counts.holds,
       ...totals,
-      'losses told': counts.losses,
+      'losses reported': counts.losses,
       'longest wait ms': counts.longestWaitMs.toFixed(0),
       'left behind': left.length,
       problems: problems.length,
