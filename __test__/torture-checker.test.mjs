@@ -51,11 +51,11 @@ for (const [name, text, options] of [
 }
 
 for (const [name, text, problem] of [
-  ['two holders', ORDERLY.replace('6 b#0', '4.5 b#0'), /at the same time/],
+  ['two holders', ORDERLY.replace('6 b#0', '4.5 b#0'), /overlap/],
   [
     'two holders of which one is killed',
     '1 a#0 want\n2 a#0 acquire 1\n3 b#0 want\n4 b#0 acquire 2\n5 a#0 guarded\n6 a kill',
-    /at the same time/,
+    /overlap/,
   ],
   ['a token that does not grow', ORDERLY.replace('acquire 11', 'acquire 10'), /does not exceed/],
   ['a token that falls behind a lost one', `1 a#0 want\n2 a#0 acquire 9\n3 a freeze\n300 a thaw\n301 a#0 lost

@@ -101,7 +101,7 @@ export function check(events, { tokens = true, timeouts = false } = {}) {
     for (const later of inOrder) {
       inside = inside.filter(({ until }) => until > later.acquired)
       for (const earlier of inside) {
-        if (earlier.lost === undefined && later.lost === undefined) say(`${earlier} and ${later} held the lock at the same time`)
+        if (earlier.lost === undefined && later.lost === undefined) say(`${earlier} and ${later} overlap`)
         else if (earlier.lost === undefined) claims(later, earlier, later.acquired)
         else claims(earlier, later, later.acquired)
       }
@@ -120,12 +120,12 @@ export function check(events, { tokens = true, timeouts = false } = {}) {
       if (hold.token === undefined) continue
       // A holder that lost its lock may be late to say that it had it: it only certainly precedes those after its loss.
       if (hold.lost !== undefined) continue
-      if (largest !== undefined && hold.token <= largest.token) say(`the token of ${hold} does not exceed that of ${largest}`)
+      if (largest !== undefined && hold.token <= largest.token) say(`${hold}: its token does not exceed ${largest}'s`)
       else largest = hold
     }
     for (const loser of inOrder.filter(({ lost }) => lost !== undefined)) {
       const after = inOrder.find(({ acquired, token }) => acquired > loser.lost && token <= loser.token)
-      if (after !== undefined) say(`the token of ${after} does not exceed that of ${loser}`)
+      if (after !== undefined) say(`${after}: its token does not exceed ${loser}'s`)
     }
   }
 

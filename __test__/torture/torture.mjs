@@ -31,7 +31,7 @@ const seed = Number(options.seed ?? Date.now() % 1_000_000)
 const size = SIZES[options.size ?? (options.quick ? 'quick' : 'full')]
 const names = options.only?.split(',') ?? Object.keys(ORDEALS)
 const unknown = names.filter((name) => !(name in ORDEALS))
-if (unknown.length > 0) throw new Error(`no such ordeal: ${unknown}; the ordeals are ${Object.keys(ORDEALS).join(', ')}`)
+if (unknown.length > 0) throw new Error(`no ordeal ${unknown}: there are ${Object.keys(ORDEALS).join(', ')}`)
 
 const { packages, ...rest } = machine()
 console.log(Object.entries({ ...rest, ...packages, seed }).map(([key, value]) => `${key}: ${value}`).join('\n'))

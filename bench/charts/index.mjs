@@ -125,7 +125,7 @@ function scaling({ rows }, notes) {
   return curves({
     title: 'How the cost of one operation scales',
     charts: charts.filter((chart) => chart.curves.length > 0),
-    notes: ['Both scales are logarithmic; level means constant cost. A second of waiting: CPU time per lock.', ...notes],
+    notes: ['Both scales are logarithmic; level means constant. A second of waiting: CPU time per lock.', ...notes],
   })
 }
 

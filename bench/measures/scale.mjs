@@ -8,7 +8,7 @@ import { COUNT as LEASES } from './leases.mjs'
 
 export const name = 'scale'
 export const title =
-  'How the cost of one grows with their number: µs; exponent 0 is constant, 1 linear; beyond log n: that of cost / log n'
+  'How the cost of one grows with the number: µs; exponent 0 is constant, 1 linear; beyond log n: that of µs / log n'
 export const rounds = { full: 2, quick: 1 }
 
 const upTo = (most) => [1, 10, 100, 1000, 10_000, 100_000].filter((count) => count <= most)

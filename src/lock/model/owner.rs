@@ -45,14 +45,14 @@ impl Model {
                 }
             }
             Pc::BeatLook => {
-                go("looks whether it is still its own", &|next| {
+                go("checks whether it is still its own", &|next| {
                     if !ours {
                         return close(next);
                     }
                     Pc::Holding
                 });
             }
-            Pc::ReleaseLook => go("looks whether it is still its own", &|next| {
+            Pc::ReleaseLook => go("checks whether it is still its own", &|next| {
                 if !ours && self.keeps_to(Rule::LookBeforeUnlink) {
                     return Pc::ReleaseClose;
                 }
@@ -141,7 +141,7 @@ impl Model {
             LeftoverPc::Look => {
                 let ours = world.name == Some(ino);
                 let pc = if ours { LeftoverPc::Unlink } else { LeftoverPc::Close };
-                ("looks whether the leftover is still there", Some(pc))
+                ("checks whether the leftover is still there", Some(pc))
             }
             LeftoverPc::Unlink => {
                 self.unlink(&mut next, process, ino);

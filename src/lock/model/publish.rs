@@ -24,7 +24,7 @@ impl Model {
                     });
                 }
             }
-            Pc::Elapsed { slept } => go("looks how long that took", &|next| {
+            Pc::Elapsed { slept } => go("measures how long that took", &|next| {
                 if slept {
                     return Pc::ConfirmGuard;
                 }
@@ -52,7 +52,7 @@ impl Model {
                 }
                 Pc::ConfirmLook
             }),
-            Pc::ConfirmLook => go("looks whether it is still its own", &|next| {
+            Pc::ConfirmLook => go("checks whether it is still its own", &|next| {
                 let lost = native.held.is_none_or(|held| next.name != Some(held.ino));
                 Pc::ConfirmUnguard { ours: !lost || !self.keeps_to(Rule::Confirm) }
             }),

@@ -48,7 +48,7 @@ pub struct Broken {
 }
 
 pub const VAIN: &str = "nobody waits in vain";
-pub const FREE: &str = "a lock that nobody has is had at once";
+pub const FREE: &str = "a lock that nobody holds can be taken at once";
 
 fn two() -> Model {
     Model::new(2)
@@ -78,13 +78,13 @@ fn with_bad_clock() -> Model {
 pub const BROKEN: &[Broken] = &[
     Broken {
         without: &[Rule::LockBeforeName],
-        instead: "the lock file gets its name first and is locked then",
+        instead: "the lock file is named first and locked afterwards",
         model: two,
         promise: "one file has one owner",
     },
     Broken {
         without: &[Rule::FillBeforeName],
-        instead: "the lock file gets its name empty and is filled then",
+        instead: "the lock file is named while empty and filled afterwards",
         model: two,
         promise: "an owner that beats keeps its lock",
     },
@@ -92,7 +92,7 @@ pub const BROKEN: &[Broken] = &[
         without: &[Rule::CompareAfterLock, Rule::CompareUnderGuard, Rule::CompareAfterAdoption],
         instead: "a file is taken without comparing it with the name",
         model: two,
-        promise: "who gets the lock has the file of that name",
+        promise: "a process that gets the lock has the file that the name leads to",
     },
     Broken {
         without: &[Rule::CompareAfterLock],
@@ -108,7 +108,7 @@ pub const BROKEN: &[Broken] = &[
     },
     Broken {
         without: &[Rule::BelieveJsRecords],
-        instead: "a free flock is a free lock, whoever wrote the record",
+        instead: "a free flock counts as a free lock, whoever wrote the record",
         model: beside_js,
         promise: "a JS owner keeps its lock until it is stale",
     },
@@ -120,7 +120,7 @@ pub const BROKEN: &[Broken] = &[
     },
     Broken {
         without: &[Rule::CountOnlyTimeAwake],
-        instead: "a waiter counts the time it was frozen as watched",
+        instead: "a waiter counts time in which it was frozen as watched",
         model: two,
         promise: "an owner that beats keeps its lock",
     },
@@ -140,7 +140,7 @@ pub const BROKEN: &[Broken] = &[
         without: &[Rule::GuardAdoption],
         instead: "a lock is adopted without the guard",
         model: two,
-        promise: "who gets the lock has the file of that name",
+        promise: "a process that gets the lock has the file that the name leads to",
     },
     Broken { without: &[Rule::GiveGuardBack], instead: "an adopter keeps the guard", model: two, promise: VAIN },
     Broken {
@@ -153,11 +153,11 @@ pub const BROKEN: &[Broken] = &[
         without: &[Rule::GuardSupersession],
         instead: "a lock is superseded without the guard",
         model: two,
-        promise: "a release removes only what is its own",
+        promise: "a release removes only its own lock file",
     },
     Broken {
         without: &[Rule::Unchanged],
-        instead: "a lock is superseded although it has moved since it was judged",
+        instead: "a lock is superseded although its dates have moved since it was judged",
         model: two,
         promise: "an owner that beats keeps its lock",
     },
@@ -171,13 +171,13 @@ pub const BROKEN: &[Broken] = &[
         without: &[Rule::GuardRelease],
         instead: "a lock is released without the guard",
         model: two,
-        promise: "a release removes only what is its own",
+        promise: "a release removes only its own lock file",
     },
     Broken {
         without: &[Rule::LookBeforeUnlink],
         instead: "a release removes the name whatever it leads to",
         model: two,
-        promise: "a release removes only what is its own",
+        promise: "a release removes only its own lock file",
     },
     Broken {
         without: &[Rule::UnlinkBeforeClose],
@@ -193,31 +193,31 @@ pub const BROKEN: &[Broken] = &[
     },
     Broken {
         without: &[Rule::DateTokens],
-        instead: "a token keeps the date of its writing, however long naming the file took",
+        instead: "a token keeps the date it was first written with, however long naming the file took",
         model: with_tokens,
         promise: "tokens grow from owner to owner",
     },
     Broken {
         without: &[Rule::Confirm],
-        instead: "whoever took long to get the lock does not look whether it still has it",
+        instead: "a process that took long to get the lock does not check whether it still has it",
         model: with_tokens,
         promise: "tokens of an owner that lost its lock are smaller than its successor's",
     },
     Broken {
         without: &[Rule::GuardConfirmation],
-        instead: "whoever took long to get the lock looks without the guard whether it still has it",
+        instead: "a process that took long to get the lock checks without the guard whether it still has it",
         model: with_bad_clock,
         promise: "tokens grow from owner to owner",
     },
     Broken {
         without: &[Rule::Stride],
-        instead: "an adopter's token exceeds what stands in the record, and no more",
+        instead: "an adopter's token exceeds the one in the record, but not by a stride",
         model: with_bad_clock,
         promise: "tokens grow from owner to owner",
     },
     Broken {
         without: &[Rule::TokensLeft],
-        instead: "tokens are handed out without end, once the lock is had",
+        instead: "a lease hands out tokens without limit",
         model: with_bad_clock,
         promise: "tokens grow from owner to owner",
     },
@@ -226,7 +226,7 @@ pub const BROKEN: &[Broken] = &[
 /// Second lines of defence: while all the other rules are kept, nothing is lost without them.
 pub const SPARE: &[(Rule, &str)] = &[
     (Rule::CompareAfterAdoption, "the comparison after an adoption: only JS peers remove names without the guard"),
-    (Rule::ReadAgain, "reading again before an adoption: with the flock nobody but a JS peer writes"),
-    (Rule::LockStill, "asking for the flock again before superseding: the dates tell, and the guard keeps takers out"),
-    (Rule::ReadBeforeRetry, "reading a file left behind before it is removed: with its flock nobody owns it"),
+    (Rule::ReadAgain, "reading again before an adoption: nobody but a JS peer writes without the flock"),
+    (Rule::LockStill, "asking for the flock again before superseding: dates show beats, and the guard stops takers"),
+    (Rule::ReadBeforeRetry, "reading a file left behind before it is removed: nobody owns it if its flock was free"),
 ];

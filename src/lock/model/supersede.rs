@@ -19,7 +19,7 @@ impl Model {
                 }
                 Pc::SupersedeCompare { lock, frozen: watched(next, process, ino) }
             }),
-            Pc::SupersedeCompare { lock, frozen } => go("looks whether it moved", &|next| {
+            Pc::SupersedeCompare { lock, frozen } => go("checks whether it moved", &|next| {
                 let moved = next.natives[process].seen.is_some_and(|seen| seen.moved);
                 if !named && self.keeps_to(Rule::CompareUnderGuard) || moved && self.keeps_to(Rule::Unchanged) {
                     return self.moved(next, process);

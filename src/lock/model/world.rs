@@ -173,7 +173,7 @@ impl World {
             self.breaks("taking over never frees the name");
         }
         if there != ino && !self.inodes[ino].robbed {
-            self.breaks("a release removes only what is its own");
+            self.breaks("a release removes only its own lock file");
         }
         self.inodes[there].robbed |= there != ino;
         self.leave(process, there, None);
@@ -217,7 +217,7 @@ impl World {
             native.held.is_some_and(|held| self.name != Some(held.ino) && !self.inodes[held.ino].robbed)
         };
         if adopted.clone().any(stray) {
-            self.breaks("who gets the lock has the file of that name");
+            self.breaks("a process that gets the lock has the file that the name leads to");
         }
         if let Js::Holding { ino, outstayed: false } = self.js
             && !self.inodes[ino].robbed
