@@ -51,6 +51,19 @@ const writeNew = (stage) => write(stage.victim, stage, NEW)
 
 const look = ({ victim }) => victim.tell({ do: 'look', name: 'lock' })
 
+const handOver = (name, terms) => ({
+  name,
+  async arrange(stage) {
+    await acquire(stage)
+    await stage.victim.tell({ do: 'request', name: 'next', terms: { path: stage.path, ...terms } })
+  },
+  async act(stage) {
+    await release(stage)
+    return (await stage.victim.event('settled')).outcome
+  },
+  lock: 'next',
+})
+
 export const STEPS = [
   { name: 'acquire', act: acquire },
   { name: 'acquire by a private name', rules: NO_UNNAMED, act: acquire },
@@ -104,26 +117,15 @@ export const STEPS = [
     name: 'acquire a kept file',
     arrange: async (stage) => void (await acquire(stage, { keepFile: true }), await release(stage)),
     act: (stage) => acquire(stage, { keepFile: true }),
-    keeps: true,
   },
   {
     name: 'release a kept file',
     arrange: (stage) => acquire(stage, { keepFile: true }),
     act: release,
-    keeps: true,
   },
-  {
-    name: 'hand over inside the process',
-    async arrange(stage) {
-      await acquire(stage)
-      await stage.victim.tell({ do: 'request', name: 'next', terms: { path: stage.path } })
-    },
-    async act(stage) {
-      await release(stage)
-      return (await stage.victim.event('settled')).outcome
-    },
-    lock: 'next',
-  },
+  handOver('hand over inside the process'),
+  // Its record has to say so, for others take a lock away by it.
+  handOver('hand over to a task with another lease', { leaseMs: 20_000 }),
   {
     name: 'beat',
     thread: 'leasehold-heart',
