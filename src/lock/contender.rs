@@ -349,14 +349,16 @@ impl Seen {
     /// Records what a look at the open file shows, and how long the file has not moved.
     fn look(&mut self, meta: &Meta) -> std::io::Result<()> {
         let now = Instant::now();
-        if meta.modified == self.modified {
+        let contents = read_contents(&self.file, meta)?;
+        // Where a file system's times are coarse, only the record tells that its owner has beaten.
+        if meta.modified == self.modified && contents == self.contents {
             self.unmoved += now.duration_since(self.looked).min(WATCHED_GAP);
         } else {
             self.unmoved = Duration::ZERO;
             self.modified = meta.modified;
         }
         self.looked = now;
-        self.contents = read_contents(&self.file, meta)?;
+        self.contents = contents;
         Ok(())
     }
 }

@@ -165,8 +165,10 @@ impl Contender {
             return self.stand_back(os_lock);
         };
         let unchanged = match sys::stat_path(&target.lock_path) {
-            Ok(now) => now.id == meta.id && now.modified == meta.modified,
-            Err(_) => false,
+            Ok(now) if now.id == meta.id && now.modified == meta.modified => {
+                read_contents(&seen.file, meta).is_ok_and(|contents| contents == seen.contents)
+            }
+            _ => false,
         };
         // The holder may have died since: then whoever gets its lock next owns the file.
         let lock_still = sys::try_lock(&seen.file).map_err(|error| io("lock", error))?;

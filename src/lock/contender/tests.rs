@@ -103,3 +103,25 @@ fn who_has_waited_for_longer_looks_earlier() {
     });
     assert!(pauses.is_sorted_by(|earlier, later| earlier > later), "{pauses:?}");
 }
+
+#[test]
+fn a_beat_that_moves_no_date_of_the_file_is_seen_all_the_same() {
+    let (_directory, target) = place();
+    let terms = Terms::default();
+    let _held = winner(&target, &terms);
+    let path = &target.lock_path;
+    let date = |file: &File| file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    date(&sys::open_lock_file(path).unwrap());
+    let mut contender = Contender::new(target.clone());
+    let mut unmoved = || {
+        assert!(matches!(contender.look(&terms, None).unwrap(), Look::Held { .. }));
+        contender.seen.as_ref().map(|seen| seen.unmoved).unwrap()
+    };
+    unmoved();
+    std::thread::sleep(Duration::from_millis(5));
+    assert!(unmoved() > Duration::ZERO);
+    // As on a file system whose times are whole seconds.
+    fs::write(path, record(&terms, 1)).unwrap();
+    date(&sys::open_lock_file(path).unwrap());
+    assert_eq!(unmoved(), Duration::ZERO);
+}
