@@ -7,9 +7,10 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use super::sync::{Mutex, global};
 use super::sys::{self, FsClass, Instant, OsLock};
 use super::target::Target;
 
@@ -84,15 +85,33 @@ fn claim(path: PathBuf) -> io::Result<Option<Claim>> {
     match sys::create_new(&path) {
         Ok(_) => Ok(Some(Claim { path, since: Instant::now() })),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            let abandoned =
-                sys::stat_path(&path).is_ok_and(|meta| sys::age(SystemTime::now(), meta.modified) > CLAIM_LIFE);
-            if abandoned {
+            if is_abandoned(&path) {
                 // The next look creates a new one.
                 let _ = sys::unlink(&path);
             }
             Ok(None)
         }
         Err(error) => Err(error),
+    }
+}
+
+global! {
+    /// The claims of others that were in the way lately: their paths, their dates and when they were first seen.
+    static SEEN: Mutex<Vec<(PathBuf, SystemTime, Instant)>> = Mutex::new(Vec::new());
+}
+
+/// Whether the claim at `path` has been there for longer than a takeover takes: by our own clock, since that of a file
+/// server may be wrong.
+fn is_abandoned(path: &Path) -> bool {
+    let Ok(meta) = sys::stat_path(path) else { return false };
+    let mut seen = SEEN.lock();
+    seen.retain(|(_, _, first)| first.elapsed() < CLAIM_LIFE * 2);
+    match seen.iter().position(|(claim, modified, _)| claim == path && *modified == meta.modified) {
+        Some(at) => seen[at].2.elapsed() > CLAIM_LIFE,
+        None => {
+            seen.push((path.to_owned(), meta.modified, Instant::now()));
+            false
+        }
     }
 }
 
@@ -109,11 +128,17 @@ mod tests {
         assert!(claim(path.clone()).unwrap().is_none());
         drop(first);
         let abandoned = claim(path.clone()).unwrap();
+        // Whatever the clock of a file server says.
         File::options().write(true).open(&path).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        assert!(claim(path.clone()).unwrap().is_none(), "it has only just been seen");
+        for seen in SEEN.lock().iter_mut().filter(|seen| seen.0 == path) {
+            seen.2 = seen.2.checked_sub(CLAIM_LIFE + CLAIM_LIFE / 2).unwrap();
+        }
         assert!(claim(path.clone()).unwrap().is_none(), "it is removed first");
         assert!(claim(path).unwrap().is_some());
         drop(abandoned);
     }
+
     #[test]
     fn a_claim_that_was_removed_as_abandoned_removes_no_other() {
         let directory = tempfile::tempdir().unwrap();
