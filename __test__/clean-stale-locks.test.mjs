@@ -41,7 +41,8 @@ test('each lock file is told of in full, and the stale ones are removed', async 
   if (!noProc) {
     records.undead = [{ pid: await zombie(t), createdAt: ago(1000) }, ['dead-pid']]
     records.recycled = [{ pid: live, createdAt: ago(1000), starttime: startTime(live) + 1 }, ['recycled-pid']]
-    records['orphan-self'] = [{ pid: process.pid, createdAt: ago(1000), starttime: startTime() }, ['orphan-self-pid']]
+    const own = { pid: process.pid, createdAt: ago(10_000), starttime: startTime() }
+    records['orphan-self'] = [own, ['orphan-self-pid'], 10_000]
   }
   for (const [name, [record, , age]] of Object.entries(records)) plant(sessionsDir, name, record, age)
   const { locks, cleaned } = await cleanStaleLockFiles({ sessionsDir, staleMs: 30_000, nowMs: NOW })
@@ -71,6 +72,8 @@ test('a lock that somebody has, or may be about to write, is kept', async (t) =>
   const records = {
     live: [{ pid: live, createdAt: ago(1000), starttime: startTime(live) }, []],
     own: [{ pid: process.pid, createdAt: ago(1000) }, []],
+    // Our JavaScript lists a lock only after its file was written.
+    'own-young': [{ pid: process.pid, createdAt: ago(0), starttime: noProc ? undefined : startTime() }, []],
     'from-the-future': [{ pid: live, createdAt: ago(-60_000) }, []],
     empty: ['', ['missing-pid', 'invalid-createdAt'], 29_000],
     garbage: ['{"pid', ['missing-pid', 'invalid-createdAt']],

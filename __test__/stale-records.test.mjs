@@ -165,7 +165,7 @@ for (const [name, hold] of [
 ]) {
   test(`our own pid is respected while OpenClaw's JavaScript holds the lock here (${name})`, async (t) => {
     for (const fields of noProc ? [{}] : [{}, { starttime: startTime() }]) {
-      const { path } = plant(t, json({ pid: process.pid, createdAt: now(), ...fields }))
+      const { path } = plant(t, json({ pid: process.pid, createdAt: ago(10 * SECOND), ...fields }), 10 * SECOND)
       const unclaim = hold(path)
       try {
         await Promise.all([assertHeld(path, asFile), assertHeld(path, asSession)])
@@ -181,6 +181,24 @@ for (const [name, hold] of [
     }
   })
 }
+
+test('our own pid that OpenClaw’s JavaScript does not list is respected while it takes the lock or lets it go', async (t) => {
+  const unclaim = claim('openclaw.fileLockHeldLocks', new Map())
+  t.after(unclaim)
+  // It lists a lock only after its file was written.
+  const taking = plant(t, json({ pid: process.pid, createdAt: now() }))
+  await Promise.all([assertHeld(taking.path, asFile), assertHeld(taking.path, asSession)])
+  // And strikes it off the list before the file is removed.
+  const going = plant(t, json({ pid: process.pid, createdAt: ago(10 * SECOND) }), 10 * SECOND)
+  const waiting = asFile(going.path, { stale: 60 * SECOND })
+  const early = await Promise.race([waiting, sleep(100)])
+  assert.equal(early, undefined, 'it would be removed with the file')
+  unlinkSync(going.lockPath)
+  const lock = await waiting
+  assert.equal(lock.recoveredFrom ?? undefined, undefined)
+  lock.assertHeld()
+  await lock.release()
+})
 
 function claim(name, value, on = process) {
   const key = Symbol.for(name)

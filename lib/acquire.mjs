@@ -146,8 +146,8 @@ async function acquire(path, options, session, origin) {
     const owner = Owner.of(origin)
     const request = (asks) => {
       tell(values, session)
-      const claimed = openclaw.mayHold(path)
-      return environment.acquire(path, session, within(), claimed, asks, isPrivate, owner.number)
+      const listed = openclaw.lists(path)
+      return environment.acquire(path, session, within(), listed, asks, isPrivate, owner.number)
     }
     let lockPath
     try {
@@ -208,7 +208,7 @@ export function acquireFileLockSync(path, options) {
   const owner = Owner.of(origin)
   const request = (asks) => {
     tell(values, false)
-    return had(environment.acquireSync(path, within(), openclaw.mayHold(path), asks, owner.number))
+    return had(environment.acquireSync(path, within(), openclaw.lists(path), asks, owner.number))
   }
   let lockPath
   try {

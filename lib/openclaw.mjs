@@ -9,13 +9,14 @@ const HELD_MAPS = ['openclaw.sessionWriteLockHeldLocks', 'openclaw.fileLockHeldL
 const MANAGERS = Symbol.for('fsSafe.sidecarLockManagers')
 
 /**
- * Whether a lock file with our own pid may belong to OpenClaw's JavaScript in this process. Comparing names is enough:
- * being too careful costs a wait, being careless a lock. A worker cannot see the maps.
+ * Whether OpenClaw's JavaScript lists the lock of `path` among those that it holds in this process: `undefined` if it is
+ * not used here at all. Comparing names is enough: being too careful costs a wait, being careless a lock. A worker cannot
+ * see the lists.
  */
-export function mayHold(path) {
+export function lists(path) {
   if (!isMainThread()) return true
   // Usually none of these exist, and this is called for each lock.
-  if (!(MANAGERS in globalThis) && !HELD_MAPS.some((name) => name in process)) return false
+  if (!(MANAGERS in globalThis) && !HELD_MAPS.some((name) => name in process)) return undefined
   return HELD_MAPS.some((name) => names(process[name], path)) || managersOf().some(({ held }) => names(held, path))
 }
 
@@ -36,9 +37,12 @@ function managersOf() {
 
 function names(held, path) {
   if (!(held instanceof Map) || held.size === 0 || typeof path !== 'string') return false
-  const name = basename(path)
-  return [...held.keys()].some((key) => basename(String(key)) === name)
+  const name = folded(path)
+  return [...held.keys()].some((key) => folded(String(key)) === name)
 }
+
+/** The name of a file, in a form that is the same for all ways of writing it on systems that do not tell them apart. */
+const folded = (path) => basename(path).normalize().toLowerCase()
 
 const VARIABLES = {
   timeoutMs: 'OPENCLAW_SESSION_WRITE_LOCK_ACQUIRE_TIMEOUT_MS',

@@ -276,12 +276,12 @@ pub(super) fn joins(lease: &Lease, terms: &Terms) -> bool {
         (Sharing::Nobody, _) => false,
         (Sharing::Process, Sharing::Process) => true,
         (Sharing::Owner(theirs), Sharing::Owner(ours)) if theirs == ours => true,
-        _ => terms.is_within(lease.id),
+        _ => lease.is_around(&terms.chain),
     }
 }
 
 fn refuse_deadlock(lease: &Lease, terms: &Terms) -> Result<(), LockError> {
-    let problem = if terms.is_within(lease.id) {
+    let problem = if lease.is_around(&terms.chain) {
         "the call that holds it is waiting for this one"
     } else if terms.blocking && lease.envs().contains(&terms.env) {
         "it is held by a task of this thread, which could never finish while this call blocks the thread"

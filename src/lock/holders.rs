@@ -51,6 +51,10 @@ impl Holders {
         self.0.is_empty()
     }
 
+    pub(super) fn include(&self, hold: HoldId) -> bool {
+        self.place_of(hold).is_ok()
+    }
+
     pub(super) fn count(&self) -> usize {
         self.0.len()
     }

@@ -52,8 +52,9 @@ impl Identity {
             if self.pid_namespace == theirs.pid_namespace { Distance::SameNamespace } else { Distance::SameKernel }
         } else if self.boot_id.is_some()
             && theirs.boot_id.is_some()
-            && self.host == theirs.host
+            && self.machine_id.is_some()
             && self.machine_id == theirs.machine_id
+            && self.host == theirs.host
         {
             Distance::EarlierBoot
         } else {

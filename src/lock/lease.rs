@@ -17,7 +17,7 @@ use super::stamp::Stamp;
 use super::sync::{AtomicBool, Mutex, MutexGuard, OnceLock};
 use super::sys::{Appointment, FsClass, Instant, WatchId, Watcher};
 use super::target::Target;
-use super::terms::{Api, EnvId, HoldId, LeaseId, Terms};
+use super::terms::{Api, EnvId, HoldId, LeaseId, Scope, Terms};
 use super::verdict::Cause;
 use super::watchdog::{Term, Watchdog};
 
@@ -237,6 +237,11 @@ impl Lease {
     #[must_use]
     pub fn handles(&self) -> usize {
         self.holders.lock().count()
+    }
+
+    /// Whether a request comes from inside work that holds it: one that its own work has ended is not.
+    pub(super) fn is_around(&self, chain: &[Scope]) -> bool {
+        chain.iter().any(|scope| scope.lease == self.id && self.holders.lock().include(scope.hold))
     }
 
     /// The environments that have handles on it.

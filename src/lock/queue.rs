@@ -36,9 +36,10 @@ impl Queue {
         self.0.get_or_insert_default().tickets.insert(ticket.place(), ticket.clone());
     }
 
-    /// Takes out `ticket`. `false` if it was not there.
-    pub(super) fn remove(&mut self, ticket: &Ticket) -> bool {
-        self.0.as_mut().is_some_and(|waiting| waiting.tickets.remove(&ticket.place()).is_some())
+    pub(super) fn remove(&mut self, ticket: &Ticket) {
+        if let Some(waiting) = &mut self.0 {
+            waiting.tickets.remove(&ticket.place());
+        }
     }
 
     pub(super) fn turns(&self) -> Turns {

@@ -19,7 +19,7 @@ use super::loss::LossReason;
 use super::record::{Claim, Contents};
 use super::registry::{self, Entry};
 use super::target::{ByLockFile, Target};
-use super::terms::{EnvId, Sharing};
+use super::terms::{EnvId, Scope, Sharing};
 use super::{Acquired, Hold, LockError, Terms, Ticket, acquire, acquire_blocking};
 
 /// A directory that is known to be local, so that requests are served on the thread that makes them.
@@ -394,4 +394,47 @@ fn a_lock_that_was_taken_on_other_terms_is_not_handed_on() {
     assert_eq!(Duration::from_millis(record.leasehold.lease_ms), next.terms.claim.lease);
     drop(hold);
     assert!(!target.lock_path.exists(), "only the first wanted to keep it");
+}
+
+/// A thread that blocks its event loop asks while the lock is taken for somebody else: it might wait for itself.
+#[test]
+fn a_lock_that_was_taken_for_another_goes_to_who_blocks_a_thread() {
+    let (_directory, path) = place();
+    let target = Target::recent(&path).unwrap_or_else(|| Target::resolve(&path).unwrap().into());
+    registry::table().locks.insert(ByLockFile(target.clone()), Entry::moving());
+    let ask = |blocking| {
+        let (sender, answers) = mpsc::channel();
+        let settle = Box::new(move |settled| drop(sender.send(settled)));
+        let ticket = Arc::new(Ticket::new(&path, Terms { blocking, ..Terms::default() }, settle));
+        assert!(super::acquire::enter(&target, &ticket).unwrap().is_none());
+        (ticket, answers)
+    };
+    let (first, firsts) = ask(false);
+    let Ok(Look::Taken { sidecar, from }) = Contender::new(target.clone()).look(&first.terms, None) else {
+        panic!("it is free")
+    };
+    let (_, blocked) = ask(true);
+    registry::taken(&target, &first, sidecar, from);
+    let hold = blocked.recv().unwrap().unwrap();
+    assert!(firsts.try_recv().is_err());
+    drop(hold);
+    drop(firsts.recv().unwrap().unwrap());
+}
+
+#[test]
+fn work_that_has_ended_is_not_inside_what_it_shared() {
+    let (_directory, path) = place();
+    let sharing = Sharing::Owner("owner".into());
+    let shared = Terms { claim: Claim { sharing, ..Claim::default() }.into(), ..Terms::default() };
+    let [ended, goes_on] = [(); 2].map(|()| acquire_blocking(&path, shared.clone()).unwrap());
+    let scope = |hold: &Hold| Scope { lease: hold.lease().id, hold: hold.id };
+    let ask = |scope| {
+        let terms = Terms { timeout: Some(Duration::ZERO), chain: vec![scope], ..Terms::default() };
+        acquire_blocking(&path, terms)
+    };
+    let (its, other) = (scope(&ended), scope(&goes_on));
+    drop(ask(its).unwrap());
+    drop(ended);
+    assert!(matches!(ask(its), Err(LockError::Timeout { .. })), "it is outside, like any other caller");
+    drop(ask(other).unwrap());
 }

@@ -19,7 +19,7 @@ use super::sidecar::Standing;
 use super::sys::{self, Life, OsLock};
 use super::target::Target;
 use super::terms::{OwnPid, Recovery, Terms};
-use super::verdict::{Cause, Sighting, UNREADABLE_GRACE, Verdict, owner_is_gone, verdict};
+use super::verdict::{Cause, Sighting, UNREADABLE_GRACE, Verdict, owner_is_gone, predates, verdict};
 
 /// How often a lock file that is busy or changing is looked at before it is left alone.
 const TRIES: u32 = 16;
@@ -133,6 +133,8 @@ pub struct SweepTerms {
     pub remove: bool,
     /// The names of lock files that OpenClaw's JavaScript may hold in this process; `None` when it may hold any.
     pub claimed: Option<Vec<String>>,
+    /// When it was asked what it holds.
+    pub asked: SystemTime,
 }
 
 /// A lock file as a sweep found it, by the rules of JS peers.
@@ -184,8 +186,11 @@ pub fn sweep(directory: &Path, terms: &SweepTerms) -> Result<Vec<Swept>, LockErr
 
 /// `None` when it vanished before it could be looked at.
 fn sweep_one(target: &Arc<Target>, name: OsString, terms: &SweepTerms) -> Option<Swept> {
+    // Regardless of case, which some file systems do not tell apart: to keep a stale one does no harm.
     let own_pid = match &terms.claimed {
-        Some(claimed) if !claimed.iter().any(|claimed| name == claimed.as_str()) => OwnPid::Unclaimed,
+        Some(claimed) if !claimed.iter().any(|claimed| name.eq_ignore_ascii_case(claimed)) => {
+            OwnPid::Unlisted { asked: terms.asked }
+        }
         _ => OwnPid::Claimed,
     };
     let mut report = None;
@@ -260,7 +265,7 @@ fn judge_js(
 ) -> Found {
     let mut report = reported(record, terms, &life);
     let is_ours = record.pid == Some(seen.us.pid) && record.start.is_some() && record.start == seen.us.start;
-    if is_ours && own_pid == OwnPid::Unclaimed {
+    if is_ours && matches!(own_pid, OwnPid::Unlisted { asked } if predates(seen, asked)) {
         report.reasons.push(Cause::OrphanSelfPid.name());
     }
     let says_too_little =

@@ -226,13 +226,15 @@ pub(super) fn next_of(lock_path: &Path) -> Option<Arc<Ticket>> {
     table.entry(lock_path)?.queue.tickets().next().cloned()
 }
 
-/// A look on behalf of `ticket` took the lock. If it does not wait any more, the lock is released: the next one may have
-/// asked for it on other terms.
+/// A look on behalf of `ticket` took the lock. If that is not the next one any more, the lock is released: the next one may
+/// have asked for it on other terms.
 pub(super) fn taken(target: &Arc<Target>, ticket: &Arc<Ticket>, sidecar: Sidecar, from: Option<Cause>) {
     let mut table = table();
-    let is_waiting = table.entry_mut(&target.lock_path).is_some_and(|entry| entry.queue.remove(ticket));
+    let entry = table.entry_mut(&target.lock_path);
+    let is_next =
+        entry.is_some_and(|entry| entry.queue.next_if(|first| std::ptr::eq(first, &raw const **ticket)).is_some());
     let ending = endings::is_ending();
-    if ending || !is_waiting {
+    if ending || !is_next {
         drop(table);
         let claim = &ticket.terms.claim;
         return if ending { drop(sidecar.release(claim)) } else { discard(target, claim, sidecar) };

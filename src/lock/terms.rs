@@ -1,7 +1,7 @@
 //! What a caller asks for when it wants a lock.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::record::Claim;
 use super::sys::NewDirectories;
@@ -98,19 +98,19 @@ pub struct Terms {
 /// What is known about a JS record that carries this process's own pid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OwnPid {
-    /// OpenClaw's JavaScript does not hold it here: nobody does, and it can be taken at once.
+    /// Nothing in this process locks with OpenClaw's JavaScript, so it can be taken at once.
     Unclaimed,
+    /// OpenClaw's JavaScript did not say that it held it when it was asked. It says so a moment after it has the lock, and
+    /// for the last time a moment before it removes the file.
+    Unlisted {
+        /// When it was asked.
+        asked: SystemTime,
+    },
     /// OpenClaw's JavaScript in this process holds it, or we cannot know (in a worker).
     Claimed,
 }
 
 impl Terms {
-    /// Whether the request comes from inside work that holds `lease`.
-    #[must_use]
-    pub fn is_within(&self, lease: LeaseId) -> bool {
-        self.chain.iter().any(|scope| scope.lease == lease)
-    }
-
     /// Whether it waits for nobody, and only takes the lock if it is free.
     #[must_use]
     pub fn is_at_once(&self) -> bool {

@@ -13,6 +13,11 @@ use super::terms::{LEASE_DEFAULT, OwnPid, Recovery, Terms};
 /// An unreadable record is taken for one in the making for this long at most.
 pub(super) const UNREADABLE_GRACE: Duration = Duration::from_secs(30);
 
+/// OpenClaw's JavaScript lists a lock within this time after its file was written,
+const LISTING: Duration = Duration::from_secs(2);
+/// and removes the file within this time after it has struck it off the list.
+const LETTING_GO: Duration = Duration::from_secs(1);
+
 /// Everything a verdict rests on.
 #[derive(Clone, Debug)]
 pub struct Sighting<'a> {
@@ -209,8 +214,17 @@ fn js_staleness(
     if let Some(cause) = owner_is_gone(pid, record.start, &life) {
         return Ok(cause);
     }
-    if pid == seen.us.pid && terms.own_pid == OwnPid::Unclaimed {
-        return Ok(Cause::OrphanSelfPid);
+    if pid == seen.us.pid {
+        match terms.own_pid {
+            OwnPid::Unclaimed => return Ok(Cause::OrphanSelfPid),
+            OwnPid::Unlisted { asked } if predates(seen, asked) => {
+                return match LETTING_GO.checked_sub(seen.unmoved) {
+                    None | Some(Duration::ZERO) => Ok(Cause::OrphanSelfPid),
+                    Some(left) => Err(Some(left)),
+                };
+            }
+            OwnPid::Unlisted { .. } | OwnPid::Claimed => {}
+        }
     }
     let Some(created) = record.created_at else {
         return unmoved_since(seen, terms, Cause::InvalidCreatedAt);
@@ -219,6 +233,11 @@ fn js_staleness(
         None => Ok(Cause::TooOld),
         Some(left) => Err(Some(left)),
     }
+}
+
+/// Whether a JS lock of this process was had long enough before JavaScript was asked for it to be listed then.
+pub(super) fn predates(seen: &Sighting<'_>, asked: SystemTime) -> bool {
+    age(asked, seen.modified) >= LISTING
 }
 
 fn unreadable_staleness(seen: &Sighting<'_>, terms: &Terms) -> Result<Cause, Option<Duration>> {

@@ -4,7 +4,6 @@
 //! fetches them all with one call. It is held weakly: it keeps no process alive.
 
 #![expect(
-    clippy::fn_params_excessive_bools,
     clippy::must_use_candidate,
     clippy::needless_pass_by_value,
     clippy::too_many_arguments,
@@ -91,9 +90,10 @@ impl Environment {
     /// Requests a lock: its lock file if granted at once, a fault, or the number under which the mailbox will answer.
     ///
     /// `session` is true for `acquireSessionWriteLock`; `chain` is the calling chain, if there is one: the numbers of
-    /// lease and hold of each scope, outermost first; `own_pid_claimed` says whether a JavaScript lock with our own pid
-    /// may be held here; `asks` whether to report a stale lock instead of taking it over; `private_directories` whether
-    /// only their owner may use directories that are created. The lease is given to `owner`.
+    /// lease and hold of each scope, outermost first; `listed` says whether OpenClaw's JavaScript lists the lock among
+    /// those it holds in this process, if it is used here; `asks` whether to report a stale lock instead of taking it
+    /// over; `private_directories` whether only their owner may use directories that are created. The lease is given to
+    /// `owner`.
     ///
     /// # Errors
     ///
@@ -105,14 +105,14 @@ impl Environment {
         path: Unknown<'_>,
         session: bool,
         chain: Option<Vec<f64>>,
-        own_pid_claimed: bool,
+        listed: Option<bool>,
         asks: bool,
         private_directories: bool,
         owner: u32,
     ) -> Result<Either3<String, Fault, f64>> {
         let path = path_of(env, path, session)?;
         let new_directories = if private_directories { NewDirectories::Private } else { NewDirectories::Ordinary };
-        let terms = Terms { asks, new_directories, ..self.terms(session, chain, own_pid_claimed) };
+        let terms = Terms { asks, new_directories, ..self.terms(session, chain, listed) };
         let id = unique_id();
         let settle = {
             let mailbox = self.mailbox.clone();
@@ -139,12 +139,12 @@ impl Environment {
         env: Env,
         path: Unknown<'_>,
         chain: Option<Vec<f64>>,
-        own_pid_claimed: bool,
+        listed: Option<bool>,
         asks: bool,
         owner: u32,
     ) -> Result<Either<String, Fault>> {
         let path = path_of(env, path, false)?;
-        let terms = Terms { blocking: true, asks, ..self.terms(false, chain, own_pid_claimed) };
+        let terms = Terms { blocking: true, asks, ..self.terms(false, chain, listed) };
         Ok(match acquire_blocking(Path::new(&path), terms) {
             Ok(hold) => Either::A(self.give(owner, hold)),
             Err(error) => Either::B(Fault::from(&error)),
@@ -240,7 +240,7 @@ impl Environment {
         remove: bool,
         claimed: Option<Vec<String>>,
     ) -> Result<f64> {
-        let terms = SweepTerms { stale_ms, now_ms, remove, claimed };
+        let terms = SweepTerms { stale_ms, now_ms, remove, claimed, asked: SystemTime::now() };
         self.elsewhere("leasehold-sweep", move |id| Mail::Swept(id, sweep(Path::new(&directory), &terms)))
     }
 
@@ -310,11 +310,15 @@ impl Environment {
         lock_path
     }
 
-    fn terms(&self, session: bool, chain: Option<Vec<f64>>, own_pid_claimed: bool) -> Terms {
+    fn terms(&self, session: bool, chain: Option<Vec<f64>>, listed: Option<bool>) -> Terms {
         Terms {
             env: self.id,
             chain: scopes(&chain.unwrap_or_default()),
-            own_pid: if own_pid_claimed { OwnPid::Claimed } else { OwnPid::Unclaimed },
+            own_pid: match listed {
+                None => OwnPid::Unclaimed,
+                Some(false) => OwnPid::Unlisted { asked: SystemTime::now() },
+                Some(true) => OwnPid::Claimed,
+            },
             ..self.terms[usize::from(session)].clone()
         }
     }

@@ -114,6 +114,17 @@ fn the_same_host_name_on_another_machine_is_another_host() {
 }
 
 #[test]
+fn without_machine_ids_an_equal_host_name_proves_nothing() {
+    let us = Identity { machine_id: None, ..us() };
+    let theirs = native_record(|record| {
+        record.leasehold.machine_id = None;
+        record.leasehold.boot_id = Some("other".into());
+    });
+    let Contents::Native(record) = theirs else { panic!("it is a native record") };
+    assert_eq!(us.distance(&record), Distance::OtherHost);
+}
+
+#[test]
 fn after_a_reboot_nobody_is_left() {
     let before = native_record(|record| record.leasehold.boot_id = Some("before".into()));
     assert_eq!(Case::new(OsLock::Acquired, before).judge(), Verdict::Adopt(Cause::Rebooted));
@@ -172,6 +183,24 @@ fn our_own_pid_held_by_nobody_here_is_taken_at_once() {
     for recovery in [Recovery::RemoveIfDefinitelyStale, Recovery::FailClosed] {
         case.terms.recovery = recovery;
         assert!(waits(case.judge()), "a process that lives is not certainly gone");
+    }
+}
+
+#[test]
+fn our_own_pid_that_javascript_does_not_list_is_taken_unless_it_comes_or_goes_just_now() {
+    let mut case = Case::new(OsLock::Acquired, js_record(10, Some(6), Duration::from_secs(20)));
+    let asked = SystemTime::UNIX_EPOCH + NOW - Duration::from_secs(10);
+    case.terms.own_pid = OwnPid::Unlisted { asked };
+    for (written_before, unmoved, verdict) in [
+        (5, 5, Some(Verdict::Adopt(Cause::OrphanSelfPid))),
+        (5, 0, None),  // it may be about to be removed
+        (1, 5, None),  // it was not listed yet
+        (-5, 5, None), // it was taken since
+    ] {
+        case.modified_ago = Duration::from_secs(u64::try_from(10 + written_before).unwrap());
+        case.unmoved = Duration::from_secs(unmoved);
+        let judged = case.judge();
+        assert!(verdict.map_or(waits(judged), |verdict| judged == verdict), "{written_before} {unmoved}: {judged:?}");
     }
 }
 
