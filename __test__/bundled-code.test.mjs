@@ -1,12 +1,12 @@
 // The package keeps its promises in programs that bundle, minify and lower it, or load it more than once.
 
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { child, leasehold, scratch, until } from './support/index.mjs'
-import { bundle } from './support/bundle.mjs'
+import { asAnotherVersion, bundle } from './support/bundle.mjs'
 
 const PROGRAM = `
   const leasehold = require('leasehold')
@@ -77,9 +77,11 @@ describe('a bundle', { concurrency: 2 }, () => {
     })
   }
 
-  test('and the package itself, in one process, exclude each other and share one way to end', async (t) => {
+  test('and another version, in one process, exclude each other and share one way to end', async (t) => {
     const directory = scratch(t)
-    bundle(join(directory, 'bundle.cjs'), `globalThis.bundled = require('leasehold')`)
+    const file = join(directory, 'bundle.cjs')
+    bundle(file, `globalThis.bundled = require('leasehold')`)
+    writeFileSync(file, asAnotherVersion(readFileSync(file, 'utf8')))
     const program = child(
       t,
       async ({ leasehold, send, next, args: { directory, url } }) => {
@@ -106,7 +108,7 @@ describe('a bundle', { concurrency: 2 }, () => {
         Promise.reject(new Error('nobody handles this'))
         setInterval(() => {}, 60_000)
       },
-      { args: { directory, url: pathToFileURL(join(directory, 'bundle.cjs')) } },
+      { args: { directory, url: pathToFileURL(file) } },
     )
     assert.deepEqual(await program.next('counts'), { refused: 'file_lock_timeout', counts: [0, 3, 0] })
     assert.ok(existsSync(join(directory, 'file.lock')))

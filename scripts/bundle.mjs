@@ -8,6 +8,19 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const { name, version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+
+/**
+ * However often a version is loaded (installed twice, or by test suites that reset modules), a thread has one copy of
+ * it: one set of listeners, and calls that know of each other. Another version has a copy of its own.
+ */
+const IN_ONE_COPY = {
+  intro: `const $copy = Symbol.for('${name}@${version}')
+if (globalThis[$copy]) Object.assign(exports, globalThis[$copy])
+else {`,
+  outro: `globalThis[$copy] = { ...exports }
+}`,
+}
 
 /** Throws if a module of lib/ imports something that does not exist: any warning of Rollup is one too many. */
 export async function bundle() {
@@ -25,6 +38,7 @@ export async function bundle() {
     esModule: false,
     externalLiveBindings: false,
     generatedCode: { preset: 'es2015', symbols: false },
+    ...IN_ONE_COPY,
   })
   const index = join(root, 'index.js')
   const [{ code }] = output
