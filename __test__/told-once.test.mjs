@@ -308,6 +308,40 @@ test('a listener that throws, and a warning that is switched off, keep nobody el
   assert.equal((await process.exit).code, 0)
 })
 
+test('a loss is told outside of the work that was going on when the news arrived', async (t) => {
+  const telling = child(
+    t,
+    async ({ leasehold, send, args: { path } }) => {
+      const { AsyncLocalStorage } = await import('node:async_hooks')
+      const { rmSync } = await import('node:fs')
+      const requests = new AsyncLocalStorage()
+      const lost = await leasehold.acquireFileLock(`${path}-lost`)
+      const told = []
+      const tell = async (how) => {
+        const inside = leasehold.withFileLock(path, { timeoutMs: 0 }, () => 'shared').catch(({ code }) => code)
+        told.push({ how, request: requests.getStore() ?? 'none', lock: await inside })
+      }
+      const heard = new Promise((resolve) => {
+        lost.signal.addEventListener('abort', () => resolve(tell('signal')))
+      })
+      const warned = new Promise((resolve) => process.once('warning', () => resolve(tell('warning'))))
+      await requests.run('somebody', () =>
+        leasehold.withFileLock(path, async () => {
+          rmSync(lost.lockPath)
+          // Finds out, and delivers the news.
+          try { lost.assertHeld() } catch {}
+          await Promise.all([heard, warned])
+        }),
+      )
+      send({ told })
+    },
+    { args: { path: join(scratch(t), 'file') } },
+  )
+  const { told } = await telling.next('told')
+  const apart = { request: 'none', lock: 'file_lock_timeout' }
+  assert.deepEqual(told, [{ how: 'signal', ...apart }, { how: 'warning', ...apart }])
+})
+
 test('losing a lock ends no process and keeps none alive', async (t) => {
   const path = join(scratch(t), 'file')
   const holding = child(

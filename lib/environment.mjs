@@ -3,6 +3,7 @@
 import native from './addon.mjs'
 import { toError } from './errors.mjs'
 import { tellLeak, tellLoss, warn } from './losses.mjs'
+import { outside } from './scope.mjs'
 import { setInterval } from './timers.mjs'
 
 /** The promise to settle for each unanswered number. */
@@ -15,7 +16,7 @@ let vigil
 function expect(id, entry) {
   pending.set(id, entry)
   if (pending.size === 1) {
-    vigil ??= setInterval(() => {}, 0x7fffffff)
+    vigil ??= outside(setInterval, () => {}, 0x7fffffff)
     vigil.ref()
   }
 }
@@ -73,9 +74,9 @@ function accept(id) {
 }
 
 function tell({ id, fault, inspection, swept, reclaimed, contents, loss, owners, leaked, warning }) {
-  if (loss) tellLoss(loss, owners)
-  else if (leaked) tellLeak(leaked)
-  else if (warning) warn(warning.message, warning.code)
+  if (loss) outside(tellLoss, loss, owners)
+  else if (leaked) outside(tellLeak, leaked)
+  else if (warning) outside(warn, warning.message, warning.code)
   else {
     const entry = dismiss(id)
     if (fault) entry?.reject(toError(fault))

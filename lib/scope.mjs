@@ -1,12 +1,14 @@
 // What the current async call chain holds. Only numbers: a scope outlives the work that it names (in timers, sockets
 // and listeners made inside it) and must not keep the lease of that work.
 
-import { AsyncLocalStorage, executionAsyncResource } from 'node:async_hooks'
+import { AsyncLocalStorage, AsyncResource, executionAsyncResource } from 'node:async_hooks'
 
 /** The chains, created when first needed: the first storage of a process makes Node load a lot. */
 let storage
 let reports
 const NONE = Object.freeze([])
+/** The async context in which this was loaded, which is also that of the native part's calls. */
+const loading = new AsyncResource('LEASEHOLD')
 
 /**
  * The current call chain: for each work in it, outermost first, the number of the lease and that of the handle it was
@@ -31,6 +33,14 @@ export function holdsIn(scopes) {
 export function runWithin(lease, hold, fn) {
   storage ??= new AsyncLocalStorage()
   return storage.run([...chain(), lease, hold], fn)
+}
+
+/**
+ * Calls `fn` outside of the work that happens to be going on, and of the program's own contexts: for what is no concern
+ * of theirs, and for what would keep them as long as it lives.
+ */
+export function outside(fn, ...args) {
+  return loading.runInAsyncScope(fn, undefined, ...args)
 }
 
 /**
