@@ -342,6 +342,32 @@ test('a loss is told outside of the work that was going on when the news arrived
   assert.deepEqual(told, [{ how: 'signal', ...apart }, { how: 'warning', ...apart }])
 })
 
+for (const [what, change] of Object.entries({
+  'warnings cannot be given': 'process.emitWarning = () => { throw new Error("no warnings") }',
+  'stacks cannot be made': 'Error.prepareStackTrace = () => { throw new Error("no stacks") }',
+})) {
+  test(`a loss is told, and ends no process, where ${what}`, async (t) => {
+    const losing = child(
+      t,
+      async ({ leasehold, send, args: { path, change } }) => {
+        const { channel } = await import('node:diagnostics_channel')
+        const { setImmediate: turn } = await import('node:timers/promises')
+        const lock = await leasehold.acquireFileLock(path)
+        const told = []
+        lock.signal.addEventListener('abort', () => told.push(lock.signal.reason.code))
+        channel('leasehold:lost').subscribe(({ error }) => told.push(error.code))
+        new Function(change)()
+        leasehold.releaseAllLocksSync()
+        while (told.length < 2) await turn()
+        send({ told })
+      },
+      { args: { path: join(scratch(t), 'file'), change }, nodeArgs: ['--no-warnings'] },
+    )
+    assert.deepEqual(await losing.next('told'), { told: ['file_lock_lost', 'file_lock_lost'] })
+    assert.deepEqual(await losing.exit, { code: 0, signal: null, stderr: '', stdout: '' })
+  })
+}
+
 test('losing a lock ends no process and keeps none alive', async (t) => {
   const path = join(scratch(t), 'file')
   const holding = child(

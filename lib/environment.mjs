@@ -57,8 +57,16 @@ export function fetch() {
       deliver(letter)
     } catch (error) {
       // A program may replace what warnings and signals use: if that throws, it must not hold up the other letters.
-      queueMicrotask(() => process.emitWarning(error))
+      complain(error)
     }
+  }
+}
+
+function complain(error) {
+  try {
+    process.emitWarning(error)
+  } catch {
+    // It was probably this that threw before. There is nobody else to tell.
   }
 }
 

@@ -147,8 +147,12 @@ export function pointedAt(error, origin) {
 
 /** The stack of an object that `Error.captureStackTrace` was called on, without its first line. */
 export function framesOf(origin) {
-  // A program may make anything of stacks, or nothing at all.
-  return typeof origin.stack === 'string' ? origin.stack.replace(/^.*\n?/, '') : ''
+  // A program may make anything of stacks, or nothing at all, or fail.
+  try {
+    return origin.stack.replace(/^.*\n?/, '')
+  } catch {
+    return ''
+  }
 }
 
 /** The error of a lost lease, as its letter describes it. */
