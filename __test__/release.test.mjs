@@ -2,11 +2,12 @@
 
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { existsSync, readdirSync, unlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { child, holder, leasehold, scratch } from './support/index.mjs'
+import { noModes } from './support/platform.mjs'
 
 const {
   acquireFileLock,
@@ -354,4 +355,42 @@ test('fn may release its handle itself', async (t) => {
   assert.equal(result, 'done')
   successor.assertHeld()
   await successor.release()
+})
+
+test('a release that could not remove the lock file ends the same way each time', { skip: noModes }, async (t) => {
+  const directory = scratch(t)
+  const path = join(directory, 'file')
+  chmodSync(directory, 0o777)
+  const releasing = child(
+    t,
+    async ({ leasehold, send, args: { path, directory, user } }) => {
+      const { chmodSync } = await import('node:fs')
+      const { subscribe } = await import('node:diagnostics_channel')
+      let published = 0
+      subscribe('leasehold:released', () => published++)
+      if (user) process.setuid(user)
+      const outcomes = []
+      const note = async (release) => {
+        try {
+          await release()
+          outcomes.push('released')
+        } catch (error) {
+          outcomes.push(error.code)
+        }
+      }
+      const lock = await leasehold.acquireFileLock(path)
+      send({ acquired: true })
+      await globalThis.test.next('readOnly')
+      for (const release of [lock.release, () => lock.releaseSync(), lock.release]) await note(release)
+      send({ outcomes, published, held: lock.held })
+    },
+    // Root may remove everything.
+    { args: { path, directory, user: process.getuid() === 0 ? 65_534 : undefined }, nodeArgs: ['--no-warnings'] },
+  )
+  await releasing.next('acquired')
+  chmodSync(directory, 0o555)
+  const outcomes = Array(3).fill('file_lock_not_removed')
+  releasing.send({ readOnly: true })
+  assert.deepEqual(await releasing.next('outcomes'), { outcomes, published: 1, held: false })
+  chmodSync(directory, 0o777)
 })

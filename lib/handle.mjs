@@ -1,5 +1,6 @@
 // The handle: what callers hold, and what holds the lease. When it is unreachable, so is the lease.
 
+import { isUint8Array } from 'node:util/types'
 import { answer, environment, fetch, fetchIfExpected } from './environment.mjs'
 import { invalidArgument, toError } from './errors.mjs'
 import { isHeard, lossSignal, publish, stackOf } from './losses.mjs'
@@ -9,7 +10,10 @@ import { Past } from './owner.mjs'
 export let ownerOf
 /** The error of a handle whose lease was lost; undefined otherwise. */
 export let lossOf
-/** Releases a handle without asking its veto. Returns `null`, or a promise if the file system may hang. */
+/**
+ * Releases a handle without asking its veto. Returns `null`, the error if that failed, or a promise if the file system
+ * may hang.
+ */
 export let giveBack
 
 // There may be very many handles. What only few of them have is kept beside them, and private methods are static,
@@ -21,6 +25,7 @@ const signals = new WeakMap()
 
 export class FileLockHandle {
   #owner
+  /** What `giveBack` returned, once the handle was released. */
   #released
 
   static {
@@ -49,16 +54,14 @@ export class FileLockHandle {
   }
 
   static #releaseOnce(handle) {
-    if (handle.#released !== undefined) return
-    vetoes.get(handle)?.()
-    // Listeners and subscribers are called during the release: for them the handle is released.
-    handle.#released = null
-    try {
+    if (handle.#released === undefined) {
+      vetoes.get(handle)?.()
+      // Listeners and subscribers are called during the release: for them the handle is released.
+      handle.#released = null
       handle.#released = FileLockHandle.#giveBack(handle)
-    } catch (error) {
-      handle.#released = undefined
-      throw error
     }
+    // However often it is released, it ends the same way.
+    if (handle.#released instanceof Error) throw handle.#released
   }
 
   static #giveBack(handle) {
@@ -73,7 +76,7 @@ export class FileLockHandle {
     }
     if (message) publish('released', () => message)
     fetchIfExpected()
-    if (typeof answered === 'object') throw toError(answered)
+    if (typeof answered === 'object') return toError(answered)
     if (typeof answered !== 'number') return null
     const done = answer(answered)
     // A caller that does not wait for the release learns of a failure from the warning.
@@ -112,7 +115,7 @@ export class FileLockHandle {
   }
 
   async appendFile(data) {
-    if (typeof data !== 'string' && !(data instanceof Uint8Array)) {
+    if (typeof data !== 'string' && !isUint8Array(data)) {
       throw invalidArgument('data must be a string or a Uint8Array')
     }
     try {
