@@ -44,7 +44,10 @@ export interface FileLockRetryOptions {
  */
 export type StaleRecovery = 'remove-if-unchanged' | 'remove-if-definitely-stale' | 'fail-closed'
 
-/** Options of {@link acquireFileLock} and of the synchronous functions. All are optional. */
+/**
+ * Options of {@link acquireFileLock} and of the synchronous functions. All are optional, and all are read when the
+ * function is called.
+ */
 export interface FileLockOptions {
   /**
    * How long to wait for the lock, in milliseconds. `0` tries once, `Infinity` waits as long as it takes. If

@@ -310,3 +310,52 @@ test('abort on the first use of a directory races with its grant', async (t) => 
   }
   assert.ok(outcomes.has('aborted'))
 })
+
+/** Signals that are not Node's, and do not do all that those do. */
+const hostile = {
+  'that nobody can listen to': { addEventListener: () => { throw reason }, removeEventListener: () => {} },
+  'that nobody can stop listening to': { addEventListener: () => {}, removeEventListener: () => { throw reason } },
+}
+
+for (const [what, methods] of Object.entries(hostile)) {
+  test(`a signal ${what} costs nobody else a lock`, async (t) => {
+    const root = scratch(t)
+    const signal = { aborted: false, throwIfAborted() {}, ...methods }
+    for (const [name, ask] of Object.entries(ways)) {
+      const path = join(root, name)
+      const blocker = await acquireFileLock(path)
+      const asked = ask(path, signal).then((got) => got?.release?.(), (error) => assert.equal(error, reason))
+      // After it, whatever is left of the one that failed would show.
+      await turn()
+      const others = []
+      for (const other of [1, 2, 3]) others.push(await acquireFileLock(`${path}-${other}`))
+      await blocker.release()
+      await asked
+      await (await acquireFileLock(path)).release()
+      for (const other of others) other.assertHeld()
+      const held = heldLocks().map(({ lockPath }) => lockPath)
+      assert.deepEqual(held.sort(), others.map(({ lockPath }) => lockPath))
+      for (const other of others) await other.release()
+      await free(path)
+    }
+  })
+}
+
+test('a signal of a library that knows no reasons is obeyed', async (t) => {
+  const path = join(scratch(t), 'file')
+  const isAbort = (error) => error instanceof Error && error.name === 'AbortError'
+  const old = () => new (class extends EventTarget { aborted = false })()
+  const blocker = await acquireFileLock(path)
+  for (const ask of Object.values(ways)) {
+    const signal = old()
+    const asked = ask(path, signal)
+    await turn()
+    signal.aborted = true
+    signal.dispatchEvent(new Event('abort'))
+    await assert.rejects(asked, isAbort)
+    await assert.rejects(ask(path, signal), isAbort)
+  }
+  await blocker.release()
+  await (await acquireFileLock(path, { signal: old() })).release()
+  await free(path)
+})

@@ -2,6 +2,7 @@
 // they change.
 
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -74,3 +75,74 @@ for (const name of ['acquireFileLock', 'acquireFileLockSync']) {
     await lock.release()
   })
 }
+
+test('options that change while a call waits are those of other calls', async (t) => {
+  const path = join(scratch(t), 'file')
+  const holder = await acquireFileLock(path)
+  const mine = new AbortController()
+  const others = new AbortController()
+  const options = { signal: mine.signal, abortGraceMs: 0 }
+  const working = leasehold.withFileLock(path, options, async (lock) => {
+    others.abort()
+    assert.ok(!lock.signal.aborted)
+    mine.abort()
+    await once(lock.signal, 'abort')
+  })
+  Object.assign(options, { signal: others.signal, abortGraceMs: 60_000 })
+  await holder.release()
+  await assert.rejects(working, { code: 'file_lock_lost', reason: 'aborted' })
+
+  const again = await acquireFileLock(path)
+  options.signal = undefined
+  const waiting = leasehold.withFileLock(path, options, () => 'done')
+  options.signal = 'no longer a signal'
+  await again.release()
+  assert.equal(await waiting, 'done')
+})
+
+/** Options with all that `given` has, none of it as a property of the object itself. */
+const inherited = {
+  'from a prototype': (given) => Object.create(given),
+  'from a class': (given) =>
+    new (class {
+      #given = given
+      static {
+        const get = (name) => ({ get() { return this.#given[name] } })
+        for (const name of ['sessionFile', 'label', 'leaseMs', 'allowReentrant', 'timeoutMs']) {
+          Object.defineProperty(this.prototype, name, get(name))
+        }
+      }
+    })(),
+}
+
+for (const [how, make] of Object.entries(inherited)) {
+  test(`options that an object has ${how} count`, async (t) => {
+    const path = join(scratch(t), 'file')
+    const options = make({ sessionFile: path, label: 'mine', leaseMs: 400, allowReentrant: false, timeoutMs: 30 })
+    const mine = (lock) => assert.deepEqual(labelled(lock), { label: 'mine', leaseMs: 400 })
+    const labelled = (lock) => (({ label, leaseMs }) => ({ label, leaseMs }))(recordOf(lock))
+    await leasehold.withFileLock(path, options, mine)
+    await leasehold.updateJsonFile(path, {}, () => mine({ lockPath: `${path}.lock` }), options)
+    process.env.OPENCLAW_SESSION_WRITE_LOCK_STALE_MS = '60000'
+    t.after(() => delete process.env.OPENCLAW_SESSION_WRITE_LOCK_STALE_MS)
+    const lock = await acquireSessionWriteLock(options)
+    mine(lock)
+    await assert.rejects(acquireSessionWriteLock(options), { code: 'OPENCLAW_SESSION_WRITE_LOCK_TIMEOUT' })
+    await lock.release()
+  })
+}
+
+test('a getter among the options may lock something else', async (t) => {
+  const directory = scratch(t)
+  const lock = () => acquireFileLockSync(join(directory, 'other'), { label: 'other' }).releaseSync()
+  const getters = (given) => {
+    const got = (name) => ({ enumerable: true, get: () => (lock(), given[name]) })
+    return Object.defineProperties({}, Object.fromEntries(Object.keys(given).map((name) => [name, got(name)])))
+  }
+  const retries = getters({ retries: 1, factor: 1, minTimeout: 1, maxTimeout: 1, randomize: false })
+  for (const way of [ways.acquireFileLock, ways.acquireFileLockSync]) {
+    const mine = await way(join(directory, 'file'), getters({ retries, label: 'mine', stale: 1000 }))
+    assert.equal(recordOf(mine).label, 'mine')
+    await mine.release()
+  }
+})

@@ -146,3 +146,25 @@ test('fn and the release both failing is an AggregateError of the two', async (t
   assert.throws(() => withFileLockSync(path, veto(3), fail), both)
   leasehold.releaseAllLocksSync()
 })
+
+for (const [name, way] of Object.entries(ways)) {
+  for (const [when, nth] of [['beforehand', 1], ['about a stale lock', 2]]) {
+    test(`${name} waits for nobody once its caller, asked ${when}, has aborted`, async (t) => {
+      const { given, real } = linked(t)
+      const controller = new AbortController()
+      const stale = JSON.stringify({ pid: 4_000_000, createdAt: '2020-01-01T00:00:00.000Z' })
+      const holder = nth === 1 ? await acquireFileLock(given) : undefined
+      if (!holder) writeFileSync(`${real}.lock`, stale)
+      let calls = 0
+      const assertResourceUnborrowed = () => {
+        if (++calls === nth) controller.abort(borrowed)
+      }
+      // Without a limit: if it waited, it would do so for ever.
+      const asked = way(given, { timeoutMs: Infinity, signal: controller.signal, assertResourceUnborrowed })
+      await assert.rejects(asked, (error) => error === borrowed)
+      assert.equal(calls, nth)
+      if (holder) await holder.release()
+      else assert.equal(readFileSync(`${real}.lock`, 'utf8'), stale)
+    })
+  }
+}

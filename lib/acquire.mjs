@@ -7,6 +7,7 @@ import {
   invalidArgument,
   outOfRange,
   pointedAt,
+  throwIfAborted,
   toError,
 } from './errors.mjs'
 import * as exit from './exit.mjs'
@@ -21,8 +22,6 @@ import { now, setImmediate } from './timers.mjs'
 
 const ABORT_GRACE_MS = 2000
 const LONG_TURN_NS = 10_000_000n
-/** An internal option: whether created directories are for their owner only. */
-export const PRIVATE_DIRECTORIES = Symbol('privateDirectories')
 
 /** How many locks go by before the turn is timed: reading the clock costs as much as a system call. */
 const LOCKS_UNASKED = 8
@@ -77,19 +76,38 @@ function isSame(values, others) {
   return true
 }
 
+/** Where `staleRecovery` is among them. The one for sessions has no such option. */
+const STALE_RECOVERY = 2
+
 function fileOptions(options) {
   const { retries, stale, staleRecovery, reentrantOwner, timeoutMs, maxHoldMs, leaseMs, label, keepLockFile } = options
-  return [retries, stale, staleRecovery, reentrantOwner, timeoutMs, maxHoldMs, leaseMs, label, keepLockFile]
+  const gaps = gapsOf(retries)
+  return [gaps, stale, staleRecovery, reentrantOwner, timeoutMs, maxHoldMs, leaseMs, label, keepLockFile]
 }
 
-function sessionOptions({ timeoutMs, staleMs, maxHoldMs, allowReentrant, leaseMs, label }) {
-  return [timeoutMs, staleMs, maxHoldMs, allowReentrant, leaseMs, label]
+/** What `retries` says now. The native part reads it when its getters, if it has any, could only do harm. */
+function gapsOf(options) {
+  if (typeof options !== 'object' || options === null) return options
+  const { retries, factor, minTimeout, maxTimeout, randomize } = options
+  return { retries, factor, minTimeout, maxTimeout, randomize }
 }
 
-/** The signal in `options`, checked to be one. */
+function sessionOptions(params) {
+  const { timeoutMs, staleMs, maxHoldMs, allowReentrant, leaseMs, label } = params
+  return [
+    openclaw.orEnvironment('timeoutMs', timeoutMs),
+    openclaw.orEnvironment('staleMs', staleMs),
+    openclaw.orEnvironment('maxHoldMs', maxHoldMs),
+    allowReentrant,
+    leaseMs,
+    label,
+  ]
+}
+
+/** The signal in `options`, checked to be one; `null` if there is none. */
 function signalOf(options) {
   const signal = options?.signal
-  if (signal === undefined || signal === null) return undefined
+  if (signal === undefined || signal === null) return null
   if (typeof signal.aborted !== 'boolean' || typeof signal.addEventListener !== 'function') {
     throw invalidArgument('options.signal must be an AbortSignal')
   }
@@ -105,12 +123,19 @@ function vetoOf(options) {
   return veto ?? undefined
 }
 
+/** Throws if the caller has changed its mind: by its signal, or by its veto, which may also abort. */
+function confirm(signal, veto, path) {
+  throwIfAborted(signal)
+  if (veto === undefined) return
+  veto(path)
+  throwIfAborted(signal)
+}
+
 /** A handle on a lease that was just granted, unless the signal or the veto objects meanwhile. */
 function handleFor(owner, lockPath, signal, veto) {
   const handle = new FileLockHandle(owner, lockPath, veto && (() => veto(ownerOf(handle).facts().targetPath)))
   try {
-    signal?.throwIfAborted()
-    veto?.(owner.facts().targetPath)
+    confirm(signal, veto, veto && owner.facts().targetPath)
   } catch (reason) {
     // Without asking the veto again.
     giveBack(handle)
@@ -134,15 +159,13 @@ export function here(caller) {
   return new Origin(caller)
 }
 
-async function acquire(path, options, session, origin) {
-  const signal = signalOf(options)
+/** All options are read before anything happens, each of them once: the caller may change them while it waits. */
+async function acquire(path, options, session, origin, isPrivate = false, signal = signalOf(options)) {
   const veto = vetoOf(options)
-  signal?.throwIfAborted()
-  veto?.(path)
+  const values = valuesOf(options, session)
+  confirm(signal, veto, path)
   exit.install()
   try {
-    const isPrivate = options?.[PRIVATE_DIRECTORIES] === true
-    const values = valuesOf(options, session)
     const owner = Owner.of(origin)
     const request = (asks) => {
       tell(values, session)
@@ -151,7 +174,7 @@ async function acquire(path, options, session, origin) {
     }
     let lockPath
     try {
-      lockPath = veto ? await withLeave(request, owner, options, signal, veto) : had(request(false), owner, signal)
+      lockPath = veto ? await withLeave(request, owner, values, signal, veto) : had(request(false), owner, signal)
       // With a signal never at once: the caller may abort it right after the call.
       if (signal || typeof lockPath !== 'string') lockPath = await lockPath
     } catch (error) {
@@ -173,19 +196,19 @@ function had(answered, owner, signal) {
 }
 
 /** Like `had`, but takes over a stale lock only with the caller's leave. */
-async function withLeave(request, owner, options, signal, veto) {
+async function withLeave(request, owner, values, signal, veto) {
   try {
     return await had(request(true), owner, signal)
   } catch (error) {
-    askLeave(error, options, veto)
+    askLeave(error, values, signal, veto)
     return had(request(false), owner, signal)
   }
 }
 
-function askLeave(error, options, veto) {
+function askLeave(error, values, signal, veto) {
   const isStale = error instanceof FileLockStaleError || error instanceof SessionWriteLockStaleError
-  if (!isStale || options.staleRecovery === 'fail-closed') throw error
-  veto(error.targetPath)
+  if (!isStale || values[STALE_RECOVERY] === 'fail-closed') throw error
+  confirm(signal, veto, error.targetPath)
 }
 
 export function acquireFileLock(path, options) {
@@ -194,17 +217,16 @@ export function acquireFileLock(path, options) {
 
 export async function acquireSessionWriteLock(params) {
   if (params === null || typeof params !== 'object') throw invalidArgument('params must be an object')
-  return acquire(params.sessionFile, openclaw.withEnvironmentDefaults(params), true, here(acquireSessionWriteLock))
+  return acquire(params.sessionFile, params, true, here(acquireSessionWriteLock))
 }
 
 export function acquireFileLockSync(path, options) {
   const signal = signalOf(options)
   const veto = vetoOf(options)
-  signal?.throwIfAborted()
-  veto?.(path)
+  const values = valuesOf(options, false)
+  confirm(signal, veto, path)
   exit.install()
   const origin = here(acquireFileLockSync)
-  const values = valuesOf(options, false)
   const owner = Owner.of(origin)
   const request = (asks) => {
     tell(values, false)
@@ -212,7 +234,7 @@ export function acquireFileLockSync(path, options) {
   }
   let lockPath
   try {
-    lockPath = veto ? withLeaveSync(request, options, veto) : request(false)
+    lockPath = veto ? withLeaveSync(request, values, signal, veto) : request(false)
   } catch (error) {
     owner.retire()
     throw error
@@ -220,31 +242,40 @@ export function acquireFileLockSync(path, options) {
   return handleFor(owner, lockPath, signal, veto)
 }
 
-function withLeaveSync(request, options, veto) {
+function withLeaveSync(request, values, signal, veto) {
   try {
     return request(true)
   } catch (error) {
-    askLeave(error, options, veto)
+    askLeave(error, values, signal, veto)
     return request(false)
   }
 }
 
-export async function withFileLock(path, options, fn) {
+export function withFileLock(path, options, fn) {
   if (fn === undefined && typeof options === 'function') [options, fn] = [undefined, options]
+  return holding(path, options, fn, here(withFileLock))
+}
+
+/** Runs `fn` while holding a lock. `isPrivate` says whether directories that are made are for their owner only. */
+export async function holding(path, options, fn, origin, isPrivate) {
   if (typeof fn !== 'function') throw invalidArgument('fn must be a function')
   const graceMs = abortGraceOf(options)
   const ignoresRejections = ignoresRejectionsOf(options)
-  const handle = await acquire(path, options, false, here(withFileLock))
-  if (options?.signal?.aborted) {
-    await handle.release()
-    throw options.signal.reason
-  }
-  const { lease, hold } = ownerOf(handle)
-  const stopListening = limitOnAbort(options?.signal, lease, hold, graceMs)
-  if (!ignoresRejections) rejections.watch(lease, hold)
+  const signal = signalOf(options)
+  const handle = await acquire(path, options, false, origin, isPrivate, signal)
   let result
+  let stopListening
   try {
-    result = await runWithin(lease, hold, () => fn(handle))
+    const { lease, hold } = ownerOf(handle)
+    try {
+      throwIfAborted(signal)
+      stopListening = limitOnAbort(signal, lease, hold, graceMs)
+      if (!ignoresRejections) rejections.watch(lease, hold)
+      result = await runWithin(lease, hold, () => fn(handle))
+    } finally {
+      rejections.unwatch(hold)
+      stopListening?.()
+    }
   } catch (error) {
     try {
       await handle.release()
@@ -252,9 +283,6 @@ export async function withFileLock(path, options, fn) {
       throw bothFailed(error, releaseError)
     }
     throw lossOf(handle, error) ?? error
-  } finally {
-    stopListening?.()
-    rejections.unwatch(hold)
   }
   await handle.release()
   const lost = lossOf(handle)
@@ -292,7 +320,7 @@ export function withFileLockSync(path, options, fn) {
  * scope with the handle, and a signal that outlives the work would keep the handle.
  */
 function limitOnAbort(signal, lease, hold, graceMs) {
-  if (!signal) return undefined
+  if (signal === null) return undefined
   const abort = () => environment.limit(lease, hold, graceMs, 'aborted')
   signal.addEventListener('abort', abort, { once: true })
   return () => signal.removeEventListener('abort', abort)
@@ -313,7 +341,9 @@ function ignoresRejectionsOf(options) {
   throw invalidArgument('options.onUnhandledRejection must be "release" or "ignore"')
 }
 
+/** The error of work that failed, and its release with it. `fn` may have passed on what its own release said. */
 function bothFailed(error, releaseError) {
+  if (error === releaseError) return error
   return new AggregateError([error, releaseError], 'File operation failed and lock release is unresolved', {
     cause: releaseError,
   })

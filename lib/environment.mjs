@@ -1,7 +1,7 @@
 // This JavaScript thread's side of the native mailbox: promises by number, and news of leases.
 
 import native from './addon.mjs'
-import { toError } from './errors.mjs'
+import { reasonOf, toError } from './errors.mjs'
 import { tellLeak, tellLoss, warn } from './losses.mjs'
 import { outside } from './scope.mjs'
 import { setInterval } from './timers.mjs'
@@ -36,17 +36,24 @@ export function answer(id) {
 /** A promise for the lease requested under `id`, which `owner` gets; rejects with the signal's reason on abort. */
 export function lease(id, owner, signal) {
   return new Promise((resolve, reject) => {
-    if (!signal) return expect(id, { resolve, reject, owner })
-    const abort = () => {
+    if (signal === null) return expect(id, { resolve, reject, owner })
+    const giveUp = (reason) => {
       // If the answer is already under way, it counts, and the abort comes too late.
-      if (environment.cancel(id)) dismiss(id).reject(signal.reason)
+      if (environment.cancel(id)) dismiss(id).reject(reason)
     }
+    const abort = () => giveUp(reasonOf(signal))
     const settled = (settle) => (value) => {
-      signal.removeEventListener('abort', abort)
       settle(value)
+      signal.removeEventListener('abort', abort)
     }
     expect(id, { resolve: settled(resolve), reject: settled(reject), owner })
-    signal.addEventListener('abort', abort, { once: true })
+    try {
+      signal.addEventListener('abort', abort, { once: true })
+      // The caller was asked for its leave since it was last looked at.
+      if (signal.aborted) abort()
+    } catch (error) {
+      giveUp(error)
+    }
   })
 }
 

@@ -161,6 +161,16 @@ export function lostError(loss, options) {
   return new LockLostError({ code: 'file_lock_lost', message, lockPath, reason, loss }, options)
 }
 
+/** Throws the reason of a signal that has aborted. Those of polyfills have no such method, and maybe no reason. */
+export function throwIfAborted(signal) {
+  if (signal?.aborted) throw reasonOf(signal)
+}
+
+export function reasonOf(signal) {
+  if ('reason' in signal) return signal.reason
+  return Object.assign(new Error('This operation was aborted'), { name: 'AbortError', code: 'ABORT_ERR' })
+}
+
 /** A wrong argument. */
 export function invalidArgument(message) {
   return Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_TYPE' })

@@ -2,7 +2,7 @@
 
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { isUtf8 } from 'node:buffer'
-import { PRIVATE_DIRECTORIES, here, withFileLock } from './acquire.mjs'
+import { here, holding } from './acquire.mjs'
 import { answer, environment } from './environment.mjs'
 import {
   JsonFileError,
@@ -16,6 +16,8 @@ import { FileLockHandle, lossOf, ownerOf } from './handle.mjs'
 
 /** Reading follows links, as it always has. */
 const FOLLOW = true
+/** Directories that are made for a file are for its owner only. */
+const PRIVATE = true
 
 export async function readJsonFileWithFallback(path, fallback) {
   checkPath(path)
@@ -89,7 +91,7 @@ export async function updateJsonFile(path, fallback, mutate, options) {
   // A copy: what `mutate` changes must not show up in the caller's fallback.
   const initial = fallback === undefined ? undefined : textOf(fallback, 'fallback')
   const origin = here(updateJsonFile)
-  return withFileLock(path, { ...options, [PRIVATE_DIRECTORIES]: true }, (lock) =>
+  const update = (lock) =>
     inTurn(path, ownerOf(lock).lease, async () => {
       const before = await readStrictly(path, origin)
       const found = before === undefined ? null : parsedStrictly(path, before)
@@ -99,8 +101,8 @@ export async function updateJsonFile(path, fallback, mutate, options) {
       const text = textOf(result, 'the value that mutate left')
       if (text !== before) await done(begun(path, text, durable, lock), origin)
       return result
-    }),
-  )
+    })
+  return holding(path, options, update, origin, PRIVATE)
 }
 
 /** For each lease, the end of its last update. Weak: it must not keep work alive that may own the lock. */

@@ -50,15 +50,10 @@ const VARIABLES = {
   maxHoldMs: 'OPENCLAW_SESSION_WRITE_LOCK_MAX_HOLD_MS',
 }
 
-/** `params`, with numbers that are missing or make no sense taken from the environment. */
-export function withEnvironmentDefaults(params) {
-  let merged = params
-  for (const name of Object.keys(VARIABLES)) {
-    if (positive(params[name], { orInfinite: name === 'timeoutMs' }) !== undefined) continue
-    const value = fromEnvironment(name)
-    if (value !== undefined) merged = { ...merged, [name]: value }
-  }
-  return merged
+/** `value`, or if it is missing or makes no sense, what the environment says in its place. */
+export function orEnvironment(name, value) {
+  if (positive(value, { orInfinite: name === 'timeoutMs' }) !== undefined) return value
+  return fromEnvironment(name) ?? value
 }
 
 /** The environment's value for one of them, if it makes sense. */

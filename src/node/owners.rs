@@ -103,12 +103,13 @@ impl Owners {
         Ok(number)
     }
 
-    /// Gives an owner a lease.
+    /// Gives an owner a lease. An exception for JavaScript if it has one already, which is not touched.
     pub(super) fn give(&self, number: u32, hold: Hold) {
         // An owner without an object would keep it for ever.
         if let Some(owner) = self.table.borrow_mut().owners.get_mut(number as usize)
             && !owner.object.is_null()
         {
+            assert!(owner.hold.is_none(), "the owner has a lease");
             owner.hold = Some(Owned::Alone(hold));
         }
     }
