@@ -2,6 +2,7 @@
 
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { isUtf8 } from 'node:buffer'
+import { isUint8Array } from 'node:util/types'
 import { here, holding } from './acquire.mjs'
 import { answer, environment } from './environment.mjs'
 import {
@@ -36,7 +37,8 @@ export async function readJsonFileWithFallback(path, fallback) {
 export function loadJsonFile(path) {
   checkPath(path)
   const read = environment.readFileSync(path, FOLLOW)
-  if (read instanceof Uint8Array) return parsed(read) ?? undefined
+  // Not `instanceof`: a test suite may load this where there is another class of that name.
+  if (isUint8Array(read)) return parsed(read) ?? undefined
   if (read?.kind === 'invalid') throw toError(read)
   return undefined
 }

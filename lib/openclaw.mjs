@@ -1,6 +1,7 @@
 // What OpenClaw's own JavaScript locks hold in this process, and its environment variables.
 
 import { basename } from 'node:path'
+import { isMap } from 'node:util/types'
 import { isMainThread } from './thread.mjs'
 
 /** 2026.3 and 2026.5 keep what they hold in maps on `process`, by normalised target. */
@@ -26,17 +27,17 @@ export function lists(path) {
 export function claimed() {
   if (!isMainThread()) return undefined
   const maps = [...HELD_MAPS.map((name) => process[name]), ...managersOf().map(({ held }) => held)]
-  const keys = maps.filter((held) => held instanceof Map).flatMap((held) => [...held.keys()])
+  const keys = maps.filter(isMap).flatMap((held) => [...held.keys()])
   return keys.map((key) => `${basename(String(key))}.lock`)
 }
 
 function managersOf() {
   const managers = globalThis[MANAGERS]
-  return managers instanceof Map ? [...managers.values()].filter(Boolean) : []
+  return isMap(managers) ? [...managers.values()].filter(Boolean) : []
 }
 
 function names(held, path) {
-  if (!(held instanceof Map) || held.size === 0 || typeof path !== 'string') return false
+  if (!isMap(held) || held.size === 0 || typeof path !== 'string') return false
   const name = folded(path)
   return [...held.keys()].some((key) => folded(String(key)) === name)
 }
