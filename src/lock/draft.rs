@@ -21,7 +21,7 @@ use parking_lot::Mutex;
 use super::inspect::read_contents;
 use super::post::Post;
 use super::record::{Claim, Contents, OwnRecord, token_after_release};
-use super::sys::{self, FsClass, Instant, Life, OsLock};
+use super::sys::{self, FileId, FsClass, Instant, Life, OsLock};
 use super::target::Target;
 
 /// A complete lock file without its public name.
@@ -32,6 +32,8 @@ pub struct Draft {
     /// When `record` was written.
     written: Instant,
     len: usize,
+    /// Which file it is, where that was found out ahead of time.
+    id: Option<FileId>,
 }
 
 /// How old the record of a draft may be when it gets its name: its dates are rewritten right afterwards.
@@ -83,8 +85,8 @@ pub struct Published {
     pub record: OwnRecord,
     /// Its length in bytes.
     pub len: usize,
-    /// Whether its private name could not be removed yet.
-    pub has_other_name: bool,
+    /// Which file it is, where that is known.
+    pub id: Option<FileId>,
 }
 
 impl Draft {
@@ -115,9 +117,14 @@ impl Draft {
         let os_lock = sys::try_lock(&file)? == OsLock::Acquired;
         let now = SystemTime::now();
         let record = OwnRecord::new(claim, token(now), os_lock, now);
-        let mut draft = Self { file, name, record, written: Instant::now(), len: 0 };
+        let mut draft = Self { file, name, record, written: Instant::now(), len: 0, id: None };
         draft.write()?;
         Ok(draft)
+    }
+
+    /// Finds out which file it is: its owner will want to know.
+    pub fn identify(&mut self) {
+        self.id = sys::stat_file(&self.file).ok().map(|meta| meta.id);
     }
 
     fn write(&mut self) -> io::Result<()> {
@@ -209,12 +216,8 @@ impl Draft {
         Ok(self.published())
     }
 
-    fn published(mut self) -> Published {
-        let has_other_name = match &mut self.name {
-            Name::Unnamed => false,
-            Name::Temporary(temporary) => !temporary.remove(),
-        };
-        Published { file: self.file, record: self.record, len: self.len, has_other_name }
+    fn published(self) -> Published {
+        Published { file: self.file, record: self.record, len: self.len, id: self.id }
     }
 }
 
@@ -244,6 +247,7 @@ impl Published {
         self.len = bytes.len();
         self.record = record;
         self.file = file;
+        self.id = None;
         Ok(())
     }
 }
@@ -283,9 +287,12 @@ fn sweep(target: &Target) {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         let Some(rest) = name.strip_prefix(&prefix).and_then(|rest| rest.strip_suffix(".tmp")) else { continue };
+        let mut parts = rest.split('-');
+        let Some(maker) = parts.next().and_then(|pid| pid.parse().ok()).filter(|_| parts.count() == 2) else {
+            continue;
+        };
         // A living maker may not have locked it yet.
-        let maker = rest.split('-').next().and_then(|pid| pid.parse().ok());
-        let lives = maker.is_some_and(|pid| sys::process_life(pid) != Life::Dead);
+        let lives = sys::process_life(maker) != Life::Dead;
         if lives && !is_old(&entry.path()) {
             continue;
         }
@@ -342,6 +349,8 @@ mod tests {
     #[test]
     fn leftovers_of_killed_processes_are_swept_and_live_ones_are_not() {
         let (_directory, target) = Target::scratch("file");
+        let others = target.directory().join("file.lock.notes.tmp");
+        std::fs::write(&others, "x").unwrap();
         let dead = target.directory().join("file.lock.4194305-1-0.tmp");
         std::fs::write(&dead, "x").unwrap();
         let live = target.directory().join("file.lock.4194306-2-0.tmp");
@@ -349,6 +358,6 @@ mod tests {
         let holder = sys::open_lock_file(&live).unwrap();
         assert_eq!(sys::try_lock(&holder).unwrap(), OsLock::Acquired);
         drop(Draft::named(&target, &Terms::default().claim, |_| 1).unwrap());
-        assert_eq!(target.entries(), ["file.lock.4194306-2-0.tmp"]);
+        assert_eq!(target.entries(), ["file.lock.4194306-2-0.tmp", "file.lock.notes.tmp"]);
     }
 }

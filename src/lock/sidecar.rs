@@ -79,10 +79,8 @@ pub struct GivenUp {
 
 impl Sidecar {
     /// Takes over what was just published or adopted.
-    pub(super) fn new(target: Arc<Target>, id: Option<FileId>, published: Published, keep: bool) -> Self {
-        let Published { file, record, len, has_other_name } = published;
-        // While it still has its private name, the link count does not show that the public one was lost.
-        let id = id.or_else(|| has_other_name.then(|| sys::stat_file(&file).ok().map(|meta| meta.id)).flatten());
+    pub(super) fn new(target: Arc<Target>, published: Published, keep: bool) -> Self {
+        let Published { file, record, len, id } = published;
         Self {
             file,
             id,
@@ -351,7 +349,7 @@ impl Sidecar {
         if self.target.class() == FsClass::Local && sys::try_guard(&self.file)? == OsLock::Busy {
             return Err(io::Error::new(ErrorKind::ResourceBusy, "another process is taking it over"));
         }
-        let (found, meta) = self.look_at_release()?;
+        let (found, meta) = self.look()?;
         let standing = match found {
             Standing::Ours => match sys::unlink(&self.target.lock_path) {
                 Ok(()) => Standing::Ours,
@@ -362,18 +360,6 @@ impl Sidecar {
         };
         let wanted = self.is_wanted(meta.as_ref());
         Ok(GivenUp { standing, wanted })
-    }
-}
-
-impl Sidecar {
-    /// As `look`, but with one system call where no beat has needed the identity yet: a lock file
-    /// this young was replaced if and only if it has lost its name.
-    fn look_at_release(&mut self) -> io::Result<(Standing, Option<Meta>)> {
-        if self.id.is_some() || !self.links_tell() {
-            return self.look();
-        }
-        let meta = sys::stat_file(&self.file)?;
-        if meta.links > 0 { Ok((Standing::Ours, Some(meta))) } else { self.look() }
     }
 }
 

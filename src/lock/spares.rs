@@ -130,7 +130,11 @@ impl Spares {
                 // In turns, so that few inodes are free at any time: ext4 without a journal does not reuse those for
                 // minutes, and looks at each of them whenever it makes a file.
                 drop(used);
-                let made = wanted.map(|(target, claim)| (Draft::unnamed(&target, &claim, clock_token), target));
+                let made = wanted.map(|(target, claim)| {
+                    let mut draft = Draft::unnamed(&target, &claim, clock_token);
+                    draft.iter_mut().for_each(Draft::identify);
+                    (draft, target)
+                });
                 store = self.store.lock();
                 if let Some((draft, target)) = made {
                     store.add(&target, draft.ok());

@@ -291,6 +291,24 @@ fn a_loss_that_nobody_noticed_is_found_at_the_release() {
 }
 
 #[test]
+fn a_release_leaves_alone_what_another_has_in_a_new_directory() {
+    let place = place();
+    let directory = place.path.parent().unwrap();
+    let hold = acquire_blocking(&place.path, patient()).unwrap();
+    // Files that are open keep a directory's name on Windows.
+    if fs::rename(directory, directory.with_extension("old")).is_err() {
+        return;
+    }
+    fs::create_dir(directory).unwrap();
+    let other = stranger(&place.lock_path, 1);
+    hold.release(|released| released.unwrap());
+    assert_eq!(hold.loss().map(|loss| loss.reason), Some(LossReason::Replaced));
+    assert!(place.lock_path.exists(), "it is not ours to remove");
+    drop(other);
+    fs::remove_dir_all(directory.with_extension("old")).unwrap();
+}
+
+#[test]
 fn a_kept_file_is_free_between_holds() {
     let place = place();
     let keep = Terms { keep_file: true, ..patient() };

@@ -26,7 +26,7 @@ impl Contender {
         };
         match published {
             Ok(published) => {
-                let mut sidecar = Sidecar::new(self.target.clone(), None, published, terms.keep_file);
+                let mut sidecar = Sidecar::new(self.target.clone(), published, terms.keep_file);
                 sidecar.begin(&terms.claim, SystemTime::now());
                 // A superseder watches the file for longer than this, and so reads the token just written, unless we
                 // were frozen since the file got its name: then look.
@@ -91,8 +91,8 @@ impl Contender {
         let bytes = record.render(now, bytes.len());
         sys::write_at(&file, &bytes, 0).ok()?;
         guard.release(&file).ok()?;
-        let published = Published { file, record, len: bytes.len(), has_other_name: false };
-        Some(Sidecar::new(target, Some(id), published, terms.keep_file))
+        let published = Published { file, record, len: bytes.len(), id: Some(id) };
+        Some(Sidecar::new(target, published, terms.keep_file))
     }
 
     /// Takes over the lock file that was just examined.
@@ -143,8 +143,8 @@ impl Contender {
         }
         let Some(Seen { file, id, .. }) = self.seen.take() else { return Ok(Outcome::Moved) };
         guard.release(&file).map_err(|error| io("unlock", error))?;
-        let published = Published { file, record, len: bytes.len(), has_other_name: false };
-        let sidecar = Sidecar::new(target, Some(id), published, terms.keep_file);
+        let published = Published { file, record, len: bytes.len(), id: Some(id) };
+        let sidecar = Sidecar::new(target, published, terms.keep_file);
         Ok(Outcome::Done(Look::Taken { sidecar, from: Some(cause).filter(|cause| *cause != Cause::Released) }))
     }
 
@@ -185,7 +185,7 @@ impl Contender {
         // A byte lock ends with the old file's descriptor.
         self.seen = None;
         drop(guard);
-        let sidecar = Sidecar::new(target, None, published, terms.keep_file);
+        let sidecar = Sidecar::new(target, published, terms.keep_file);
         Ok(Outcome::Done(Look::Taken { sidecar, from: Some(cause) }))
     }
 
