@@ -138,7 +138,7 @@ impl Contender {
         let looked = self.try_look(terms, watcher);
         match &looked {
             Ok(Look::Taken { .. }) => {}
-            Ok(Look::Held { .. }) => close(self.moved.take(), watcher),
+            Ok(Look::Held { .. }) => self.close_moved(watcher),
             // After an error we keep neither a descriptor of the file nor a lock on it.
             Err(_) => self.forget(watcher),
         }
@@ -181,7 +181,10 @@ impl Contender {
             if self.seen.is_some() {
                 match self.judge(terms, watcher)? {
                     Outcome::Done(look) => return Ok(look),
-                    Outcome::Moved => close(std::mem::replace(&mut self.moved, self.seen.take()), watcher),
+                    Outcome::Moved => {
+                        self.close_moved(watcher);
+                        self.moved = self.seen.take();
+                    }
                 }
             }
         }
@@ -197,6 +200,13 @@ impl Contender {
     pub fn forget(&mut self, watcher: Option<&Watcher>) {
         close(self.seen.take(), watcher);
         close(self.moved.take(), watcher);
+    }
+
+    /// Closes the file seen before. If it is the one now seen, it is watched as that.
+    fn close_moved(&mut self, watcher: Option<&Watcher>) {
+        let moved = self.moved.take();
+        let is_seen_again = moved.as_ref().is_some_and(|moved| moved.watch == self.watch());
+        close(moved, watcher.filter(|_| !is_seen_again));
     }
 
     /// Opens the lock file at the path; `false` when there is none.
@@ -341,6 +351,14 @@ impl Seen {
         Sighting { os_lock, contents, modified: *modified, unmoved: *unmoved, now: SystemTime::now(), us }
     }
 
+    /// How much of a gap between two looks counts as watched: a shorter lease needs more looks than one.
+    fn longest_gap(&self) -> Duration {
+        match &self.contents {
+            Contents::Native(record) => WATCHED_GAP.min(record.expiry() / 4),
+            _ => WATCHED_GAP,
+        }
+    }
+
     /// How long the file has not moved, as far as we have seen.
     fn unmoved_for(&self) -> Duration {
         self.unmoved + self.looked.elapsed()
@@ -352,7 +370,7 @@ impl Seen {
         let contents = read_contents(&self.file, meta)?;
         // Where a file system's times are coarse, only the record tells that its owner has beaten.
         if meta.modified == self.modified && contents == self.contents {
-            self.unmoved += now.duration_since(self.looked).min(WATCHED_GAP);
+            self.unmoved += now.duration_since(self.looked).min(self.longest_gap());
         } else {
             self.unmoved = Duration::ZERO;
             self.modified = meta.modified;

@@ -158,7 +158,9 @@ pub fn verdict(seen: &Sighting<'_>, terms: &Terms, life: impl Fn(u32) -> Life) -
 /// The kernel lock decides, except where we and the owner may not see the same one.
 fn native(seen: &Sighting<'_>, record: &NativeRecord, life: impl Fn(u32) -> Life) -> Verdict {
     let expired = seen.unmoved >= record.expiry();
-    let until_expired = Verdict::Wait { recheck: Some(record.expiry().saturating_sub(seen.unmoved)) };
+    // And now and then until then: a longer gap between two looks would not count as watched.
+    let recheck = record.expiry().saturating_sub(seen.unmoved).min(record.expiry() / 4);
+    let until_expired = Verdict::Wait { recheck: Some(recheck) };
     if seen.os_lock == OsLock::Busy {
         // Whatever the record says: a process may freeze releasing a file that stays, or looking at a released one.
         return if expired { Verdict::Supersede(Cause::LeaseExpired) } else { until_expired };

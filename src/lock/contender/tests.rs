@@ -4,10 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use super::rivals::{AWAY, BRISK, DOUBLINGS, RACES, STEP, STEPS};
 use super::{Contender, Look};
-use crate::lock::record::OwnRecord;
+use crate::lock::record::{Claim, OwnRecord};
 use crate::lock::sys::{self, Instant, OsLock};
 use crate::lock::target::Target;
-use crate::lock::terms::Terms;
+use crate::lock::terms::{LEASE_MIN, Terms};
 
 fn record(terms: &Terms, token: u64) -> Vec<u8> {
     OwnRecord::new(&terms.claim, token, true, SystemTime::now()).render(SystemTime::now(), 0)
@@ -124,4 +124,42 @@ fn a_beat_that_moves_no_date_of_the_file_is_seen_all_the_same() {
     fs::write(path, record(&terms, 1)).unwrap();
     date(&sys::open_lock_file(path).unwrap());
     assert_eq!(unmoved(), Duration::ZERO);
+}
+
+#[test]
+fn a_gap_between_two_looks_is_no_proof_however_short_the_lease_is() {
+    let (_directory, target) = place();
+    let claim = Claim { lease: LEASE_MIN, ..Claim::default() }.into();
+    let terms = Terms { claim, ..Terms::default() };
+    let _held = winner(&target, &terms);
+    let mut contender = Contender::new(target);
+    for _ in 0..2 {
+        // As if both processes had been stopped in between: nobody knows who went on first.
+        assert!(matches!(contender.look(&terms, None).unwrap(), Look::Held { .. }));
+        std::thread::sleep(2 * LEASE_MIN);
+    }
+    assert!(matches!(contender.look(&terms, None).unwrap(), Look::Held { .. }));
+}
+
+#[cfg(all(target_os = "linux", not(shuttle)))]
+#[test]
+fn a_file_that_is_opened_again_stays_watched() {
+    let (_directory, target) = place();
+    let terms = Terms::default();
+    let _held = winner(&target, &terms);
+    let watcher = sys::Watcher::new().unwrap();
+    let mut contender = Contender::new(target.clone());
+    assert!(matches!(contender.look(&terms, Some(&watcher)).unwrap(), Look::Held { .. }));
+    // It seemed to have lost its name.
+    contender.moved = contender.seen.take();
+    assert!(matches!(contender.look(&terms, Some(&watcher)).unwrap(), Look::Held { .. }));
+    assert!(contender.moved.is_none());
+    // What our own looks have raised.
+    for _ in 0..3 {
+        watcher.wait(Some(Duration::ZERO), |_| {});
+    }
+    drop(sys::open_lock_file(&target.lock_path).unwrap());
+    let mut touched = Vec::new();
+    watcher.wait(Some(Duration::from_secs(20)), |watch| touched.push(watch));
+    assert!(touched.contains(&contender.watch().unwrap()), "{touched:?}");
 }
