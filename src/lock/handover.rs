@@ -15,6 +15,7 @@ use super::registry::{Delivery, Phase, Table, deliver, observers, table, tell};
 use super::sidecar::{GivenUp, Leftover, Sidecar, Standing};
 use super::sys::{self, FsClass, Instant};
 use super::target::Target;
+use super::ticket::Ticket;
 
 /// How many tasks of this process may have the lock in a row before another process that waits gets a
 /// chance.
@@ -66,20 +67,19 @@ impl Table {
         }
         let turns = entry.queue.turns();
         let since = turns.since.unwrap_or(lease.began);
-        let next_lease = entry.queue.first().map(|ticket| ticket.terms.claim.lease);
-        let is_wanted = leaves_file && next_lease.is_some();
+        let is_wanted = leaves_file && entry.queue.first().is_some();
         // Whether tasks of this process have had the lock file so long that other processes must be considered.
         let greedy = is_wanted && (turns.count + 1 >= TURNS || since.elapsed() >= TURN_TIME);
         if !end(lease) {
             return None;
         }
         Post::of(lease.target.class()).heart.forget(lease);
-        // Others judge by the lease in the record, and nothing is written with the table locked.
-        let may_pass = is_wanted && !greedy && next_lease == Some(lease.claim.lease);
-        // Not if a beat is stuck with the file: nobody waits for that with the table locked, either.
-        let file = if may_pass { lease.file_at_once() } else { None };
+        // Not while a beat is busy with the file: nobody waits for the disk with the table locked.
+        let file = if is_wanted && !greedy { lease.file_at_once() } else { None };
         let file = file.filter(|file| file.as_ref().is_some_and(Sidecar::has_tokens_left));
-        let passed_on = file.and_then(|mut file| Some((entry.queue.next()?, file.take()?)));
+        // Others judge by the lease in the record, and nothing is written here, either.
+        let may_have = |next: &Ticket| next.is_waiting() && next.terms.claim.lease == lease.claim.lease;
+        let passed_on = file.and_then(|mut file| Some((entry.queue.next_if(may_have)?, file.take()?)));
         Some(match passed_on {
             Some((ticket, mut sidecar)) => {
                 sidecar.hand_over(ticket.terms.keep_file);

@@ -15,7 +15,7 @@ use super::registry;
 use super::sidecar::{Leftover, Sidecar};
 use super::stamp::Stamp;
 use super::sync::{AtomicBool, Mutex, MutexGuard, OnceLock};
-use super::sys::{Appointment, FsClass, Instant, WatchId, Watcher};
+use super::sys::{Appointment, Instant, WatchId, Watcher};
 use super::target::Target;
 use super::terms::{Api, EnvId, HoldId, LeaseId, Scope, Terms};
 use super::verdict::Cause;
@@ -183,13 +183,9 @@ impl Lease {
         !self.over.swap(true, Ordering::AcqRel)
     }
 
-    /// Its lock file, for who must not wait long. On a remote file system, where somebody busy with the file may hang,
-    /// it is `None` then.
+    /// Its lock file, unless another thread is busy with it just now.
     pub(super) fn file_at_once(&self) -> Option<MutexGuard<'_, Option<Sidecar>>> {
-        match self.target.class() {
-            FsClass::Local => Some(self.file.lock()),
-            FsClass::Remote { .. } => self.file.try_lock(),
-        }
+        self.file.try_lock()
     }
 
     /// Takes out the lock file of a lease that ended. Waits for whoever is busy with it.

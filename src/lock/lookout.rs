@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use super::contender::{Contender, Look};
 use super::lease::Lease;
 use super::post::Post;
 use super::registry;
-use super::sync::{Mutex, OnceLock};
+use super::sync::{AtomicBool, Mutex, OnceLock};
 use super::sys::{self, Instant, WatchId, Watcher};
 use super::ticket::Ticket;
 
@@ -22,6 +23,7 @@ use super::ticket::Ticket;
 pub struct Lookout {
     inbox: Mutex<Vec<Message>>,
     watcher: OnceLock<Option<Watcher>>,
+    started: AtomicBool,
     deadlines: Mutex<Deadlines>,
 }
 
@@ -101,24 +103,22 @@ impl Lookout {
     }
 
     fn wake(&'static self) {
-        let watcher = self.watcher.get_or_init(|| {
-            let watcher = Watcher::new().ok();
-            // Without the thread nobody is woken: waiters wait until their process ends, as they would
-            // where the system has run out of memory.
-            let _ = sys::spawn("leasehold-lookout", || self.look_for_ever());
-            watcher
-        });
+        let watcher = self.watcher.get_or_init(|| Watcher::new().ok());
+        // Without the thread nobody is woken, so whoever comes next tries again to start it.
+        if !self.started.swap(true, Ordering::AcqRel)
+            && sys::spawn("leasehold-lookout", || self.look_for_ever(watcher.as_ref())).is_err()
+        {
+            self.started.store(false, Ordering::Release);
+        }
         if let Some(watcher) = watcher {
             watcher.ring();
         }
     }
 
-    fn look_for_ever(&'static self) {
+    fn look_for_ever(&'static self, watcher: Option<&Watcher>) {
         let mut rounds = Rounds::default();
         // Only this thread stands between a release and the next owner; where many wait it is just one of them.
         let mut slice = sys::Slice::of_this_thread();
-        // The initialiser that started this thread is about to return.
-        let watcher = self.watcher.wait().as_ref();
         loop {
             let next_deadline = self.expire_due();
             for message in std::mem::take(&mut *self.inbox.lock()) {
@@ -295,7 +295,7 @@ impl Rounds {
                 self.contend(contender, Instant::now() + pause);
             }
             Err(error) => {
-                registry::failed(contender.target(), error);
+                registry::failed(contender.target(), &ticket, error);
                 self.contend(contender, Instant::now());
             }
         }

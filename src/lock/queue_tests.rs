@@ -438,3 +438,50 @@ fn work_that_has_ended_is_not_inside_what_it_shared() {
     assert!(matches!(ask(its), Err(LockError::Timeout { .. })), "it is outside, like any other caller");
     drop(ask(other).unwrap());
 }
+
+/// A task gets the lock file while another one gives up, and a beat is busy with it.
+#[test]
+fn the_record_speaks_for_who_has_the_lock_whoever_gave_up_meanwhile() {
+    let (_directory, path) = place();
+    let lease_of = |lease| Terms { claim: Claim { lease, ..Claim::default() }.into(), ..Terms::default() };
+    let [brief, long] = [super::terms::LEASE_MIN, Duration::from_secs(20)].map(lease_of);
+    for _ in 0..50 {
+        let hold = acquire_blocking(&path, brief.clone()).unwrap();
+        let lease = hold.lease().clone();
+        let Ok(Acquired::Later(gives_up)) = acquire(&path, brief.clone(), Box::new(drop)) else { panic!("it is held") };
+        let (sender, answers) = mpsc::channel();
+        let settle = Box::new(move |settled| drop(sender.send(settled)));
+        let Ok(Acquired::Later(_next)) = acquire(&path, long.clone(), settle) else { panic!("it is held") };
+        let beat = lease.file_at_once().unwrap();
+        let threads = [std::thread::spawn(move || drop(hold)), std::thread::spawn(move || assert!(gives_up.cancel()))];
+        drop(beat);
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        let hold = answers.recv().unwrap().unwrap();
+        let Contents::Native(record) = Contents::parse(&std::fs::read(&hold.lease().target.lock_path).unwrap()) else {
+            panic!("it is held")
+        };
+        assert_eq!(Duration::from_millis(record.leasehold.lease_ms), hold.lease().claim.lease);
+    }
+}
+
+#[test]
+fn an_error_is_told_to_the_request_that_it_is_about() {
+    let (_directory, path) = place();
+    let hold = acquire_blocking(&path, Terms::default()).unwrap();
+    let target = &hold.lease().target;
+    let ask = || {
+        let (sender, answers) = mpsc::channel();
+        let settle = Box::new(move |settled| drop(sender.send(settled)));
+        let Ok(Acquired::Later(ticket)) = acquire(&path, Terms::default(), settle) else { panic!("it is held") };
+        (ticket, answers)
+    };
+    let ((first, firsts), (_second, seconds)) = (ask(), ask());
+    let error = || LockError::Cancelled { lock_path: target.lock_path.clone() };
+    registry::failed(target, &first, error());
+    assert!(matches!(firsts.recv(), Ok(Err(LockError::Cancelled { .. }))));
+    // It gave up during the look: the next one asked on other terms.
+    registry::failed(target, &first, error());
+    assert!(seconds.try_recv().is_err());
+}

@@ -268,12 +268,12 @@ pub(super) fn still_held(target: &Arc<Target>, terms: &Terms, owner: impl FnOnce
     }
 }
 
-/// A look on behalf of a queue failed: its first request fails with that error, and the next one tries.
-pub(super) fn failed(target: &Arc<Target>, error: LockError) {
-    let next = table().entry_mut(&target.lock_path).and_then(|entry| entry.queue.next());
-    if let Some(ticket) = next {
-        ticket.settle(Err(error));
+/// A look on behalf of `ticket` failed: that request fails with the error, and the next one tries.
+pub(super) fn failed(target: &Arc<Target>, ticket: &Ticket, error: LockError) {
+    if let Some(entry) = table().entry_mut(&target.lock_path) {
+        entry.queue.remove(ticket);
     }
+    ticket.settle(Err(error));
 }
 
 /// Every lease of this process.
