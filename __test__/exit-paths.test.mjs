@@ -150,20 +150,24 @@ describe('a signal', { concurrency: 3 }, () => {
     })
   }
 
-  for (const when of ['before', 'after']) {
-    test(`a listener added with once() ${when} the first lock can end the process later`, { skip }, async (t) => {
+  for (const [when, add] of [
+    ['before the first lock', 'once'],
+    ['after the first lock', 'once'],
+    ['after the first lock, ahead of ours,', 'prependOnceListener'],
+  ]) {
+    test(`a one-time listener added ${when} can end the process later`, { skip }, async (t) => {
       const path = join(scratch(t), 'file')
       const holding = child(
         t,
-        async ({ leasehold, send, args: { path, when } }) => {
+        async ({ leasehold, send, args: { path, early, add } }) => {
           const shutDown = () => setTimeout(() => { send({ shutDown: true }); process.exit(0) }, 50)
-          if (when === 'before') process.once('SIGTERM', shutDown)
+          if (early) process[add]('SIGTERM', shutDown)
           await leasehold.acquireFileLock(path)
-          if (when === 'after') process.once('SIGTERM', shutDown)
+          if (!early) process[add]('SIGTERM', shutDown)
           send({ held: true })
-          setInterval(() => {}, 1000)
+          setTimeout(() => {}, 15_000) // long enough for a survivor to be seen
         },
-        { args: { path, when } },
+        { args: { path, early: when.startsWith('before'), add } },
       )
       await holding.next('held')
       holding.kill('SIGTERM')
@@ -172,6 +176,94 @@ describe('a signal', { concurrency: 3 }, () => {
       assert.ok(!existsSync(`${path}.lock`))
     })
   }
+
+  for (const [signal, when, add] of [
+    ['SIGTERM', 'before', 'on'],
+    ['SIGTERM', 'before', 'prependListener'],
+    ['SIGTERM', 'after', 'prependListener'],
+    ...['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGABRT'].map((signal) => [signal, 'after', 'on']),
+  ]) {
+    const name = `${signal} still kills when a library, added ${when} the first lock by ${add}, kills only if alone`
+    test(name, { skip }, async (t) => {
+      const path = join(scratch(t), 'file')
+      const holding = child(
+        t,
+        async ({ leasehold, send, args: { path, signal, early, add } }) => {
+          const killIfAlone = () => {
+            const others = process.listeners(signal).filter((each) => each !== killIfAlone)
+            send({ others: others.length })
+            if (others.length > 0) return
+            process.off(signal, killIfAlone)
+            process.kill(process.pid, signal)
+          }
+          if (early) process[add](signal, killIfAlone)
+          globalThis.lock = await leasehold.acquireFileLock(path)
+          if (!early) process[add](signal, killIfAlone)
+          // A program that keeps the process alive comes and goes: what it was told, the next signal tells it again.
+          const other = () => send({ other: true })
+          process.on(signal, other)
+          process.once('SIGUSR2', () => {
+            process.off(signal, other)
+            send({ gone: true })
+          })
+          send({ held: true })
+          setTimeout(() => {}, 15_000) // long enough for a survivor to be seen
+        },
+        { args: { path, signal, early: when === 'before', add } },
+      )
+      await holding.next('held')
+      holding.kill(signal)
+      assert.equal((await holding.next('others')).others, 1)
+      await holding.next('other')
+      holding.kill('SIGUSR2')
+      await holding.next('gone')
+      holding.kill(signal)
+      assert.equal((await holding.next('others')).others, 0)
+      const { code, signal: by } = await holding.exit
+      assert.deepEqual([code, by], [null, signal])
+      assert.ok(!existsSync(`${path}.lock`))
+    })
+  }
+
+  test('kills together with proper-lockfile, whose listeners do so only if they are alone', { skip }, async (t) => {
+    const path = join(scratch(t), 'file')
+    const holding = child(
+      t,
+      async ({ leasehold, addonUrl, send, args: { path } }) => {
+        const { createRequire } = await import('node:module')
+        createRequire(addonUrl)('proper-lockfile')
+        globalThis.lock = await leasehold.acquireFileLock(path)
+        send({ held: true })
+        setTimeout(() => {}, 15_000) // long enough for a survivor to be seen
+      },
+      { args: { path } },
+    )
+    await holding.next('held')
+    holding.kill('SIGTERM')
+    assert.equal((await holding.exit).signal, 'SIGTERM')
+    assert.ok(!existsSync(`${path}.lock`))
+  })
+
+  test('releases the locks that were taken after the program removed all of its listeners', { skip }, async (t) => {
+    const path = join(scratch(t), 'file')
+    const holding = child(
+      t,
+      async ({ leasehold, send, args: { path } }) => {
+        for (let time = 0; time < 3; time++) {
+          await (await leasehold.acquireFileLock(path)).release()
+          process.removeAllListeners('SIGTERM')
+        }
+        globalThis.lock = await leasehold.acquireFileLock(path)
+        send({ held: true })
+        setTimeout(() => {}, 15_000) // long enough for a survivor to be seen
+      },
+      { args: { path } },
+    )
+    await holding.next('held')
+    holding.kill('SIGTERM')
+    assert.equal((await holding.exit).signal, 'SIGTERM')
+    assert.ok(!existsSync(`${path}.lock`))
+  })
 })
 
 test('process.exit inside withFileLock and withFileLockSync leaves no file', async (t) => {

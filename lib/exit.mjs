@@ -2,6 +2,7 @@
 // part: an atexit hook, an environment hook, and in the end the kernel.
 
 import { environment } from './environment.mjs'
+import { isListening, isOurs, keepWatching, ours, watchListeners } from './listeners.mjs'
 import { isMainThread } from './thread.mjs'
 
 const onWindows = process.platform === 'win32'
@@ -10,58 +11,68 @@ export const SIGNALS = onWindows ? ['SIGINT', 'SIGBREAK', 'SIGHUP'] : ['SIGINT',
 /** The status with which Windows ends a process that does not handle them: STATUS_CONTROL_C_EXIT. */
 const CONTROL_C_EXIT = 0xc000013a
 
-/** One set of listeners per process, however many copies of this module are loaded. */
-const KEY = Symbol.for('leasehold.exit')
-const shared = (process[KEY] ??= { cleanUps: new Set(), onExit: undefined, handlers: new Map() })
+/** Whether our listeners are in place, as far as we have heard. */
+let installed = false
 
-const cleanUp = {
-  exit: () => environment.releaseAtExit(isMainThread()),
-  signal: () => environment.releaseAll(true),
-}
+const onExit = ours(() => environment.releaseAtExit(isMainThread()))
 
-function releaseAll(how) {
-  for (const each of shared.cleanUps) each[how]()
+function listeners() {
+  // Signals arrive on the main thread only.
+  const signals = isMainThread() ? SIGNALS : []
+  return [['exit', onExit], ...signals.map((signal) => [signal, handle])]
 }
 
 /** Makes sure that locks go with the process. Called before each lock is acquired, not on import. */
 export function install() {
-  shared.cleanUps.add(cleanUp)
-  if (!shared.onExit) {
-    shared.onExit = () => releaseAll('exit')
-    process.on('exit', shared.onExit)
+  if (installed) return
+  keepWatching()
+  for (const [event, listener] of listeners()) {
+    if (isListening(event, listener)) continue
+    // A signal is handled before others handle it, while their one-time listeners can still be seen.
+    if (SIGNALS.includes(event)) process.prependListener(event, listener)
+    else process.on(event, listener)
   }
-  // Signals arrive on the main thread only.
-  if (shared.handlers.size < SIGNALS.length && isMainThread()) for (const signal of SIGNALS) listen(signal)
+  installed = true
 }
 
 /** Removes the listeners, unless there are locks that need them. The next lock brings them back. */
 export function uninstall() {
   if (environment.held().length > 0) return
-  if (shared.onExit) process.removeListener('exit', shared.onExit)
-  shared.onExit = undefined
-  for (const [signal, handler] of shared.handlers) process.removeListener(signal, handler)
-  shared.handlers.clear()
+  for (const [event, listener] of listeners()) process.removeListener(event, listener)
+  installed = false
 }
 
-function listen(signal) {
-  if (shared.handlers.has(signal)) return
-  const handler = () => handle(signal)
-  shared.handlers.set(signal, handler)
-  // Before the others, so that a one-time listener is still counted when ours runs.
-  process.prependListener(signal, handler)
+watchListeners({
+  joining(event) {
+    if (SIGNALS.includes(event)) queueMicrotask(() => comeFirst(event))
+  },
+  left(_, listener) {
+    if (isOurs(listener)) installed = false
+  },
+})
+
+/** Stays ahead of a listener that was put before ours. */
+function comeFirst(signal) {
+  if (process.listeners(signal).indexOf(handle) <= 0) return
+  remove(signal)
+  install()
+}
+
+function remove(signal) {
+  process.removeListener(signal, handle)
+  installed = false
 }
 
 /** Handles a signal: releases all locks, and ends the process unless somebody else listens. */
 export function handle(signal) {
-  releaseAll('signal')
-  const handler = shared.handlers.get(signal)
-  // If ours is the only listener, it alone kept the signal from killing the process: let it.
-  if (handler && process.listenerCount(signal) === 1 && process.listeners(signal)[0] === handler) {
-    shared.handlers.delete(signal)
-    process.removeListener(signal, handler)
-    dieOf(signal)
-  }
+  environment.releaseAll(true)
+  if (!isListening(signal, handle)) return
+  // Some libraries end the process if their listener is the only one: all shall see what they would see without us.
+  remove(signal)
+  if (process.listenerCount(signal) === 0) dieOf(signal)
+  else queueMicrotask(install)
 }
+ours(handle)
 
 /** Ends this process as the signal would have. */
 function dieOf(signal) {

@@ -6,6 +6,7 @@
 import { isNativeError } from 'node:util/types'
 import * as origins from './origins.mjs'
 import { environment } from './environment.mjs'
+import { isListening, othersListen, ours, watchListeners } from './listeners.mjs'
 import { holdsIn } from './scope.mjs'
 import { clearTimeout, setTimeout } from './timers.mjs'
 
@@ -15,8 +16,6 @@ import { clearTimeout, setTimeout } from './timers.mjs'
  */
 const GRACE_STEPS = 5
 const STEP_MS = 100
-/** Marks the listeners of all copies of this module: none of them is a reason for another to stay. */
-const OURS = Symbol.for('leasehold.rejections')
 
 /** The leases of running works that are to be released this way, by the handle that each work was given. */
 const watched = new Map()
@@ -41,30 +40,25 @@ function listen() {
   if (listening) return
   listening = true
   // Hears of every uncaught error, and has no part in what happens about it.
-  process.on('uncaughtExceptionMonitor', (error, origin) => {
-    if (origin === 'unhandledRejection') suspect(error, undefined, origins.ofReported())
+  process.on('uncaughtExceptionMonitor', onUncaught)
+  watchListeners({
+    joining(event) {
+      if (event === 'unhandledRejection') joinOthers()
+      if (event === 'unhandledRejection' || event === 'uncaughtException') noteOrigins(event)
+    },
+    left(event) {
+      if (event === 'unhandledRejection') leaveWithOthers()
+    },
   })
-  process.on('newListener', (event, listener) => {
-    if (event === 'unhandledRejection' && !listener[OURS]) joinOthers()
-    if (event === 'unhandledRejection' || event === 'uncaughtException') noteOrigins(event)
-  })
-  process.on('removeListener', (event) => {
-    if (event === 'unhandledRejection') leaveWithOthers()
-  })
-  if (process.listeners('unhandledRejection').some(isOther)) joinOthers()
-}
-
-function isOther(listener) {
-  return !listener[OURS]
+  if (othersListen('unhandledRejection')) joinOthers()
 }
 
 function joinOthers() {
-  if (!process.listeners('unhandledRejection').includes(onRejection)) process.on('unhandledRejection', onRejection)
+  if (!isListening('unhandledRejection', onRejection)) process.on('unhandledRejection', onRejection)
 }
 
 function leaveWithOthers() {
-  const listeners = process.listeners('unhandledRejection')
-  if (listeners.some(isOther) || !listeners.includes(onRejection)) return
+  if (othersListen('unhandledRejection') || !isListening('unhandledRejection', onRejection)) return
   // If it was added twice, removing it calls this again for the second one.
   process.removeListener('unhandledRejection', onRejection)
 }
@@ -72,16 +66,17 @@ function leaveWithOthers() {
 /** Notes where promises are made from now on, if that may be asked: if the process may survive a rejection. */
 function noteOrigins(joining) {
   if (watched.size === 0) return
-  const listened = joining === 'unhandledRejection' || process.listeners('unhandledRejection').some(isOther)
+  const listened = joining === 'unhandledRejection' || othersListen('unhandledRejection')
   const catches = process.listenerCount('uncaughtException') > 0 || process.hasUncaughtExceptionCaptureCallback()
   if (listened) origins.note('made')
   else if (catches || joining) origins.note('made and settled')
 }
 
-function onRejection(reason, promise) {
-  suspect(reason, promise, origins.of(promise))
-}
-onRejection[OURS] = true
+const onUncaught = ours((error, origin) => {
+  if (origin === 'unhandledRejection') suspect(error, undefined, origins.ofReported())
+})
+
+const onRejection = ours((reason, promise) => suspect(reason, promise, origins.of(promise)))
 
 /** Ends the works inside which a rejected promise was made, unless the rejection is handled soon. */
 function suspect(reason, promise, scopes) {
@@ -112,15 +107,14 @@ function forgive(grace) {
   if (graces.size === 0) process.removeListener('rejectionHandled', onHandled)
 }
 
-function onHandled(promise) {
-  if (!process.listeners('rejectionHandled').some(isOther)) warnAsNode()
+const onHandled = ours((promise) => {
+  if (!othersListen('rejectionHandled')) warnAsNode()
   for (const grace of graces) if (grace.promise === promise) forgive(grace)
   // Some were reported without their promise. Asking this one for its reason handles it, but somebody does that anyway.
   Reflect.apply(Promise.prototype.then, promise, [undefined, (reason) => {
     for (const grace of graces) if (grace.promise === undefined && wasReported(reason, grace.reason)) forgive(grace)
   }])
-}
-onHandled[OURS] = true
+})
 
 /** Whether `error` may have reported `reason`. Node wraps what is no error, and the wrapper does not hold it. */
 function wasReported(reason, error) {
