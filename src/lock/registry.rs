@@ -220,10 +220,11 @@ impl Observed {
 /// forgotten then.
 pub(super) fn next_of(lock_path: &Path) -> Option<Arc<Ticket>> {
     let mut table = table();
-    if table.leave_if_deserted(lock_path) {
-        return None;
+    let next = table.entry_mut(lock_path)?.queue.first().cloned();
+    if next.is_none() {
+        table.locks.remove(lock_path.as_os_str());
     }
-    table.entry(lock_path)?.queue.tickets().next().cloned()
+    next
 }
 
 /// A look on behalf of `ticket` took the lock. If that is not the next one any more, the lock is released: the next one may

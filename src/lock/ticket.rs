@@ -53,16 +53,10 @@ impl Ticket {
         }
     }
 
-    /// Its place in the queue: in the order of asking, but a thread that blocks its event loop goes
-    /// before those that do not.
+    /// Its place in the queue: in the order of asking. One that does not wait joined when nobody waited, so it is in
+    /// nobody's way, and the next look has to answer it.
     pub(super) fn place(&self) -> u64 {
-        let rank = match self.terms.blocking {
-            // It joined when nobody waited, so it is in nobody's way, and the next look has to answer it.
-            _ if self.is_at_once() => 0,
-            true => 1,
-            false => 2,
-        };
-        rank << 62 | self.sequence
+        if self.is_at_once() { self.sequence } else { self.sequence | 1 << 63 }
     }
 
     pub(super) fn is_at_once(&self) -> bool {
