@@ -61,6 +61,14 @@ const leaks = {
       for await (const chunk of new Readable({ read() {} })) void chunk
     })
   },
+  'a handle in the async context of the first call that waited': async ({ leasehold, path }) => {
+    const { AsyncLocalStorage } = await import('node:async_hooks')
+    globalThis.requests = new AsyncLocalStorage()
+    const request = {}
+    await globalThis.requests.run(request, async () => {
+      request.lock = await leasehold.acquireFileLock(path)
+    })
+  },
   'work whose abort signal outlives it': async ({ leasehold, path }) => {
     globalThis.shutdown = new AbortController()
     leasehold.withFileLock(path, { signal: globalThis.shutdown.signal }, () => new Promise(() => {}))

@@ -3,6 +3,7 @@
 
 import { environment } from './environment.mjs'
 import { isListening, isOurs, keepWatching, ours, watchListeners } from './listeners.mjs'
+import { outside } from './scope.mjs'
 import { isMainThread } from './thread.mjs'
 
 const onWindows = process.platform === 'win32'
@@ -27,12 +28,16 @@ export function install() {
   if (installed) return
   keepWatching()
   for (const [event, listener] of listeners()) {
-    if (isListening(event, listener)) continue
-    // A signal is handled before others handle it, while their one-time listeners can still be seen.
-    if (SIGNALS.includes(event)) process.prependListener(event, listener)
-    else process.on(event, listener)
+    // Outside, because what Node makes for the first listener of a signal would keep the context of the caller.
+    if (!isListening(event, listener)) outside(listen, event, listener)
   }
   installed = true
+}
+
+function listen(event, listener) {
+  // A signal is handled before others handle it, while their one-time listeners can still be seen.
+  if (SIGNALS.includes(event)) process.prependListener(event, listener)
+  else process.on(event, listener)
 }
 
 /** Removes the listeners, unless there are locks that need them. The next lock brings them back. */
