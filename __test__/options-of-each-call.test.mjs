@@ -2,11 +2,10 @@
 // they change.
 
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { leasehold, scratch } from './support/index.mjs'
+import { leasehold, scratch, until } from './support/index.mjs'
 
 const { acquireFileLock, acquireFileLockSync, acquireSessionWriteLock } = leasehold
 const recordOf = ({ lockPath }) => JSON.parse(readFileSync(lockPath, 'utf8')).leasehold
@@ -86,7 +85,7 @@ test('options that change while a call waits are those of other calls', async (t
     others.abort()
     assert.ok(!lock.signal.aborted)
     mine.abort()
-    await once(lock.signal, 'abort')
+    await until(() => lock.signal.aborted)
   })
   Object.assign(options, { signal: others.signal, abortGraceMs: 60_000 })
   await holder.release()
