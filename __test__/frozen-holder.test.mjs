@@ -53,6 +53,16 @@ async function frozenHolder(t, path) {
 }
 
 describe('a frozen holder', { skip: noFreezing, concurrency: 4 }, () => {
+  test('does not outlast one short wait after the other', async (t) => {
+    const path = join(scratch(t), 'file')
+    const holding = await holder(t, path, { leaseMs })
+    await freeze(holding)
+    const lock = await until(() => leasehold.acquireFileLock(path, { timeoutMs: EXPIRY / 5 }).catch(() => {}))
+    assert.equal(lock.recoveredFrom, 'lease-expired')
+    await lock.release()
+    holding.kill('SIGKILL')
+  })
+
   test('is superseded after its lease and two beats, learns it when thawed, spares its successor', async (t) => {
     const directory = scratch(t)
     const path = join(directory, 'file')

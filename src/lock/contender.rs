@@ -1,6 +1,7 @@
 //! Trying to get a lock file: look at it, judge it, take it or say when to look again.
 
 mod rivals;
+mod sight;
 mod taking;
 #[cfg(test)]
 mod tests;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rivals::Rivals;
+pub use sight::Sight;
 
 use super::draft::Draft;
 use super::error::LockError;
@@ -49,6 +51,8 @@ pub struct Contender {
     seen: Option<Seen>,
     /// The file seen before, which has lost the name. Closing it takes as long as taking a lock, and comes after that.
     moved: Option<Seen>,
+    /// What others have seen before.
+    earlier: Option<Sight>,
     last_token: u64,
     burst: u32,
     rivals: Rivals,
@@ -94,7 +98,16 @@ impl Contender {
     /// A contender for `target` that has not looked yet.
     #[must_use]
     pub fn new(target: Arc<Target>) -> Self {
-        Self { target, draft: None, seen: None, moved: None, last_token: 0, burst: 0, rivals: Rivals::default() }
+        Self {
+            target,
+            draft: None,
+            seen: None,
+            moved: None,
+            earlier: None,
+            last_token: 0,
+            burst: 0,
+            rivals: Rivals::default(),
+        }
     }
 
     /// The lock file contended for.
@@ -261,6 +274,9 @@ impl Contender {
             Err(error) => return Err(io("inspect", error)),
         };
         seen.look(&meta).map_err(|error| io("read", error))?;
+        if let Some(earlier) = self.earlier.take() {
+            seen.go_on_from(&earlier);
+        }
         self.last_token = self.last_token.max(seen.contents.token());
         Ok(Some((seen.sighting(os_lock), meta)))
     }

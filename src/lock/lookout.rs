@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use super::contender::{Contender, Look};
+use super::contender::{Contender, Look, Sight};
 use super::lease::Lease;
 use super::post::Post;
 use super::registry;
@@ -53,6 +53,8 @@ struct Rounds {
     contenders: HashMap<Arc<Path>, (Box<Contender>, Instant)>,
     due: BTreeSet<(Instant, Arc<Path>)>,
     watched: HashMap<WatchId, Watched>,
+    /// What was last seen of locks that nobody waits for any more.
+    sights: Vec<(Arc<Path>, Sight)>,
     /// When the watches of leases that are over were last looked for.
     swept: Option<Instant>,
     /// Whether other processes also wait for the lock last looked at.
@@ -168,6 +170,8 @@ const COALESCE: Duration = Duration::from_millis(10);
 /// free. That makes hand-overs faster, but costs a descriptor each.
 const PREPARED: usize = 64;
 
+/// This many locks that nobody waits for any more are remembered.
+const SIGHTS: usize = 64;
 /// The least pause between looks at a lock that raises no events, for each lock that is waited for: a thousand of
 /// them must not keep a core busy.
 const SPARED: Duration = Duration::from_micros(200);
@@ -175,7 +179,13 @@ const SPARED: Duration = Duration::from_micros(200);
 impl Rounds {
     fn accept(&mut self, message: Message, watcher: Option<&Watcher>) {
         match message {
-            Message::Contend(contender, due) => self.contend(contender, due),
+            Message::Contend(mut contender, due) => {
+                let path = &contender.target().lock_path;
+                if let Some(at) = self.sights.iter().position(|(seen, _)| seen.as_os_str() == path.as_os_str()) {
+                    contender.recall(self.sights.swap_remove(at).1);
+                }
+                self.contend(contender, due);
+            }
             Message::Revisit(path) => self.hurry(&path, Duration::ZERO),
             Message::Attend(lease) => {
                 let Some(watcher) = watcher else { return };
@@ -259,7 +269,12 @@ impl Rounds {
         let path = contender.target().lock_path.clone();
         let before = contender.watch();
         let Some(ticket) = registry::next_of(&path) else {
-            contender.forget(watcher);
+            if let Some(sight) = contender.leave(watcher) {
+                if self.sights.len() >= SIGHTS {
+                    self.sights.remove(0);
+                }
+                self.sights.push((path.clone(), sight));
+            }
             self.watched.retain(|_, watched| !matches!(watched, Watched::Wanted(wanted) if *wanted == path));
             return;
         };

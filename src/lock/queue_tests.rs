@@ -453,6 +453,9 @@ fn who_blocks_a_thread_goes_before_that_threads_tasks_and_nobody_else() {
         let terms = Terms { env, blocking, ..Terms::default() };
         let Ok(Acquired::Later(_)) = acquire(&path, terms, settle) else { panic!("it is held") };
     }
+    // The first requests for a directory are entered by the thread that resolves it.
+    let queued = || registry::table().entry(&hold.lease().target.lock_path).map(|entry| entry.queue.tickets().count());
+    eventually("all wait", || queued() == Some(4));
     drop(hold);
     let order = [(); 4].map(|()| served.recv().unwrap());
     assert_eq!(order, ["other", "blocked", "task", "later"]);
@@ -499,6 +502,7 @@ fn an_error_is_told_to_the_request_that_it_is_about() {
         let (sender, answers) = mpsc::channel();
         let settle = Box::new(move |settled| drop(sender.send(settled)));
         let Ok(Acquired::Later(ticket)) = acquire(&path, Terms::default(), settle) else { panic!("it is held") };
+        eventually("it waits", || ticket.target.get().is_some());
         (ticket, answers)
     };
     let ((first, firsts), (_second, seconds)) = (ask(), ask());
