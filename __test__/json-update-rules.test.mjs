@@ -1,11 +1,11 @@
 // updateJsonFile writes what mutate returns or changes, and nothing where that is unclear.
 
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { leasehold, scratch } from './support/index.mjs'
-import { noFileLinks, noModes } from './support/platform.mjs'
+import { noDirectoryLinks, noFileLinks, noModes } from './support/platform.mjs'
 
 const { updateJsonFile, withFileLock } = leasehold
 
@@ -23,6 +23,35 @@ test('what mutate returns is written, or else the value that it changed', async 
     assert.deepEqual(read(path), value)
   }
   if (!noModes) assert.equal(statSync(path).mode & 0o777, 0o600)
+})
+
+test('the file that is locked is the one that is changed, wherever its path leads meanwhile', { skip: noDirectoryLinks }, async (t) => {
+  const top = scratch(t)
+  const [first, second, link] = ['first', 'second', 'link'].map((name) => join(top, name))
+  for (const directory of [first, second]) {
+    mkdirSync(directory)
+    writeFileSync(join(directory, 'file'), '{}')
+  }
+  const lead = (to) => {
+    rmSync(link, { force: true })
+    symlinkSync(to, link, 'dir')
+  }
+  lead(first)
+  await updateJsonFile(join(link, 'file'), {}, (value) => {
+    lead(second)
+    value.moved = true
+  })
+  const before = process.cwd()
+  try {
+    process.chdir(first)
+    await updateJsonFile('file', {}, (value) => {
+      process.chdir(second)
+      value.changed = true
+    })
+  } finally {
+    process.chdir(before)
+  }
+  assert.deepEqual([first, second].map((directory) => read(join(directory, 'file'))), [{ moved: true, changed: true }, {}])
 })
 
 test('mutate learns whether there is a file, and gets a copy of the fallback where it says nothing', async (t) => {

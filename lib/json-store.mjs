@@ -95,13 +95,15 @@ export async function updateJsonFile(path, fallback, mutate, options) {
   const origin = here(updateJsonFile)
   const update = (lock) =>
     inTurn(path, ownerOf(lock).lease, async () => {
-      const before = await readStrictly(path, origin)
-      const found = before === undefined ? null : parsedStrictly(path, before)
+      // The file that is locked: the working directory, or a link, may lead elsewhere by now.
+      const file = lock.lockPath.slice(0, -'.lock'.length)
+      const before = await readStrictly(file, origin)
+      const found = before === undefined ? null : parsedStrictly(file, before)
       const value = found ?? (initial && JSON.parse(initial))
       const changed = await mutate(value, { exists: before !== undefined })
       const result = changed === undefined ? value : changed
       const text = textOf(result, 'the value that mutate left')
-      if (text !== before) await done(begun(path, text, durable, lock), origin)
+      if (text !== before) await done(begun(file, text, durable, lock), origin)
       return result
     })
   return holding(path, options, update, origin, PRIVATE)
