@@ -152,7 +152,7 @@ pub(crate) fn is_missing(error: &io::Error) -> bool {
 /// # Errors
 ///
 /// [`StoreError::NotAFile`], what the system answered (the old content is still there, unless it was the sync of the
-/// directory that failed), or the error of `fence`.
+/// name that failed), or the error of `fence`.
 ///
 /// # Examples
 ///
@@ -174,11 +174,12 @@ pub fn write(
     fence()?;
     let new = Content { target, bytes, durability };
     let replaced = occupant(target.path())?;
-    if !new.write_unnamed(replaced, fence)? {
-        new.write_named(replaced, fence)?;
-    }
+    let file = match new.write_unnamed(replaced, fence)? {
+        Some(file) => file,
+        None => new.write_named(replaced, fence)?,
+    };
     if durability == Durability::Disk {
-        sys::sync_directory(target.directory()).map_err(StoreError::io("fsync", target.directory()))?;
+        sys::sync_name(&file, target.directory()).map_err(StoreError::io("fsync", target.directory()))?;
     }
     Ok(())
 }
@@ -207,22 +208,22 @@ struct Content<'a> {
 }
 
 impl Content<'_> {
-    /// Ways 1 and 2. `false` if this file system does not support them; nothing has changed then.
+    /// Ways 1 and 2. Returns the file, or `None` if this file system does not support them; nothing has changed then.
     fn write_unnamed(
         &self,
         mut replaced: Option<Meta>,
         fence: &dyn Fn() -> Result<(), LockError>,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<File>, StoreError> {
         let path = self.target.path();
         let file = match self.in_directory(sys::create_unnamed) {
-            Err(error) if sys::is_unsupported(&error) => return Ok(false),
+            Err(error) if sys::is_unsupported(&error) => return Ok(None),
             created => created.map_err(StoreError::io("open", path))?,
         };
         self.fill(&file, replaced)?;
         if replaced.is_none() {
             fence()?;
             match sys::link_unnamed(&file, path) {
-                Err(error) if is_unlinkable(&error) => return Ok(false),
+                Err(error) if is_unlinkable(&error) => return Ok(None),
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                     // Somebody else has created it meanwhile.
                     replaced = occupant(path)?;
@@ -231,25 +232,27 @@ impl Content<'_> {
                 linked => {
                     linked.map_err(StoreError::io("link", path))?;
                     temporary::sweep(self.target, 0);
-                    return Ok(true);
+                    return Ok(Some(file));
                 }
             }
         }
         match Temporary::link(&file, self.target) {
-            Err(error) if is_unlinkable(&error) => Ok(false),
-            linked => self.publish(linked.map_err(StoreError::io("link", path))?, fence).map(|()| true),
+            Err(error) if is_unlinkable(&error) => Ok(None),
+            linked => self.publish(linked.map_err(StoreError::io("link", path))?, fence).map(|()| Some(file)),
         }
     }
 
-    /// Way 3.
-    fn write_named(&self, replaced: Option<Meta>, fence: &dyn Fn() -> Result<(), LockError>) -> Result<(), StoreError> {
+    /// Way 3. Returns the file.
+    fn write_named(
+        &self,
+        replaced: Option<Meta>,
+        fence: &dyn Fn() -> Result<(), LockError>,
+    ) -> Result<File, StoreError> {
         let created = self.in_directory(|_| Temporary::create(self.target));
         // The private name must go before the file is closed: the lock on the file marks the name as in use.
         let (file, temporary) = created.map_err(StoreError::io("open", self.target.path()))?;
         self.fill(&file, replaced)?;
-        let published = self.publish(temporary, fence);
-        drop(file);
-        published
+        self.publish(temporary, fence).map(|()| file)
     }
 
     /// Calls `create` with the directory, which is created again if it has vanished.

@@ -15,7 +15,7 @@ fn save(target: &Target, bytes: &[u8]) -> Result<(), StoreError> {
 }
 
 fn save_named(target: &Target, bytes: &[u8], fence: &dyn Fn() -> Result<(), LockError>) -> Result<(), StoreError> {
-    Content { target, bytes, durability: Durability::Disk }.write_named(occupant(target.path())?, fence)
+    Content { target, bytes, durability: Durability::Disk }.write_named(occupant(target.path())?, fence).map(drop)
 }
 
 #[test]

@@ -80,8 +80,8 @@ pub fn rename(temporary: &Path, path: &Path) -> io::Result<()> {
 /// Files that others only read are replaced in the same way here.
 pub use self::rename as replace;
 
-/// Flushes the names in `directory` to the disk, where the system lets us ask for that.
-pub fn sync_directory(directory: &Path) -> io::Result<()> {
+/// Flushes the name that `_file` has got in `directory` to the disk, where the system lets us ask for that.
+pub fn sync_name(_file: &File, directory: &Path) -> io::Result<()> {
     match File::open(directory).and_then(|directory| super::sync(&directory)) {
         Err(error) if is_unsupported(&error) || error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
         synced => synced,

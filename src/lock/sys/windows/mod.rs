@@ -30,7 +30,7 @@ pub use facts::{Access, set_access, stat_file, stat_path};
 pub use locks::{try_guard, try_lock, unguard, unlock};
 pub use machine::{at_exit, boot_id, fs_class, machine_id, pid_namespace, spawn};
 pub use names::{
-    create_dir_all, create_unnamed, link, link_unnamed, rename, rename_noreplace, replace, sync_directory, unlink,
+    create_dir_all, create_unnamed, link, link_unnamed, rename, rename_noreplace, replace, sync_name, unlink,
 };
 pub use open::{create_new, open_append, open_lock_file, open_read, open_read_through};
 pub use paths::{ONE_SPELLING, full_name, one_spelling, real_path, refusal};

@@ -65,9 +65,10 @@ pub fn replace(temporary: &Path, path: &Path) -> io::Result<()> {
     patiently(&LONG_PAUSES, || std::fs::rename(temporary, path))
 }
 
-/// Names are kept by the file system's journal here.
-pub fn sync_directory(_directory: &Path) -> io::Result<()> {
-    Ok(())
+/// Flushes the name that `file` has got, and its contents, to the disk. Directories cannot be flushed here: a name is
+/// flushed with its file, which was opened for writing.
+pub fn sync_name(file: &File, _directory: &Path) -> io::Result<()> {
+    file.sync_all()
 }
 
 /// Gives the file named `temporary` the name `path` instead, never replacing anything.

@@ -200,6 +200,17 @@ fn rename_replaces_a_file_that_others_have_open_and_locked() {
 }
 
 #[test]
+fn a_name_is_flushed_with_its_file() {
+    let (directory, path) = record();
+    let temporary = directory.path().join("file.lock.tmp");
+    let file = create_new(&temporary).unwrap();
+    replace(&temporary, &path).unwrap();
+    sync_name(&file, directory.path()).unwrap();
+    let denied = sync_name(&open_read(&path).unwrap(), directory.path()).unwrap_err();
+    assert_eq!(denied.kind(), ErrorKind::PermissionDenied, "the file is asked for, and who only reads may not ask");
+}
+
+#[test]
 fn path_and_handle_tell_the_same_facts() {
     let (directory, path) = record();
     let file = open_lock_file(&path).unwrap();
