@@ -179,9 +179,13 @@ impl Contender {
             guard.release(&seen.file).map_err(|error| io("unlock", error))?;
             return self.stand_back(os_lock);
         }
-        let published = Draft::named(&target, &terms.claim, |now| next_token(self.last_token, now))
-            .and_then(|draft| draft.replace(&target))
-            .map_err(|error| io("replace", error))?;
+        let replaced = Draft::named(&target, &terms.claim, |now| next_token(self.last_token, now))
+            .and_then(|draft| draft.replace(&target));
+        let published = match replaced {
+            // Where an open file can only be moved out of the way, somebody may take its name in that moment.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(Outcome::Moved),
+            replaced => replaced.map_err(|error| io("replace", error))?,
+        };
         // A byte lock ends with the old file's descriptor.
         self.seen = None;
         drop(guard);

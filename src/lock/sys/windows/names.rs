@@ -38,18 +38,27 @@ pub fn link(temporary: &Path, path: &Path) -> io::Result<()> {
     std::fs::hard_link(temporary, path)
 }
 
-/// Replaces whatever `path` names by the file named `temporary`, even while others have it open.
+/// Replaces the file that `path` names by the one named `temporary`, even while others have it open.
 #[expect(clippy::disallowed_methods, reason = "the seam is where names are replaced")]
 pub fn rename(temporary: &Path, path: &Path) -> io::Result<()> {
-    match std::fs::rename(temporary, path) {
-        Err(error) if may_pass(&error) => {}
-        renamed => return renamed,
+    let rename = || std::fs::rename(temporary, path);
+    let is_promised = || find(path).map_or(true, |file| has_posix_names(&file));
+    let renamed = match rename() {
+        Err(error) if may_pass(&error) && is_promised() => patiently(&PAUSES, rename),
+        renamed => renamed,
+    };
+    match renamed {
+        // The volume cannot do it; or it promised too much, as when a driver or a server in between cannot.
+        Err(error) if may_pass(&error) => replace_aside(temporary, path),
+        renamed => renamed,
     }
-    if find(path).map_or(true, |file| has_posix_names(&file)) {
-        return patiently(&PAUSES, || std::fs::rename(temporary, path));
-    }
-    // An open file cannot be replaced on such a volume, only moved. If somebody takes the name while
-    // it is free, we fail with `AlreadyExists`.
+}
+
+/// Replaces an open file where that cannot be done in one step: it is moved aside first, and its name is free for a
+/// moment. If somebody takes the name meanwhile, that is `AlreadyExists`.
+pub(super) fn replace_aside(temporary: &Path, path: &Path) -> io::Result<()> {
+    // If one of the two is kept from us, or is a directory, the name had better not become free.
+    drop((open_to_delete(temporary)?, open_to_delete(path)?));
     let aside = aside(path);
     move_file(path, &aside)?;
     let renamed = rename_noreplace(temporary, path);

@@ -18,6 +18,7 @@ use super::super::{FileKind, FsClass, NewDirectories, OsLock};
 use super::errors::os_error;
 use super::facts::time;
 use super::locks::is_not_locked;
+use super::names::replace_aside;
 use super::*;
 
 /// A directory, and the path of a file with a record in it.
@@ -26,6 +27,14 @@ fn record() -> (tempfile::TempDir, std::path::PathBuf) {
     let path = directory.path().join("file.lock");
     write_at(&create_new(&path).unwrap(), b"record", 0).unwrap();
     (directory, path)
+}
+
+/// The names in `directory`, in order.
+fn names(directory: &tempfile::TempDir) -> Vec<String> {
+    let entries = std::fs::read_dir(directory.path()).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
 }
 
 /// Whether this is wine, which keeps counting a deleted file's name until the file is closed.
@@ -146,8 +155,7 @@ fn unlink_leaves_directories_alone_and_nothing_behind() {
     assert!(unlink(&inner).is_err());
     assert!(inner.is_dir());
     unlink(&path).unwrap();
-    let left: Vec<_> = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(left, ["inner.lock"], "it was moved aside, and is gone there");
+    assert_eq!(names(&directory), ["inner.lock"], "it was moved aside, and is gone there");
 }
 
 #[test]
@@ -197,6 +205,37 @@ fn rename_replaces_a_file_that_others_have_open_and_locked() {
     assert_eq!(stat_path(&path).unwrap().id, stat_file(&draft).unwrap().id);
     assert!(is_wine() || stat_file(&frozen).unwrap().links == 0, "the loser can tell");
     assert_eq!(try_lock(&open_lock_file(&path).unwrap()).unwrap(), OsLock::Busy, "the lock came along");
+}
+
+#[test]
+fn where_an_open_file_cannot_be_replaced_it_is_moved_out_of_the_way() {
+    let (directory, path) = record();
+    let frozen = open_lock_file(&path).unwrap();
+    let temporary = directory.path().join("file.lock.tmp");
+    let draft = create_new(&temporary).unwrap();
+    assert_eq!(try_lock(&draft).unwrap(), OsLock::Acquired);
+    replace_aside(&temporary, &path).unwrap();
+    assert_eq!(stat_path(&path).unwrap().id, stat_file(&draft).unwrap().id);
+    assert_eq!(try_lock(&open_lock_file(&path).unwrap()).unwrap(), OsLock::Busy, "the lock came along");
+    drop(frozen);
+    assert_eq!(names(&directory), ["file.lock"], "nothing else is left");
+}
+
+#[test]
+fn a_name_does_not_become_free_for_a_replacement_that_cannot_be_had() {
+    let (directory, path) = record();
+    let temporary = directory.path().join("file.lock.tmp");
+    assert_eq!(replace_aside(&temporary, &path).unwrap_err().kind(), ErrorKind::NotFound);
+    drop(create_new(&temporary).unwrap());
+    let scanner = std::fs::File::options().read(true).share_mode(0).open(&temporary).unwrap();
+    assert!(is_transient(&replace_aside(&temporary, &path).unwrap_err()));
+    drop(scanner);
+    let inner = directory.path().join("inner");
+    std::fs::create_dir(&inner).unwrap();
+    assert!(rename(&temporary, &inner).is_err(), "a directory is not replaced");
+    assert!(stat_path(&inner).unwrap().kind == FileKind::Directory);
+    assert_eq!(names(&directory), ["file.lock", "file.lock.tmp", "inner"]);
+    assert_eq!(std::fs::read(&path).unwrap(), b"record");
 }
 
 #[test]
