@@ -138,7 +138,9 @@ impl Contender {
         let record = OwnRecord::new(&terms.claim, token, os_lock == OsLock::Acquired, SystemTime::now());
         let bytes = record.render(record.acquired_at(), usize::try_from(meta.len).unwrap_or(MAX_LEN));
         sys::write_at(&seen.file, &bytes, 0).map_err(|error| io("write", error))?;
-        if !is_private && !still_there(seen.id) {
+        // Asked for anew: a file that has no number is known by its dates, and we have just moved one.
+        let is_still_there = || sys::stat_file(&seen.file).is_ok_and(|meta| still_there(meta.id));
+        if !is_private && !is_still_there() {
             return Ok(Outcome::Moved);
         }
         let Some(Seen { file, id, .. }) = self.seen.take() else { return Ok(Outcome::Moved) };

@@ -33,7 +33,7 @@ pub fn stat_file(file: &File) -> io::Result<Meta> {
         query::<FILE_ATTRIBUTE_TAG_INFO>(file)?.ReparseTag
     };
     Ok(Meta {
-        id: id(file)?,
+        id: identity(number(file)?, basic.CreationTime, basic.LastWriteTime),
         kind: kind(basic.FileAttributes, tag),
         // The name of a deleted file counts until the last handle is closed; for us it is gone.
         links: if standard.DeletePending { 0 } else { standard.NumberOfLinks.into() },
@@ -54,21 +54,34 @@ pub fn set_access(_file: &File, _like: Option<Access>) -> io::Result<()> {
     Ok(())
 }
 
-/// Which file it is on its volume. The volume is left out: a path does not come to lead to another volume
-/// while a file there is open, and wine forgets the volume of a file that was renamed.
-fn id(file: &File) -> io::Result<FileId> {
-    let index = match query::<FILE_ID_INFO>(file) {
-        Ok(id) => u128::from_le_bytes(id.FileId.Identifier),
+/// The number of a file on its volume.
+fn number(file: &File) -> io::Result<u128> {
+    match query::<FILE_ID_INFO>(file) {
+        Ok(id) => Ok(u128::from_le_bytes(id.FileId.Identifier)),
         // FAT, for one. Only then: the two ways must not be mixed for one file.
         Err(error) if is_unsupported(&error) => {
             let mut facts = BY_HANDLE_FILE_INFORMATION::default();
             // SAFETY: the handle is open, and `facts` is of the type that the call fills.
             done(unsafe { GetFileInformationByHandle(file.as_raw_handle(), &raw mut facts) })?;
-            u128::from(facts.nFileIndexHigh) << 32 | u128::from(facts.nFileIndexLow)
+            Ok(u128::from(facts.nFileIndexHigh) << 32 | u128::from(facts.nFileIndexLow))
         }
-        Err(error) => return Err(error),
-    };
-    Ok(FileId::new(0, index))
+        Err(error) => Err(error),
+    }
+}
+
+/// Which file it is on its volume. The volume is left out: a path does not come to lead to another volume
+/// while a file there is open, and wine forgets the volume of a file that was renamed.
+///
+/// A file without a number of its own is the same only for as long as nobody writes to it: its dates stand in. (The
+/// date of creation alone would not do. A new file inherits it from one that had its name until a moment ago.)
+pub(super) fn identity(number: u128, created: i64, written: i64) -> FileId {
+    /// These say that there is none, with 64 bits or with 128 (MS-FSCC 2.1.9 and 2.1.10).
+    const NONE: [u128; 3] = [0, u64::MAX as u128, u128::MAX];
+    if NONE.contains(&number) {
+        FileId::new(1, u128::from(created.cast_unsigned()) << 64 | u128::from(written.cast_unsigned()))
+    } else {
+        FileId::new(0, number)
+    }
 }
 
 pub(super) fn kind(attributes: u32, tag: u32) -> FileKind {

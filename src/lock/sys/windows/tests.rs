@@ -16,7 +16,7 @@ use windows_sys::Win32::System::IO::OVERLAPPED;
 
 use super::super::{FileKind, FsClass, NewDirectories, OsLock};
 use super::errors::os_error;
-use super::facts::time;
+use super::facts::{identity, time};
 use super::locks::is_not_locked;
 use super::names::replace_aside;
 use super::*;
@@ -247,6 +247,19 @@ fn a_name_is_flushed_with_its_file() {
     sync_name(&file, directory.path()).unwrap();
     let denied = sync_name(&open_read(&path).unwrap(), directory.path()).unwrap_err();
     assert_eq!(denied.kind(), ErrorKind::PermissionDenied, "the file is asked for, and who only reads may not ask");
+}
+
+#[test]
+fn a_file_without_a_number_is_known_by_its_dates() {
+    for number in [0, u64::MAX.into(), u128::MAX] {
+        let file = identity(number, 1, 2);
+        assert_eq!(identity(number, 1, 2), file);
+        assert_ne!(identity(number, 1, 3), file, "somebody wrote, or it is another file that inherited the first date");
+        assert_ne!(identity(number, 2, 2), file);
+        assert_ne!(identity(1 << 64 | 2, 1, 2), file, "a file with such a number");
+    }
+    assert_eq!(identity(7, 1, 2), identity(7, 3, 4));
+    assert_ne!(identity(7, 1, 2), identity(8, 1, 2));
 }
 
 #[test]
