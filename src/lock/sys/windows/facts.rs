@@ -9,13 +9,13 @@ use std::time::{Duration, SystemTime};
 use windows_sys::Win32::Foundation::FILETIME;
 use windows_sys::Win32::Storage::FileSystem::{
     BY_HANDLE_FILE_INFORMATION, FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_REPARSE_POINT, FILE_ATTRIBUTE_TAG_INFO,
-    FILE_BASIC_INFO, FILE_ID_INFO, FILE_STANDARD_INFO, GetFileInformationByHandle,
+    FILE_BASIC_INFO, FILE_ID_INFO, GetFileInformationByHandle,
 };
 
 use super::super::{FileId, FileKind, Meta};
 use super::contents::is_mark;
 use super::errors::{is_unsupported, reached};
-use super::handles::{done, query};
+use super::handles::{StandardInfo, done, query};
 use super::open::find;
 
 /// The facts of what `path` names, without following a symbolic link.
@@ -26,7 +26,7 @@ pub fn stat_path(path: &Path) -> io::Result<Meta> {
 /// The facts of an open file.
 pub fn stat_file(file: &File) -> io::Result<Meta> {
     let basic: FILE_BASIC_INFO = query(file)?;
-    let standard: FILE_STANDARD_INFO = query(file)?;
+    let standard: StandardInfo = query(file)?;
     let tag = if basic.FileAttributes & FILE_ATTRIBUTE_REPARSE_POINT == 0 {
         0
     } else {
@@ -36,8 +36,8 @@ pub fn stat_file(file: &File) -> io::Result<Meta> {
         id: identity(number(file)?, basic.CreationTime, basic.LastWriteTime),
         kind: kind(basic.FileAttributes, tag),
         // The name of a deleted file counts until the last handle is closed; for us it is gone.
-        links: if standard.DeletePending { 0 } else { standard.NumberOfLinks.into() },
-        len: standard.EndOfFile.try_into().unwrap_or(0),
+        links: if standard.delete_pending == 0 { standard.number_of_links.into() } else { 0 },
+        len: standard.end_of_file.try_into().unwrap_or(0),
         modified: time(basic.LastWriteTime),
         // Only marks count, not reads.
         accessed: if is_mark(basic.LastAccessTime) { time(basic.LastAccessTime) } else { SystemTime::UNIX_EPOCH },

@@ -29,8 +29,8 @@ pub(super) unsafe trait Info {
 unsafe impl Info for FILE_BASIC_INFO {
     const CLASS: FILE_INFO_BY_HANDLE_CLASS = FileBasicInfo;
 }
-// SAFETY: the class of that name; integers and BOOLEANs, which the system fills with 0 or 1.
-unsafe impl Info for FILE_STANDARD_INFO {
+// SAFETY: the class of that name; integers only.
+unsafe impl Info for StandardInfo {
     const CLASS: FILE_INFO_BY_HANDLE_CLASS = FileStandardInfo;
 }
 // SAFETY: the class of that name; integers only.
@@ -53,6 +53,19 @@ unsafe impl Info for FILE_DISPOSITION_INFO {
 unsafe impl Info for FILE_DISPOSITION_INFO_EX {
     const CLASS: FILE_INFO_BY_HANDLE_CLASS = FileDispositionInfoEx;
 }
+
+/// `FILE_STANDARD_INFO` as a driver fills it: nothing keeps its BOOLEANs from being other than 0 and 1.
+#[repr(C)]
+#[derive(Default)]
+pub(super) struct StandardInfo {
+    _allocation_size: i64,
+    pub(super) end_of_file: i64,
+    pub(super) number_of_links: u32,
+    pub(super) delete_pending: u8,
+    _directory: u8,
+}
+
+const _: () = assert!(size_of::<StandardInfo>() == size_of::<FILE_STANDARD_INFO>());
 
 #[expect(clippy::cast_possible_truncation, reason = "these structures have a few dozen bytes")]
 pub(super) fn query<T: Info + Default>(file: &File) -> io::Result<T> {
