@@ -5,10 +5,10 @@ use std::io;
 use std::time::Duration;
 
 use windows_sys::Win32::Foundation::{
-    ERROR_ACCESS_DENIED, ERROR_BUSY, ERROR_CALL_NOT_IMPLEMENTED, ERROR_DELETE_PENDING, ERROR_FILE_NOT_FOUND,
-    ERROR_INVALID_FUNCTION, ERROR_INVALID_LEVEL, ERROR_INVALID_PARAMETER, ERROR_LOCK_VIOLATION, ERROR_NOT_SAME_DEVICE,
-    ERROR_NOT_SUPPORTED, ERROR_SHARING_VIOLATION, ERROR_STOPPED_ON_SYMLINK, ERROR_TOO_MANY_LINKS,
-    ERROR_USER_MAPPED_FILE, NTSTATUS, STATUS_DELETE_PENDING, WIN32_ERROR,
+    ERROR_ACCESS_DENIED, ERROR_ALREADY_EXISTS, ERROR_BUSY, ERROR_CALL_NOT_IMPLEMENTED, ERROR_DELETE_PENDING,
+    ERROR_FILE_NOT_FOUND, ERROR_INVALID_FUNCTION, ERROR_INVALID_LEVEL, ERROR_INVALID_PARAMETER, ERROR_LOCK_VIOLATION,
+    ERROR_NOT_SAME_DEVICE, ERROR_NOT_SUPPORTED, ERROR_SHARING_VIOLATION, ERROR_STOPPED_ON_SYMLINK,
+    ERROR_TOO_MANY_LINKS, ERROR_USER_MAPPED_FILE, NTSTATUS, STATUS_DELETE_PENDING, WIN32_ERROR,
 };
 
 /// Whether `error` means that the file system cannot do what was asked, rather than that it failed.
@@ -72,13 +72,22 @@ pub fn is_symlink_error(error: &io::Error) -> bool {
 
 /// The result of opening a file. One that is deleted and merely lingers counts as missing.
 pub(super) fn reached(opened: io::Result<File>) -> io::Result<File> {
+    if_lingering(opened, ERROR_FILE_NOT_FOUND)
+}
+
+/// The result of creating a file. The name of one that is deleted and merely lingers is still taken.
+pub(super) fn created(opened: io::Result<File>) -> io::Result<File> {
+    if_lingering(opened, ERROR_ALREADY_EXISTS)
+}
+
+fn if_lingering(opened: io::Result<File>, meaning: WIN32_ERROR) -> io::Result<File> {
     #[link(name = "ntdll")]
     unsafe extern "system" {
         fn RtlGetLastNtStatus() -> NTSTATUS;
     }
     opened.map_err(|error| {
         // SAFETY: the call takes nothing and reads a field of this thread's own block.
-        if lingers(&error, unsafe { RtlGetLastNtStatus() }) { os_error(ERROR_FILE_NOT_FOUND) } else { error }
+        if lingers(&error, unsafe { RtlGetLastNtStatus() }) { os_error(meaning) } else { error }
     })
 }
 
@@ -143,6 +152,13 @@ mod tests {
         assert!(lingers(&os_error(ERROR_DELETE_PENDING), STATUS_ACCESS_DENIED));
         assert!(!lingers(&os_error(ERROR_ACCESS_DENIED), STATUS_ACCESS_DENIED));
         assert!(!lingers(&os_error(ERROR_SHARING_VIOLATION), STATUS_DELETE_PENDING));
+    }
+
+    #[test]
+    fn the_name_of_a_deleted_file_that_lingers_leads_nowhere_and_is_taken() {
+        let lingering = || Err(os_error(ERROR_DELETE_PENDING));
+        assert_eq!(reached(lingering()).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(created(lingering()).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
     }
 
     #[test]

@@ -124,9 +124,11 @@ fn remove(path: &Path) -> io::Result<()> {
     // Directories cannot be opened like this, and so are not moved.
     drop(open_to_delete(path)?);
     // Until it is closed, the handle that deletes a file keeps its name, and opening that name fails with
-    // "access denied". So it is better done under a name that nobody wants.
+    // "access denied". So it is better done under a name that nobody wants. A private name is one already; moved aside,
+    // that of a JSON file would be swept by nobody if we were killed here.
+    let is_private = path.extension().is_some_and(|extension| extension == "tmp");
     let aside = aside(path);
-    if move_file(path, &aside).is_err() {
+    if is_private || move_file(path, &aside).is_err() {
         return delete(path);
     }
     // What cannot be removed now will be swept later, like any other private name.

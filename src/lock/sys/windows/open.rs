@@ -12,7 +12,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 };
 
 use super::super::FileKind;
-use super::errors::{PAUSES, os_error, patiently, reached};
+use super::errors::{PAUSES, created, os_error, patiently, reached};
 use super::facts::kind;
 use super::handles::query;
 use super::paths::fits;
@@ -41,8 +41,8 @@ fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
 pub fn create_new(path: &Path) -> io::Result<File> {
     fits(path)?;
     let mut options = File::options();
-    options.read(true).write(true).create_new(true);
-    patiently(&PAUSES, || options.share_mode(SHARE_ALL).custom_flags(FILE_FLAG_OPEN_REPARSE_POINT).open(path))
+    options.read(true).write(true).create_new(true).share_mode(SHARE_ALL).custom_flags(FILE_FLAG_OPEN_REPARSE_POINT);
+    created(patiently(&PAUSES, || options.open(path)))
 }
 
 /// Opens `path` for appending, creating it where it is missing.

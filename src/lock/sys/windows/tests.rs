@@ -239,6 +239,18 @@ fn a_name_does_not_become_free_for_a_replacement_that_cannot_be_had() {
 }
 
 #[test]
+fn a_private_name_is_removed_where_it_stands() {
+    let (directory, _) = record();
+    let private = directory.path().join("file.json.leasehold-0.tmp");
+    let writer = create_new(&private).unwrap();
+    unlink(&private).unwrap();
+    let left = names(&directory);
+    assert!(!left.iter().any(|name| name.contains("aside")), "only its own name is swept: {left:?}");
+    drop(writer);
+    assert_eq!(names(&directory), ["file.lock"]);
+}
+
+#[test]
 fn a_name_is_flushed_with_its_file() {
     let (directory, path) = record();
     let temporary = directory.path().join("file.lock.tmp");
