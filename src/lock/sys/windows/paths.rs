@@ -102,7 +102,7 @@ fn long_name(path: &Path) -> Option<OsString> {
 /// `path` in the spelling that this process uses already, which may differ from it in case.
 #[must_use]
 pub fn one_spelling(path: PathBuf) -> Arc<Path> {
-    /// The paths that are in use, by their case-folded form.
+    /// The paths that are in use, by their folded form.
     static SPELLINGS: Mutex<Option<HashMap<Vec<u16>, Weak<Path>>>> = Mutex::new(None);
     let folded = fold(&path);
     let mut spellings = SPELLINGS.lock();
@@ -122,10 +122,24 @@ pub fn one_spelling(path: PathBuf) -> Arc<Path> {
     }
 }
 
-/// Folds case as file systems do to compare names: unit by unit, whatever the language.
+/// Folds the case of what may be spelt in several ways in `path`: the names of the file and of its drive or server. Those of
+/// directories have one spelling, that on disk, and may differ by case alone.
+///
+/// Folds as file systems do to compare names: unit by unit, whatever the language.
 fn fold(path: &Path) -> Vec<u16> {
-    // SAFETY: the call takes a number, and only looks it up in a table.
-    path.as_os_str().encode_wide().map(|unit| unsafe { RtlUpcaseUnicodeChar(unit) }).collect()
+    let mut units: Vec<u16> = path.as_os_str().encode_wide().collect();
+    let length = |name: &OsStr| name.encode_wide().count();
+    let server = match path.components().next() {
+        Some(Component::Prefix(prefix)) => length(prefix.as_os_str()),
+        _ => 0,
+    };
+    let before_name = units.len() - path.file_name().map_or(0, length);
+    let (directories, name) = units.split_at_mut(before_name);
+    for unit in directories[..server].iter_mut().chain(name) {
+        // SAFETY: the call takes a number, and only looks it up in a table.
+        *unit = unsafe { RtlUpcaseUnicodeChar(*unit) };
+    }
+    units
 }
 
 /// Whether names in `directory` may differ by case alone: each directory has its own setting.
@@ -207,6 +221,16 @@ mod tests {
         let other = directory.path().join("R\u{c9}SUM\u{c9}.lock");
         drop(first);
         assert_eq!(*one_spelling(other.clone()), *other);
+    }
+
+    #[test]
+    fn directories_that_differ_in_case_are_two() {
+        let is_one = |one: &str, other: &str| fold(Path::new(one)) == fold(Path::new(other));
+        assert!(is_one(r"C:\Dir\a.lock", r"c:\Dir\A.LOCK"));
+        assert!(is_one(r"\\server\share\Dir\a", r"\\SERVER\Share\Dir\A"));
+        assert!(is_one(r"C:\a", r"c:\A"));
+        assert!(!is_one(r"C:\Dir\a", r"C:\dir\a"));
+        assert!(!is_one(r"\\server\share\Dir\a", r"\\server\share\dir\a"));
     }
 
     #[test]
