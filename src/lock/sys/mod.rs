@@ -49,9 +49,13 @@ pub use kqueue::*;
 mod polling;
 #[cfg(any(not(any(target_os = "linux", target_vendor = "apple")), all(test, shuttle)))]
 pub use polling::{EVENTS, WatchId, Watcher};
-#[cfg(all(unix, not(target_os = "linux")))]
+#[cfg(target_os = "macos")]
+mod macos;
+#[cfg(target_os = "macos")]
+pub use macos::process_life;
+#[cfg(all(unix, not(any(target_os = "linux", target_os = "macos"))))]
 mod portable;
-#[cfg(all(unix, not(target_os = "linux")))]
+#[cfg(all(unix, not(any(target_os = "linux", target_os = "macos"))))]
 pub use portable::process_life;
 
 mod moment;

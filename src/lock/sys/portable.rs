@@ -16,7 +16,7 @@ pub fn process_life(pid: u32) -> Life {
         ProcessRefreshKind::nothing().without_tasks(),
     );
     match system.process(asked) {
-        Some(process) if matches!(process.status(), ProcessStatus::Zombie | ProcessStatus::Dead) => Life::Dead,
+        Some(process) if process.status() == ProcessStatus::Zombie => Life::Dead,
         Some(process) => Life::Alive { start: plausible(process.start_time()) },
         // A system that does not even tell us about ourselves tells nothing about others.
         None if system.process(us).is_some() && is_surely_gone(pid) => Life::Dead,
