@@ -45,22 +45,21 @@ pub fn rename_noreplace(_temporary: &Path, _path: &Path) -> io::Result<()> {
     Err(unsupported())
 }
 
-/// Flushes `file` to the disk. Not every file system can empty the cache of its drive, which std asks for; then, as in
-/// Node, the next best request is made.
+/// Flushes `file` to the disk. Not every file system can empty the cache of its drive, which std asks for, and they say
+/// so in many ways. So, as in Node, whatever the error, the next best request is made; that of the last one counts.
 #[cfg(target_vendor = "apple")]
 pub fn sync(file: &File) -> io::Result<()> {
     use std::os::fd::AsRawFd as _;
-    for request in [libc::F_FULLFSYNC, libc::F_BARRIERFSYNC] {
+    'requests: for request in [libc::F_FULLFSYNC, libc::F_BARRIERFSYNC] {
         // SAFETY: the descriptor is open for as long as `file` is borrowed; neither request has an argument.
-        if unsafe { libc::fcntl(file.as_raw_fd(), request) } == 0 {
-            return Ok(());
+        while unsafe { libc::fcntl(file.as_raw_fd(), request) } != 0 {
+            if io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
+                continue 'requests;
+            }
         }
-        let error = io::Error::last_os_error();
-        if !super::is_unsupported(&error) && error.raw_os_error() != Some(libc::ENOTTY) {
-            return Err(error);
-        }
+        return Ok(());
     }
-    Ok(rustix::fs::fsync(file)?)
+    Ok(rustix::io::retry_on_intr(|| rustix::fs::fsync(file))?)
 }
 
 fn unsupported() -> io::Error {
