@@ -13,10 +13,17 @@ const MODES = ['throw', 'strict', 'warn', 'none', 'warn-with-error-codes']
 const listeners = {
   none: '',
   'for one rejection': `process.once('unhandledRejection', () => console.log('one'))`,
+  'for one rejection, ahead of all others': `
+    process.prependOnceListener('unhandledRejection', () => console.log('one'))`,
   'for one error': `process.once('uncaughtException', () => console.log('one'))`,
   'that was removed again': `
     const listener = () => console.log('listener')
     process.on('unhandledRejection', listener)
+    process.off('unhandledRejection', listener)`,
+  'that was removed while nobody hears of removals': `
+    const listener = () => console.log('listener')
+    process.on('unhandledRejection', listener)
+    process.removeAllListeners('removeListener')
     process.off('unhandledRejection', listener)`,
   'saved, removed and put back, as test runners do': `
     const listener = () => console.log('listener')

@@ -128,6 +128,79 @@ for (const listener of ['unhandledRejection', 'uncaughtException', 'capture']) {
   })
 }
 
+test('made before all work and rejected in one, after a one-time listener has heard of another', async (t) => {
+  const process = child(
+    t,
+    async ({ leasehold, send, next, args: { path, grace } }) => {
+      setInterval(() => {}, 60_000)
+      const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
+      process.on('warning', () => {})
+      process.on('uncaughtException', ({ message }) => send({ uncaught: message }))
+      process.once('unhandledRejection', ({ message }) => send({ unhandled: message }))
+      let reject
+      void new Promise((_, no) => (reject = no))
+      const first = new Promise((resolve) => setTimeout(() => {
+        Promise.reject(new Error('first'))
+        setImmediate(resolve)
+      }, 20))
+      const ended = leasehold.withFileLock(path, async (lock) => {
+        await first
+        reject(new Error('made elsewhere'))
+        await sleep(grace)
+        send({ kept: lock.held })
+        void Promise.reject(new Error('made here'))
+        await new Promise((resolve) => lock.signal.addEventListener('abort', resolve))
+      })
+      send({ reason: await ended.catch(({ reason }) => reason) })
+    },
+    { args: { path: join(scratch(t), 'file'), grace: 1200 * patience } },
+  )
+  assert.deepEqual(await process.next('unhandled'), { unhandled: 'first' })
+  assert.deepEqual(await process.next('uncaught'), { uncaught: 'made elsewhere' })
+  assert.deepEqual(await process.next('kept'), { kept: true })
+  assert.deepEqual(await process.next('reason'), { reason: 'unhandled-rejection' })
+})
+
+test('promises are not watched for work that lost its lock and never ends', async (t) => {
+  const process = child(
+    t,
+    async ({ leasehold, send, args: { directory } }) => {
+      setInterval(() => {}, 60_000)
+      const { promiseHooks } = (await import('node:v8')).default
+      let watching = 0
+      for (const name of ['onInit', 'onSettled']) {
+        const hook = promiseHooks[name]
+        promiseHooks[name] = (fn) => {
+          watching += 1
+          const stop = hook(fn)
+          return () => {
+            watching -= 1
+            stop()
+          }
+        }
+      }
+      process.on('unhandledRejection', () => {})
+      const warned = (code) => new Promise((resolve) => {
+        process.on('warning', (warning) => warning.code === code && resolve())
+      })
+      const stuck = (name, options, fn) => {
+        leasehold.withFileLock(`${directory}/${name}`, options, fn).catch(() => {})
+      }
+      const lost = warned('LEASEHOLD_LOCK_LOST')
+      stuck('lost', { maxHoldMs: 200 }, () => new Promise((resolve) => (globalThis.resolve = resolve)))
+      await lost
+      const afterLoss = watching
+      const leaked = warned('LEASEHOLD_LOCK_LEAKED')
+      stuck('leaked', {}, () => new Promise(() => {}))
+      await (await leasehold.acquireFileLock(`${directory}/leaked`)).release()
+      await leaked
+      send({ afterLoss, afterLeak: watching })
+    },
+    { args: { directory: scratch(t) } },
+  )
+  assert.deepEqual(await process.next('afterLoss'), { afterLoss: 0, afterLeak: 0 })
+})
+
 test('in a worker', async (t) => {
   const directory = scratch(t)
   const answers = await Promise.all(

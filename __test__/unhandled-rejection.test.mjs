@@ -111,6 +111,35 @@ test('nor does one of anything that is no error, where Node reports an error in 
   assert.deepEqual((await process.next('ended')).ended, [...Array(7).fill('well'), 'unhandled-rejection'])
 })
 
+for (const event of ['unhandledRejection', 'uncaughtException']) {
+  test(`a promise that refuses to make another of its class may be handled late: ${event}`, async (t) => {
+    const process = gateway(
+      t,
+      `const heard = []
+       process.on('${event}', ({ message }) => heard.push(message))
+       class Demanding extends Promise {
+         constructor(executor, token) {
+           if (token === undefined) throw new Error('made by somebody else')
+           super(executor)
+         }
+       }
+       await leasehold.withFileLock(args.path, async () => {
+         const told = new Promise((resolve) => process.once('rejectionHandled', () => resolve()))
+         const late = new Demanding((_, reject) => reject(new Error('handled late')), 'token')
+         await new Promise((resolve) => setTimeout(resolve, 20))
+         Object.defineProperty(late, 'constructor', { value: Promise, configurable: true })
+         late.catch(() => {})
+         delete late.constructor
+         await told
+         await new Promise(setImmediate)
+       })
+       send({ heard })`,
+      { path: join(scratch(t), 'file') },
+    )
+    assert.deepEqual((await process.next('heard')).heard, ['handled late'])
+  })
+}
+
 test('a rejection that is handled as soon as a blocked event loop allows changes nothing', async (t) => {
   const process = gateway(
     t,

@@ -4,6 +4,7 @@
 
 import { channel } from 'node:diagnostics_channel'
 import { framesOf, lostError } from './errors.mjs'
+import { unwatchLease } from './watched.mjs'
 
 const channels = {
   acquired: channel('leasehold:acquired'),
@@ -26,6 +27,7 @@ export function lossSignal(owner) {
 
 /** Announces that a lease was taken away from its `owners`, the first of which acquired it. */
 export function tellLoss(loss, owners) {
+  unwatchLease(loss.lease)
   const error = lostError(loss, { acquiredAt: stackOf(owners[0]?.origin) })
   for (const owner of owners) {
     // A handle that was released while others went on has lost nothing.
@@ -36,7 +38,8 @@ export function tellLoss(loss, owners) {
 }
 
 /** Announces that a handle was collected before anybody released it, which gave its lease back. */
-export function tellLeak({ lockPath, token, label, heldForMs }) {
+export function tellLeak({ lease, lockPath, token, label, heldForMs }) {
+  unwatchLease(lease)
   const named = label === undefined ? '' : ` by ${JSON.stringify(label)}`
   const message =
     `lock leaked: ${lockPath} was held for ${Math.round(heldForMs)} ms${named} and nothing was left that could ` +

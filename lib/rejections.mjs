@@ -9,6 +9,9 @@ import { environment } from './environment.mjs'
 import { isListening, othersListen, ours, watchListeners } from './listeners.mjs'
 import { holdsIn } from './scope.mjs'
 import { clearTimeout, setTimeout } from './timers.mjs'
+import { watched } from './watched.mjs'
+
+export { unwatch } from './watched.mjs'
 
 /**
  * How long a rejection may still be handled. In steps, so that handling that was delayed by a blocked event loop, or a
@@ -17,8 +20,6 @@ import { clearTimeout, setTimeout } from './timers.mjs'
 const GRACE_STEPS = 5
 const STEP_MS = 100
 
-/** The leases of running works that are to be released this way, by the handle that each work was given. */
-const watched = new Map()
 /** Rejections in their grace, with the timer that ends it. */
 const graces = new Set()
 let listening = false
@@ -28,12 +29,6 @@ export function watch(lease, hold) {
   listen()
   watched.set(hold, lease)
   if (watched.size === 1) noteOrigins()
-}
-
-/** The work ended. */
-export function unwatch(hold) {
-  watched.delete(hold)
-  if (watched.size === 0) origins.forget()
 }
 
 function listen() {
@@ -53,14 +48,17 @@ function listen() {
   if (othersListen('unhandledRejection')) joinOthers()
 }
 
+/** Ahead of them: one-time listeners are still there when ours runs. */
 function joinOthers() {
-  if (!isListening('unhandledRejection', onRejection)) process.on('unhandledRejection', onRejection)
+  if (!isListening('unhandledRejection', onRejection)) process.prependListener('unhandledRejection', onRejection)
 }
 
 function leaveWithOthers() {
   if (othersListen('unhandledRejection') || !isListening('unhandledRejection', onRejection)) return
   // If it was added twice, removing it calls this again for the second one.
   process.removeListener('unhandledRejection', onRejection)
+  // What comes now is reported without its promise, if at all.
+  noteOrigins()
 }
 
 /** Notes where promises are made from now on, if that may be asked: if the process may survive a rejection. */
@@ -76,7 +74,14 @@ const onUncaught = ours((error, origin) => {
   if (origin === 'unhandledRejection') suspect(error, undefined, origins.ofReported())
 })
 
-const onRejection = ours((reason, promise) => suspect(reason, promise, origins.of(promise)))
+const onRejection = ours((reason, promise) => {
+  if (!isListening('unhandledRejection', onRejection) || othersListen('unhandledRejection')) {
+    return suspect(reason, promise, origins.of(promise))
+  }
+  // A program that silences `removeListener` can leave ours alone: rejected again, this ends the process as without us.
+  leaveWithOthers()
+  void Promise.reject(reason)
+})
 
 /** Ends the works inside which a rejected promise was made, unless the rejection is handled soon. */
 function suspect(reason, promise, scopes) {
@@ -110,11 +115,20 @@ function forgive(grace) {
 const onHandled = ours((promise) => {
   if (!othersListen('rejectionHandled')) warnAsNode()
   for (const grace of graces) if (grace.promise === promise) forgive(grace)
-  // Some were reported without their promise. Asking this one for its reason handles it, but somebody does that anyway.
-  Reflect.apply(Promise.prototype.then, promise, [undefined, (reason) => {
-    for (const grace of graces) if (grace.promise === undefined && wasReported(reason, grace.reason)) forgive(grace)
-  }])
+  const nameless = [...graces].filter((grace) => grace.promise === undefined)
+  if (nameless.length > 0) askReason(promise, (reason) => {
+    for (const grace of nameless) if (wasReported(reason, grace.reason)) forgive(grace)
+  })
 })
+
+/** Some were reported without their promise. Asking one for its reason handles it, but somebody does that anyway. */
+function askReason(promise, tell) {
+  try {
+    Reflect.apply(Promise.prototype.then, promise, [undefined, tell])
+  } catch {
+    // This makes a promise of the same class, whose constructor may throw.
+  }
+}
 
 /** Whether `error` may have reported `reason`. Node wraps what is no error, and the wrapper does not hold it. */
 function wasReported(reason, error) {
