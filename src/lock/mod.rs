@@ -57,6 +57,8 @@ pub mod watchdog;
 #[cfg(test)]
 mod hostile_tests;
 #[cfg(test)]
+mod meeting_tests;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod queue_tests;

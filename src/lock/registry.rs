@@ -158,7 +158,7 @@ impl Entry {
             }
         };
         if let Some(ticket) = self.queue.first().filter(|first| first.is_at_once()) {
-            ticket.expect_nothing();
+            ticket.expire_soon();
         }
         (hold, joining)
     }

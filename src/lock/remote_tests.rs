@@ -9,20 +9,11 @@ use super::inspect::Owner;
 use super::registry::{Entry, table};
 use super::target::{ByLockFile, Target};
 use super::terms::OwnPid;
-use super::ticket::Ticket;
-use super::{Hold, LockError, Terms, acquire_blocking};
-
-type Answers = mpsc::Receiver<Result<Hold, LockError>>;
-
-/// A request for `target`, yet to be made.
-fn request(target: &Target, terms: Terms) -> (Arc<Ticket>, Answers) {
-    let (sender, answers) = mpsc::channel();
-    let settle = Box::new(move |settled| drop(sender.send(settled)));
-    (Arc::new(Ticket::new(target.path(), terms, settle)), answers)
-}
+use super::ticket::{Answers, Ticket};
+use super::{LockError, Terms, acquire_blocking};
 
 fn ask(target: &Arc<Target>) -> Answers {
-    let (ticket, answers) = request(target, Terms { timeout: None, ..Terms::default() });
+    let (ticket, answers) = Ticket::yet_to_ask(target, Terms { timeout: None, ..Terms::default() });
     assert!(enter(target, &ticket).unwrap().is_none(), "a remote file system is not touched by who asks");
     answers
 }
@@ -81,7 +72,7 @@ fn who_has_waited_in_vain_is_told_what_is_known_without_asking() {
     let target = Arc::new(target.far_away());
     let seen = Owner { label: Some("seen before".into()), ..Owner::unknown() };
     for known in [None, Some(seen)] {
-        let (ticket, answers) = request(&target, Terms::default());
+        let (ticket, answers) = Ticket::yet_to_ask(&target, Terms::default());
         ticket.target.set(target.clone()).unwrap();
         let mut entry = Entry::moving();
         entry.queue_up(&ticket);
@@ -100,7 +91,7 @@ fn a_look_in_vain_notes_the_owner() {
     let us = std::process::id();
     std::fs::write(&target.lock_path, format!("{{\"pid\":{us},\"createdAt\":\"2999-01-01T00:00:00.000Z\"}}")).unwrap();
     let target = Arc::new(target.far_away());
-    let (ticket, answers) = request(&target, Terms { own_pid: OwnPid::Claimed, ..Terms::default() });
+    let (ticket, answers) = Ticket::yet_to_ask(&target, Terms { own_pid: OwnPid::Claimed, ..Terms::default() });
     assert!(enter(&target, &ticket).unwrap().is_none());
     let noted = || table().entry(&target.lock_path).and_then(|entry| entry.queue.owner()?.pid);
     while noted() != Some(us) {

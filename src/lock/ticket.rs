@@ -78,8 +78,8 @@ impl Ticket {
         }
     }
 
-    /// Has its time end now.
-    pub(super) fn expect_nothing(self: &Arc<Self>) {
+    /// Lets it expire soon, on the lookout's thread.
+    pub(super) fn expire_soon(self: &Arc<Self>) {
         Post::of(FsClass::Local).lookout.expect(Instant::now(), self);
     }
 
@@ -141,5 +141,19 @@ impl Ticket {
         // If the lookout is busy with the lock file, it learns that perhaps nobody waits any more.
         Post::of(target.class()).lookout.revisit(&target.lock_path);
         owner
+    }
+}
+
+/// What a request is answered.
+#[cfg(test)]
+pub(super) type Answers = std::sync::mpsc::Receiver<Result<Hold, LockError>>;
+
+#[cfg(test)]
+impl Ticket {
+    /// A request for `target` that is yet to be made.
+    pub(super) fn yet_to_ask(target: &Target, terms: Terms) -> (Arc<Self>, Answers) {
+        let (sender, answers) = std::sync::mpsc::channel();
+        let settle = Box::new(move |settled| drop(sender.send(settled)));
+        (Arc::new(Self::new(target.path(), terms, settle)), answers)
     }
 }
