@@ -46,8 +46,8 @@ pub(super) enum Moved {
     HandedOver(Vec<Delivery>),
     /// The lock file must be released, then the queue served.
     Release,
-    /// This process has had the lock file for long, or its next task has another lease: that may have it only if the file
-    /// is still ours, and no other process waits.
+    /// This process has had the lock file for long, its next task has another lease, or a beat is busy with the file: the
+    /// task may have it only if it is still ours, and no other process waits.
     Yield,
     /// The lock file is not ours any more: only the queue must be served.
     Gone,
@@ -145,7 +145,7 @@ impl Moved {
             Self::Release => with_file_of(lease, done, |lease, sidecar, done| {
                 release(lease, sidecar, Duration::ZERO, done);
             }),
-            Self::Yield => with_file_of(lease, done, |lease, mut sidecar, done| match sidecar.pause(&lease.claim) {
+            Self::Yield => with_file_of(lease, done, |lease, mut sidecar, done| match sidecar.pause() {
                 Ok(GivenUp { standing: Standing::Ours, wanted: false }) if sidecar.has_tokens_left() => {
                     carry_on(lease, sidecar);
                     done(Ok(()));

@@ -10,7 +10,7 @@ use super::guard::Guard;
 use super::inspect::read_contents;
 use super::kept::{self, Kept};
 use super::post::Post;
-use super::record::{CREATED_AT, Claim, Contents, OwnRecord, TOKEN_STRIDE, beat_interval, clock_token, iso};
+use super::record::{CREATED_AT, Claim, Contents, OwnRecord, TOKEN_STRIDE, clock_token, iso};
 use super::stamp::Stamp;
 use super::sys::{self, FileId, FsClass, Instant, Meta, OsLock, WatchId, Watcher};
 use super::target::Target;
@@ -44,7 +44,7 @@ pub struct Sidecar {
     looked_at: Stamp,
     /// Whether others have looked at it since it became ours.
     was_looked_at: bool,
-    /// When the last beat was. Taking the file was as good as one.
+    /// When the last beat was, or what is as good as one.
     beaten: Instant,
 }
 
@@ -224,8 +224,8 @@ impl Sidecar {
 
     fn look(&mut self) -> io::Result<(Standing, Option<Meta>)> {
         let id = match self.id {
-            Some(id) => id,
-            None => self.id.insert(sys::stat_file(&self.file)?.id).to_owned(),
+            Some(id) if sys::IDS_LAST => id,
+            _ => self.id.insert(sys::stat_file(&self.file)?.id).to_owned(),
         };
         let by_path = match sys::stat_path(&self.target.lock_path) {
             Ok(meta) => meta,
@@ -263,20 +263,19 @@ impl Sidecar {
         self.beaten
     }
 
-    /// Whether the next task of this process can have it: it is still ours, and nobody outside wants it. Leases that end
-    /// before their heart has looked after them would never beat, so this does when a beat is due.
+    /// Whether the next task of this process can have it: if it is still ours, and nobody outside wants it.
     ///
     /// # Errors
     ///
     /// The file system's, when it could not tell.
-    pub(super) fn pause(&mut self, claim: &Arc<Claim>) -> io::Result<GivenUp> {
-        let is_due = self.beaten.elapsed() >= beat_interval(claim.lease);
-        let Seen { standing, .. } = if is_due { self.beat(claim) } else { self.glance() }?;
+    pub(super) fn pause(&mut self) -> io::Result<GivenUp> {
+        let Seen { standing, .. } = self.glance()?;
         Ok(GivenUp { standing, wanted: self.was_looked_at })
     }
 
-    /// Writes the record for another `claim`.
+    /// Writes the record for another `claim`. That is as good as a beat.
     pub(super) fn rewrite(&mut self, claim: &Arc<Claim>) -> io::Result<()> {
+        self.beaten = Instant::now();
         self.write(claim, SystemTime::now()).map(drop)
     }
 

@@ -14,6 +14,9 @@ use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_OMIT};
 
 use super::{FileId, FileKind, Meta, NewDirectories};
 
+/// Whether a file has the same [`FileId`] for as long as it lives, whatever is written to it.
+pub const IDS_LAST: bool = true;
+
 /// The time on a clock that stands still while the machine sleeps.
 #[cfg(not(all(test, shuttle)))]
 #[must_use]
