@@ -79,6 +79,14 @@ const endings = [
   ],
 ]
 
+/** Ends the holder by a signal, as if nobody listened for it. */
+async function assertKilled(holding, path) {
+  await holding.next('held')
+  holding.kill('SIGTERM')
+  assert.equal((await holding.exit).signal, 'SIGTERM')
+  assert.ok(!existsSync(`${path}.lock`))
+}
+
 describe('a process ends as it would have without us, and leaves no lock file', { concurrency: 3 }, () => {
   for (const [name, act, stay = 0] of endings) {
     test(name, async (t) => {
@@ -238,10 +246,7 @@ describe('a signal', { concurrency: 3 }, () => {
       },
       { args: { path } },
     )
-    await holding.next('held')
-    holding.kill('SIGTERM')
-    assert.equal((await holding.exit).signal, 'SIGTERM')
-    assert.ok(!existsSync(`${path}.lock`))
+    await assertKilled(holding, path)
   })
 
   test('releases the locks that were taken after the program removed all of its listeners', { skip }, async (t) => {
@@ -259,10 +264,7 @@ describe('a signal', { concurrency: 3 }, () => {
       },
       { args: { path } },
     )
-    await holding.next('held')
-    holding.kill('SIGTERM')
-    assert.equal((await holding.exit).signal, 'SIGTERM')
-    assert.ok(!existsSync(`${path}.lock`))
+    await assertKilled(holding, path)
   })
 })
 

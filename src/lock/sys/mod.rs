@@ -213,3 +213,21 @@ pub fn sync(file: &std::fs::File) -> std::io::Result<()> {
 pub fn age(now: SystemTime, then: SystemTime) -> Duration {
     now.duration_since(then).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_lives_and_its_start_does_not_move() {
+        let life = process_life(std::process::id());
+        assert!(matches!(life, Life::Alive { start: Some(_) }), "{life:?}");
+        assert_eq!(process_life(std::process::id()), life);
+    }
+
+    #[test]
+    fn a_process_that_never_was_is_dead() {
+        // Windows numbers them by fours.
+        assert_eq!(process_life(u32::MAX - 3), Life::Dead);
+    }
+}

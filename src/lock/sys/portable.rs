@@ -34,20 +34,3 @@ fn is_surely_gone(pid: u32) -> bool {
     let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) else { return true };
     rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn this_process_lives_and_its_start_does_not_move() {
-        let life = process_life(std::process::id());
-        assert!(matches!(life, Life::Alive { start: Some(_) }), "{life:?}");
-        assert_eq!(process_life(std::process::id()), life);
-    }
-
-    #[test]
-    fn a_process_that_never_was_is_dead() {
-        assert_eq!(process_life(u32::MAX - 1), Life::Dead);
-    }
-}
