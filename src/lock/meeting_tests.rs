@@ -13,7 +13,7 @@ use super::target::{ByLockFile, Target};
 use super::terms::{LEASE_MIN, Scope, Sharing};
 use super::ticket::{Answers, Ticket};
 use super::verdict::Cause;
-use super::{Hold, LockError, Terms};
+use super::{Hold, LockError, Terms, acquire_blocking};
 
 fn at_once() -> Terms {
     Terms { timeout: Some(Duration::ZERO), ..Terms::default() }
@@ -160,7 +160,8 @@ fn the_record_speaks_for_who_has_the_lock_whoever_gave_up_meanwhile() {
     let target = Arc::new(target);
     let [brief, long] = [LEASE_MIN, Duration::from_secs(20)].map(with_lease);
     for _ in 0..50 {
-        let hold = have(&target, brief.clone()).unwrap();
+        // Another thread may still be busy with the lock of the turn before.
+        let hold = acquire_blocking(target.path(), brief.clone()).unwrap();
         let lease = hold.lease().clone();
         let (gives_up, _) = wait_for(&target, brief.clone());
         let (_, answers) = wait_for(&target, long.clone());

@@ -13,9 +13,9 @@ use super::terms::{LEASE_DEFAULT, OwnPid, Recovery, Terms};
 /// An unreadable record is taken for one in the making for this long at most.
 pub(super) const UNREADABLE_GRACE: Duration = Duration::from_secs(30);
 
-/// OpenClaw's JavaScript lists a lock within this time after its file was written,
+/// How long OpenClaw's JavaScript may take to list a lock once its file is written.
 const LISTING: Duration = Duration::from_secs(2);
-/// and removes the file within this time after it has struck it off the list.
+/// How long it may take to remove the file of a lock that it has struck off its list.
 const LETTING_GO: Duration = Duration::from_secs(1);
 
 /// Everything a verdict rests on.
