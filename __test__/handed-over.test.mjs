@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { holder, leasehold, scratch, sleep, until } from './support/index.mjs'
+import { after, holder, leasehold, scratch, sleep, until } from './support/index.mjs'
 
 const { acquireFileLock, withFileLock } = leasehold
 
@@ -25,7 +25,7 @@ function tasks(t, path, { holdMs, ...options }) {
     }
   }
   const all = Promise.all([task(), task(), task()])
-  t.after(() => {
+  after(t, () => {
     isOver = true
     return all
   })
