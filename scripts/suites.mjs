@@ -46,7 +46,8 @@ async function runSuite(name, { label, command: [program, ...before], env, timeo
   const [passed, failed] = [number('pass'), number('fail') + number('cancelled')]
   const broken = status !== 0 || failed !== 0
   const seconds = Math.round((performance.now() - began) / 1000)
-  console.log(`${label}  ${name}: ${passed} passed, ${failed} failed, ${skips.length} skipped  (${seconds} s)`)
+  const counts = `${passed} passed, ${failed} failed, ${skips.length} skipped`
+  console.log(`${label}  ${name}: ${Number.isNaN(passed) ? 'ended without a summary' : counts}  (${seconds} s)`)
   if (broken) console.log(stdout)
   const reasons = skips.map(([, test, reason]) => `${name}: ${test}: ${reason || 'no reason given'}`)
   return { name, passed, failed, skipped: skips.length, broken, reasons }
@@ -72,7 +73,7 @@ export async function runSuites(names, platforms, { leftOut = {}, besides = [], 
     const sum = (what) => results.reduce((total, result) => total + (result[what] || 0), 0)
     const broken = results.filter((result) => result.broken).map(({ name }) => name)
     const tests = `${sum('passed')} tests passed, ${sum('failed')} failed, ${sum('skipped')} skipped`
-    sums.push({ label: platform.label, broken, text: `${results.length} suites (${broken.length} failed), ${tests}` })
+    sums.push({ label: platform.label, broken, text: `suites: ${results.length}, ${broken.length} failed; ${tests}` })
   }
   if (reasons.size > 0) console.log(`\nskipped, with the reasons:\n  ${[...reasons].sort().join('\n  ')}`)
   console.log()
