@@ -8,20 +8,38 @@ use time::format_description::well_known::Rfc3339;
 
 /// Nanoseconds in a second.
 const NANOS: i128 = 1_000_000_000;
+const NANOS_IN_MILLISECOND: u128 = 1_000_000;
 
 /// `time` as JavaScript's `toISOString` writes it, in 24 characters. No clock shows a time outside the years 0 to 9999:
 /// that is written as the epoch.
 #[must_use]
 pub fn iso(time: SystemTime) -> String {
-    let nanoseconds = match time.duration_since(SystemTime::UNIX_EPOCH) {
-        Ok(since) => i128::try_from(since.as_nanos()),
-        Err(before) => i128::try_from(before.duration().as_nanos()).map(i128::neg),
+    let milliseconds = match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_millis()),
+        Err(before) => i64::try_from(before.duration().as_nanos().div_ceil(NANOS_IN_MILLISECOND)).map(i64::neg),
     };
-    let time = nanoseconds.ok().and_then(|time| OffsetDateTime::from_unix_timestamp_nanos(time).ok());
-    let time = time.filter(|time| time.year() >= 0).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    let (year, month, day) = time.to_calendar_date();
-    let (hour, minute, second, millisecond) = time.to_hms_milli();
-    format!("{year:04}-{:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z", u8::from(month))
+    let milliseconds = milliseconds.unwrap_or_default();
+    let (time, milliseconds) = match OffsetDateTime::from_unix_timestamp(milliseconds.div_euclid(1000)) {
+        Ok(time) if time.year() >= 0 => (time, milliseconds.rem_euclid(1000)),
+        _ => (OffsetDateTime::UNIX_EPOCH, 0),
+    };
+    let mut text = *b"0000-00-00T00:00:00.000Z";
+    put(&mut text[0..4], time.year().unsigned_abs().into());
+    put(&mut text[5..7], u8::from(time.month()).into());
+    put(&mut text[8..10], time.day().into());
+    put(&mut text[11..13], time.hour().into());
+    put(&mut text[14..16], time.minute().into());
+    put(&mut text[17..19], time.second().into());
+    put(&mut text[20..23], milliseconds.unsigned_abs());
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// Writes a number into all of `digits`. Formatting dates takes five times as long, and each lock writes three.
+fn put(digits: &mut [u8], mut number: u64) {
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
 }
 
 /// Reads an ISO 8601 date. JavaScript's dates reach further than ours in both directions: what lies beyond is clamped
@@ -66,6 +84,10 @@ mod tests {
         assert_eq!(iso(time), "2026-11-23T03:47:32.365Z");
         assert_eq!(parse_iso(&iso(time)), Some(time));
         assert_eq!(iso(SystemTime::UNIX_EPOCH), "1970-01-01T00:00:00.000Z");
+        assert_eq!(iso(SystemTime::UNIX_EPOCH - Duration::from_micros(1)), "1969-12-31T23:59:59.999Z");
+        assert_eq!(iso(SystemTime::UNIX_EPOCH - Duration::from_secs(1)), "1969-12-31T23:59:59.000Z");
+        let year_10_000 = Duration::from_millis(253_402_300_799_999) + Duration::from_millis(1);
+        assert_eq!(iso(SystemTime::UNIX_EPOCH + year_10_000), iso(SystemTime::UNIX_EPOCH));
         for late in ["9999-12-31T23:59:59.999Z", "+010000-01-01T00:00:00.000Z", "+275760-09-13T00:00:00.000Z"] {
             assert!(parse_iso(late).is_some_and(|late| late > time), "{late}");
         }
