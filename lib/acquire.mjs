@@ -1,6 +1,6 @@
 // The lock functions. What they promise is in index.d.ts; what happens is decided natively.
 
-import { answer, environment, fetchIfExpected, lease as leaseFor } from './environment.mjs'
+import { answer, fetchIfExpected, lease as leaseFor, native } from './environment.mjs'
 import {
   FileLockStaleError,
   SessionWriteLockStaleError,
@@ -64,7 +64,7 @@ function tell(values, session) {
     const value = values[number]
     if (value !== undefined && value !== null) pairs.push(number, value)
   }
-  environment.understand(pairs, session)
+  native.understand(pairs, session)
   understood[kind] = values
 }
 
@@ -170,7 +170,7 @@ async function acquire(path, options, session, origin, isPrivate = false, signal
     const request = (asks) => {
       tell(values, session)
       const listed = openclaw.lists(path)
-      return environment.acquire(path, session, within(), listed, asks, isPrivate, owner.number)
+      return native.acquire(path, session, within(), listed, asks, isPrivate, owner.number)
     }
     let lockPath
     try {
@@ -230,7 +230,7 @@ export function acquireFileLockSync(path, options) {
   const owner = Owner.of(origin)
   const request = (asks) => {
     tell(values, false)
-    return had(environment.acquireSync(path, within(), openclaw.lists(path), asks, owner.number))
+    return had(native.acquireSync(path, within(), openclaw.lists(path), asks, owner.number))
   }
   let lockPath
   try {
@@ -321,7 +321,7 @@ export function withFileLockSync(path, options, fn) {
  */
 function limitOnAbort(signal, lease, hold, graceMs) {
   if (signal === null) return undefined
-  const abort = () => environment.limit(lease, hold, graceMs, 'aborted')
+  const abort = () => native.limit(lease, hold, graceMs, 'aborted')
   signal.addEventListener('abort', abort, { once: true })
   return () => signal.removeEventListener('abort', abort)
 }
@@ -350,15 +350,15 @@ function bothFailed(error, releaseError) {
 }
 
 export function heldLocks() {
-  return environment.held()
+  return native.held()
 }
 
 export async function inspectLock(path) {
-  return answer(environment.inspect(path))
+  return answer(native.inspect(path))
 }
 
 export function releaseAllLocksSync() {
-  const released = environment.releaseAll(isMainThread())
+  const released = native.releaseAll(isMainThread())
   fetchIfExpected()
   return released
 }

@@ -1,7 +1,7 @@
 // Removes lock files that nobody will come back for. The native part decides which these are, and removes them.
 
 import { join, resolve } from 'node:path'
-import { answer, environment } from './environment.mjs'
+import { answer, native } from './environment.mjs'
 import { invalidArgument } from './errors.mjs'
 import * as openclaw from './openclaw.mjs'
 import { resolveSessionWriteLockStaleMs } from './session-policy.mjs'
@@ -14,7 +14,7 @@ export async function cleanStaleLockFiles(params) {
   const nowMs = params.nowMs ?? Date.now()
   if (!Number.isFinite(nowMs)) throw invalidArgument('params.nowMs must be a finite number')
   const removeStale = params.removeStale !== false
-  const swept = await answer(environment.sweep(directory, staleMs, nowMs, removeStale, openclaw.claimed()))
+  const swept = await answer(native.sweep(directory, staleMs, nowMs, removeStale, openclaw.claimed()))
   const locks = swept.sort((a, b) => a.name.localeCompare(b.name)).map((found) => inspection(directory, found))
   const cleaned = locks.filter((lock) => lock.removed)
   for (const { lockPath, staleReasons } of cleaned) {
@@ -38,5 +38,5 @@ function inspection(directory, { name, pid, pidAlive, createdAt, ageMs, staleRea
 }
 
 export async function reclaimDefinitelyStaleFileLock(lockPath) {
-  return answer(environment.reclaim(lockPath))
+  return answer(native.reclaim(lockPath))
 }

@@ -8,7 +8,9 @@ import { setInterval } from './timers.mjs'
 
 /** The promise to settle for each unanswered number. */
 const pending = new Map()
-export const environment = new native.Environment(fetch)
+native.open(fetch)
+/** The native part's functions, which can be called from now on. */
+export { native }
 
 // Waiting for a lock keeps the process alive, as waiting for anything else does; holding one does not.
 let vigil
@@ -39,7 +41,7 @@ export function lease(id, owner, signal) {
     if (signal === null) return expect(id, { resolve, reject, owner })
     const giveUp = (reason) => {
       // If the answer is already under way, it counts, and the abort comes too late.
-      if (environment.cancel(id)) dismiss(id).reject(reason)
+      if (native.cancel(id)) dismiss(id).reject(reason)
     }
     const abort = () => giveUp(reasonOf(signal))
     const settled = (settle) => (value) => {
@@ -59,7 +61,7 @@ export function lease(id, owner, signal) {
 
 /** Reads the mailbox. Called by the native part, and after releases, whose answers a wake-up would only delay. */
 export function fetch() {
-  for (const letter of environment.fetch()) {
+  for (const letter of native.fetch()) {
     try {
       deliver(letter)
     } catch (error) {
@@ -85,7 +87,7 @@ function deliver(letter) {
 /** A lock was granted. */
 function accept(id) {
   const entry = dismiss(id)
-  entry?.resolve(environment.accept(id, entry.owner.number))
+  entry?.resolve(native.accept(id, entry.owner.number))
 }
 
 function tell({ id, fault, inspection, swept, reclaimed, contents, loss, owners, leaked, warning }) {

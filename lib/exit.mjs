@@ -1,7 +1,7 @@
 // Leaves nothing behind when the process ends in any way that runs JavaScript. All other endings are up to the native
 // part: an atexit hook, an environment hook, and in the end the kernel.
 
-import { environment } from './environment.mjs'
+import { native } from './environment.mjs'
 import { isListening, isOurs, keepWatching, ours, watchListeners } from './listeners.mjs'
 import { outside } from './scope.mjs'
 import { isMainThread } from './thread.mjs'
@@ -15,7 +15,7 @@ const CONTROL_C_EXIT = 0xc000013a
 /** Whether our listeners are in place, as far as we have heard. */
 let installed = false
 
-const onExit = ours(() => environment.releaseAtExit(isMainThread()))
+const onExit = ours(() => native.releaseAtExit(isMainThread()))
 
 function listeners() {
   // Signals arrive on the main thread only.
@@ -42,7 +42,7 @@ function listen(event, listener) {
 
 /** Removes the listeners, unless there are locks that need them. The next lock brings them back. */
 export function uninstall() {
-  if (environment.held().length > 0) return
+  if (native.held().length > 0) return
   for (const [event, listener] of listeners()) process.removeListener(event, listener)
   installed = false
 }
@@ -70,7 +70,7 @@ function remove(signal) {
 
 /** Handles a signal: releases all locks, and ends the process unless somebody else listens. */
 export function handle(signal) {
-  environment.releaseAll(true)
+  native.releaseAll(true)
   if (!isListening(signal, handle)) return
   // Some libraries end the process if their listener is the only one: all shall see what they would see without us.
   remove(signal)

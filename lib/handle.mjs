@@ -1,7 +1,7 @@
 // The handle: what callers hold, and what holds the lease. When it is unreachable, so is the lease.
 
 import { isUint8Array } from 'node:util/types'
-import { answer, environment, fetch, fetchIfExpected } from './environment.mjs'
+import { answer, fetch, fetchIfExpected, native } from './environment.mjs'
 import { invalidArgument, toError } from './errors.mjs'
 import { isHeard, lossSignal, publish, stackOf } from './losses.mjs'
 import { Past } from './owner.mjs'
@@ -68,7 +68,7 @@ export class FileLockHandle {
     const owner = handle.#owner
     // Described before the release, after which less is known.
     const message = isHeard('released') && described(handle)
-    const answered = environment.release(owner.number)
+    const answered = native.release(owner.number)
     if (typeof answered === 'bigint') {
       handle.#owner = new Past(answered, handle.lockPath)
       // Not if it has given out a signal, which keeps it.

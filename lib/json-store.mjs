@@ -4,7 +4,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { isUtf8 } from 'node:buffer'
 import { isUint8Array } from 'node:util/types'
 import { here, holding } from './acquire.mjs'
-import { answer, environment } from './environment.mjs'
+import { answer, native } from './environment.mjs'
 import {
   JsonFileError,
   LockLostError,
@@ -24,7 +24,7 @@ export async function readJsonFileWithFallback(path, fallback) {
   checkPath(path)
   let bytes
   try {
-    bytes = await done(environment.readFile(path, FOLLOW), here(readJsonFileWithFallback))
+    bytes = await done(native.readFile(path, FOLLOW), here(readJsonFileWithFallback))
   } catch (error) {
     // Whatever the reason that it cannot be read, something is there.
     if (error instanceof TypeError) throw error
@@ -36,7 +36,7 @@ export async function readJsonFileWithFallback(path, fallback) {
 
 export function loadJsonFile(path) {
   checkPath(path)
-  const read = environment.readFileSync(path, FOLLOW)
+  const read = native.readFileSync(path, FOLLOW)
   // Not `instanceof`: a test suite may load this where there is another class of that name.
   if (isUint8Array(read)) return parsed(read) ?? undefined
   if (read?.kind === 'invalid') throw toError(read)
@@ -50,13 +50,13 @@ export async function writeJsonFileAtomically(path, value, options) {
 
 export function saveJsonFile(path, value, options) {
   const { text, durable, lock } = writeOf(path, value, options)
-  const fault = (lock ? ownerOf(lock) : environment).writeFileSync(path, text, durable)
+  const fault = (lock ? ownerOf(lock) : native).writeFileSync(path, text, durable)
   if (fault !== null) throw told(toError(fault), lock)
 }
 
 /** Starts a write. A function of its own: a caller that awaits the answer must not keep the present owner alive. */
 function begun(path, text, durable, lock) {
-  return (lock ? ownerOf(lock) : environment).writeFile(path, text, durable)
+  return (lock ? ownerOf(lock) : native).writeFile(path, text, durable)
 }
 
 /** What the mailbox answers under a number; an error points at `origin`. */
@@ -141,7 +141,7 @@ async function inTurn(path, lease, update) {
 
 /** The text of a file that is to be changed. Throws if it cannot be read, so that nothing is lost. */
 async function readStrictly(path, origin) {
-  const bytes = await done(environment.readFile(path, !FOLLOW), origin)
+  const bytes = await done(native.readFile(path, !FOLLOW), origin)
   if (bytes === undefined) return undefined
   if (!isUtf8(bytes)) throw unparseable(path, 'it is not UTF-8')
   return bytes.toString()

@@ -1,6 +1,6 @@
 // The object that owns a lease, in front of the native part.
 
-import { environment } from './environment.mjs'
+import { native } from './environment.mjs'
 import { toError } from './errors.mjs'
 
 /** The number of an owner that never has a lease. */
@@ -14,7 +14,7 @@ const IDLE_MAX = 64
 export class Owner {
   constructor(number) {
     /** The number by which the native part knows it. */
-    this.number = number ?? environment.enrol(this)
+    this.number = number ?? native.enrol(this)
     /** Where its lease was requested: an object with the stack. */
     this.origin = undefined
   }
@@ -38,41 +38,41 @@ export class Owner {
 
   /** Its token, the protected file, and from what state the lock was recovered, if it was. */
   facts() {
-    return environment.factsOf(this.number)
+    return native.factsOf(this.number)
   }
 
   get held() {
-    return environment.isHeld(this.number)
+    return native.isHeld(this.number)
   }
 
   /** The number of its lease, which others may share. */
   get lease() {
-    return environment.leaseOf(this.number)
+    return native.leaseOf(this.number)
   }
 
   /** The number of its handle on that lease. */
   get hold() {
-    return environment.holdOf(this.number)
+    return native.holdOf(this.number)
   }
 
   loss() {
-    return environment.lossOf(this.number)
+    return native.lossOf(this.number)
   }
 
   check(lockPath) {
-    return environment.check(this.number, lockPath)
+    return native.check(this.number, lockPath)
   }
 
   append(data) {
-    return environment.append(this.number, data)
+    return native.append(this.number, data)
   }
 
   writeFile(path, text, durable) {
-    return environment.writeFile(path, text, durable, this.number)
+    return native.writeFile(path, text, durable, this.number)
   }
 
   writeFileSync(path, text, durable) {
-    return environment.writeFileSync(path, text, durable, this.number)
+    return native.writeFileSync(path, text, durable, this.number)
   }
 }
 

@@ -5,7 +5,7 @@
 
 import { isNativeError } from 'node:util/types'
 import * as origins from './origins.mjs'
-import { environment } from './environment.mjs'
+import { native } from './environment.mjs'
 import { isListening, othersListen, ours, watchListeners } from './listeners.mjs'
 import { holdsIn } from './scope.mjs'
 import { clearTimeout, setTimeout } from './timers.mjs'
@@ -98,7 +98,7 @@ function suspect(reason, promise, scopes) {
     if (!isRunning()) return
     // The outer calls of the chain wait for the inner one, so they are as stuck as it is.
     for (const hold of holds) {
-      if (watched.has(hold)) environment.limit(watched.get(hold), hold, 0, 'unhandled-rejection')
+      if (watched.has(hold)) native.limit(watched.get(hold), hold, 0, 'unhandled-rejection')
     }
   }
   wait(GRACE_STEPS)

@@ -1,12 +1,12 @@
 // For test suites, which want to begin and end without locks, and call the hooks that OpenClaw's own locks have.
 
 import { releaseAllLocksSync } from './acquire.mjs'
-import { environment, fetch } from './environment.mjs'
+import { fetch, native } from './environment.mjs'
 import * as exit from './exit.mjs'
 import { isMainThread } from './thread.mjs'
 
 function reset(session) {
-  environment.reset(isMainThread(), session)
+  native.reset(isMainThread(), session)
   fetch()
   exit.uninstall()
 }
@@ -28,7 +28,7 @@ export async function drainSessionWriteLockStateForTest() {
 }
 
 async function runLockWatchdogCheck(nowMs = Date.now()) {
-  const released = environment.checkOverdue(nowMs)
+  const released = native.checkOverdue(nowMs)
   fetch()
   return released
 }

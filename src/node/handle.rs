@@ -1,10 +1,8 @@
-//! Operations on a lease, by the number of its owner. If the owner has no lease, the answer is absent.
+//! Operations on a lease, by the number of its owner. If the owner has no lease, the answer is absent. All fail if the
+//! environment is not open.
 
-#![expect(
-    clippy::must_use_candidate,
-    clippy::needless_pass_by_value,
-    reason = "JavaScript calls these, and napi hands it values"
-)]
+#![expect(clippy::missing_errors_doc, reason = "see above")]
+#![expect(clippy::needless_pass_by_value, reason = "JavaScript calls these, and napi hands it values")]
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +11,7 @@ use napi::bindgen_prelude::{BigInt, Either, Either4, Env, Null, Object, Result, 
 use napi_derive::napi;
 use parking_lot::Mutex;
 
-use super::environment::Environment;
+use super::environment::here;
 use super::mailbox::Mail;
 use super::report::{Fault, js_number};
 use crate::lock::Hold;
@@ -42,128 +40,129 @@ pub struct Facts {
     pub taken_from: Option<&'static str>,
 }
 
-#[napi]
-impl Environment {
-    /// Makes `object` an owner: when it is collected, its lease is given back. All other calls know it by the number
-    /// returned; 0 is nobody's.
-    ///
-    /// # Errors
-    ///
-    /// Node's, when it cannot attach a finalizer.
-    #[napi(catch_unwind)]
-    pub fn enrol(&self, env: Env, object: Object<'_>) -> Result<u32> {
-        self.owners.enrol(env, &object)
-    }
+/// Makes `object` an owner: when it is collected, its lease is given back. All other calls know it by the number
+/// returned; 0 is nobody's.
+#[napi(catch_unwind)]
+pub fn enrol(env: Env, object: Object<'_>) -> Result<u32> {
+    here(env)?.owners.enrol(env, &object)
+}
 
-    /// The number of the lease, which is the same for all handles that share it.
-    #[napi(catch_unwind)]
-    pub fn lease_of(&self, owner: u32) -> Option<f64> {
-        self.owners.look(owner, |hold| js_number(hold.lease().id))
-    }
+/// The number of the lease, which is the same for all handles that share it.
+#[napi(catch_unwind)]
+pub fn lease_of(env: Env, owner: u32) -> Result<Option<f64>> {
+    look(env, owner, |hold| js_number(hold.lease().id))
+}
 
-    /// The number of this handle on the lease.
-    #[napi(catch_unwind)]
-    pub fn hold_of(&self, owner: u32) -> Option<f64> {
-        self.owners.look(owner, |hold| js_number(hold.id))
-    }
+/// The number of this handle on the lease.
+#[napi(catch_unwind)]
+pub fn hold_of(env: Env, owner: u32) -> Result<Option<f64>> {
+    look(env, owner, |hold| js_number(hold.id))
+}
 
-    /// The other facts about a lease.
-    #[napi(catch_unwind)]
-    pub fn facts_of(&self, owner: u32) -> Option<Facts> {
-        self.owners.look(owner, |hold| {
-            let lease = hold.lease();
-            Facts {
-                token: lease.token.into(),
-                target_path: lease.target.path().to_string_lossy().into_owned(),
-                taken_from: lease.taken_from.map(Cause::name),
-            }
-        })
-    }
-
-    /// Whether the lease is held, as far as is known without asking the file system.
-    #[napi(catch_unwind)]
-    pub fn is_held(&self, owner: u32) -> bool {
-        self.owners.look(owner, Hold::is_held).unwrap_or_default()
-    }
-
-    /// How the lease was lost, if it was.
-    #[napi(catch_unwind)]
-    pub fn loss_of(&self, owner: u32) -> Option<Fault> {
-        self.owners.look(owner, Hold::loss)?.map(|loss| Fault::from(&LockError::from(loss)))
-    }
-
-    /// Whether the lease is still ours: `null`, or what is wrong (if the owner has none, that `lock_path` was
-    /// released). On remote file systems, which may hang, the last heartbeat decides instead of a new look.
-    #[napi(catch_unwind)]
-    pub fn check(&self, owner: u32, lock_path: String) -> Either<Null, Fault> {
-        let is_local = |hold: &Hold| hold.lease().target.class() == FsClass::Local;
-        let checked = self.owners.look(owner, |hold| if is_local(hold) { hold.check() } else { hold.believe() });
-        match checked.unwrap_or_else(|| Err(LockError::Released { lock_path: Path::new(&lock_path).into() })) {
-            Ok(()) => Either::A(Null),
-            Err(error) => Either::B(Fault::from(&error)),
+/// The other facts about a lease.
+#[napi(catch_unwind)]
+pub fn facts_of(env: Env, owner: u32) -> Result<Option<Facts>> {
+    look(env, owner, |hold| {
+        let lease = hold.lease();
+        Facts {
+            token: lease.token.into(),
+            target_path: lease.target.path().to_string_lossy().into_owned(),
+            taken_from: lease.taken_from.map(Cause::name),
         }
-    }
+    })
+}
 
-    /// Releases this handle. Returns whether that ended the lease (others may share it, or it was lost), a fault, or
-    /// the number under which the mailbox will answer. If it ended the lease and there is nothing else to be asked
-    /// about it, returns the token instead, and the owner can have another lease.
-    #[napi(catch_unwind)]
-    pub fn release(&self, owner: u32) -> Option<Either4<bool, Fault, f64, BigInt>> {
-        let state = Arc::new(Mutex::new(Released::NotYet));
-        let done = {
-            let state = state.clone();
-            let mailbox = self.mailbox.clone();
-            move |result| {
-                let mut state = state.lock();
-                if let Released::ByMail(id) = *state {
-                    mailbox.post(Mail::Done(id, result));
-                } else {
-                    *state = Released::Done(result);
-                }
-            }
-        };
-        self.owners.look(owner, |hold| self.mailbox.quietly(|| hold.release(done)))?;
-        let mut state = state.lock();
-        Some(match std::mem::replace(&mut *state, Released::NotYet) {
-            Released::Done(Ok(())) => {
-                let ended = |hold: &Hold| (hold.lease().is_released(), hold.lease().taken_from, hold.lease().token);
-                match self.owners.look(owner, ended)? {
-                    (true, None, token) => {
-                        self.owners.take(owner);
-                        Either4::D(token.into())
-                    }
-                    (ended, ..) => Either4::A(ended),
-                }
-            }
-            Released::Done(Err(error)) => Either4::B(Fault::from(&error)),
-            Released::NotYet | Released::ByMail(_) => {
-                let id = unique_id();
-                *state = Released::ByMail(id);
-                Either4::C(js_number(id))
-            }
-        })
-    }
+/// Whether the lease is held, as far as is known without asking the file system.
+#[napi(catch_unwind)]
+pub fn is_held(env: Env, owner: u32) -> Result<bool> {
+    Ok(look(env, owner, Hold::is_held)?.unwrap_or_default())
+}
 
-    /// Appends to the protected file, after making sure that the lock is still ours. The mailbox
-    /// answers under the number returned. Appends of one file system are done in order.
-    #[napi(catch_unwind)]
-    pub fn append(&self, owner: u32, data: Either<String, Uint8Array>) -> Option<f64> {
-        let id = unique_id();
-        let hold = self.owners.share(owner)?;
-        let mailbox = self.mailbox.clone();
-        let bytes = match data {
-            Either::A(text) => text.into_bytes(),
-            Either::B(bytes) => bytes.to_vec(),
-        };
-        let class = hold.lease().target.class();
-        Post::of(class).hands.run(move || {
-            let appended = append_to(&hold, &bytes);
-            // Before the answer: if this is the last reference to the lease, it must be given up by then.
-            drop(hold);
-            mailbox.post(Mail::Done(id, appended));
-        });
-        Some(js_number(id))
-    }
+/// How the lease was lost, if it was.
+#[napi(catch_unwind)]
+pub fn loss_of(env: Env, owner: u32) -> Result<Option<Fault>> {
+    Ok(look(env, owner, Hold::loss)?.flatten().map(|loss| Fault::from(&LockError::from(loss))))
+}
+
+/// Whether the lease is still ours: `null`, or what is wrong (if the owner has none, that `lock_path` was
+/// released). On remote file systems, which may hang, the last heartbeat decides instead of a new look.
+#[napi(catch_unwind)]
+pub fn check(env: Env, owner: u32, lock_path: String) -> Result<Either<Null, Fault>> {
+    let is_local = |hold: &Hold| hold.lease().target.class() == FsClass::Local;
+    let checked = look(env, owner, |hold| if is_local(hold) { hold.check() } else { hold.believe() })?;
+    Ok(match checked.unwrap_or_else(|| Err(LockError::Released { lock_path: Path::new(&lock_path).into() })) {
+        Ok(()) => Either::A(Null),
+        Err(error) => Either::B(Fault::from(&error)),
+    })
+}
+
+/// Releases this handle. Returns whether that ended the lease (others may share it, or it was lost), a fault, or
+/// the number under which the mailbox will answer. If it ended the lease and there is nothing else to be asked
+/// about it, returns the token instead, and the owner can have another lease.
+#[napi(catch_unwind)]
+pub fn release(env: Env, owner: u32) -> Result<Option<Either4<bool, Fault, f64, BigInt>>> {
+    let here = here(env)?;
+    let state = Arc::new(Mutex::new(Released::NotYet));
+    let done = {
+        let state = state.clone();
+        let mailbox = here.mailbox.clone();
+        move |result| {
+            let mut state = state.lock();
+            if let Released::ByMail(id) = *state {
+                mailbox.post(Mail::Done(id, result));
+            } else {
+                *state = Released::Done(result);
+            }
+        }
+    };
+    let release = |hold: &Hold| {
+        here.mailbox.quietly(|| hold.release(done));
+        (hold.lease().is_released(), hold.lease().taken_from, hold.lease().token)
+    };
+    let Some(ended) = here.owners.look(owner, release) else { return Ok(None) };
+    let mut state = state.lock();
+    Ok(Some(match std::mem::replace(&mut *state, Released::NotYet) {
+        Released::Done(Ok(())) => match ended {
+            (true, None, token) => {
+                here.owners.take(owner);
+                Either4::D(token.into())
+            }
+            (ended, ..) => Either4::A(ended),
+        },
+        Released::Done(Err(error)) => Either4::B(Fault::from(&error)),
+        Released::NotYet | Released::ByMail(_) => {
+            let id = unique_id();
+            *state = Released::ByMail(id);
+            Either4::C(js_number(id))
+        }
+    }))
+}
+
+/// Appends to the protected file, after making sure that the lock is still ours. The mailbox
+/// answers under the number returned. Appends of one file system are done in order.
+#[napi(catch_unwind)]
+pub fn append(env: Env, owner: u32, data: Either<String, Uint8Array>) -> Result<Option<f64>> {
+    let here = here(env)?;
+    let id = unique_id();
+    let Some(hold) = here.owners.share(owner) else { return Ok(None) };
+    let mailbox = here.mailbox.clone();
+    let bytes = match data {
+        Either::A(text) => text.into_bytes(),
+        Either::B(bytes) => bytes.to_vec(),
+    };
+    let class = hold.lease().target.class();
+    Post::of(class).hands.run(move || {
+        let appended = append_to(&hold, &bytes);
+        // Before the answer: if this is the last reference to the lease, it must be given up by then.
+        drop(hold);
+        mailbox.post(Mail::Done(id, appended));
+    });
+    Ok(Some(js_number(id)))
+}
+
+/// What `look` returns for the hold of an owner, if it has one.
+fn look<T>(env: Env, owner: u32, look: impl FnOnce(&Hold) -> T) -> Result<Option<T>> {
+    Ok(here(env)?.owners.look(owner, look))
 }
 
 fn append_to(hold: &Hold, bytes: &[u8]) -> std::result::Result<(), LockError> {

@@ -319,6 +319,19 @@ impl<'env> Fields<'env> {
     }
 }
 
+/// A string from JavaScript: the parameter `name`.
+///
+/// # Errors
+///
+/// A pending `TypeError` if it is anything else.
+pub fn text_of(env: Env, text: Unknown<'_>, name: &str) -> Result<String> {
+    if text.get_type()? != ValueType::String {
+        return Err(type_error(env, &format!("{name} must be a string")));
+    }
+    // SAFETY: the value was just seen to be a string.
+    unsafe { text.cast() }
+}
+
 /// Throws a `TypeError`.
 #[must_use]
 pub fn type_error(env: Env, message: &str) -> Error {

@@ -169,6 +169,12 @@ pub(super) fn js_number(id: u64) -> f64 {
     id as f64
 }
 
+/// One of our numbers that went to JavaScript and came back.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "they were whole when they left")]
+pub(super) fn number(id: f64) -> u64 {
+    id as u64
+}
+
 pub(super) fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
 }
