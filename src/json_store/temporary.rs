@@ -139,7 +139,6 @@ fn leads_to(path: &Path, file: &File) -> io::Result<bool> {
 }
 
 fn name(target: &Target, slot: u32) -> PathBuf {
-    const ROOM: usize = 255 - ".leasehold-99.tmp".len();
-    let name = target.path().file_name().unwrap_or_default().to_string_lossy();
-    target.directory().join(format!("{}.leasehold-{slot}.tmp", &name[..name.floor_char_boundary(ROOM)]))
+    let name = sys::name_before(".leasehold-99.tmp", target.path());
+    target.directory().join(format!("{name}.leasehold-{slot}.tmp"))
 }

@@ -262,9 +262,7 @@ fn temporary_name(target: &Target) -> PathBuf {
 
 /// How the private names of a lock file begin, cut short where a full name would be too long.
 fn temporary_prefix(target: &Target) -> String {
-    const ROOM: usize = 255 - ".4294967295-0123456789abcdef0-4294967295.tmp".len();
-    let name = target.lock_path.file_name().unwrap_or_default().to_string_lossy();
-    format!("{}.", &name[..name.floor_char_boundary(ROOM)])
+    format!("{}.", sys::name_before(".4294967295-0123456789abcdef0-4294967295.tmp", &target.lock_path))
 }
 
 /// Removes private names that killed processes left beside `target`'s lock file, once per lock and

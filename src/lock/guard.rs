@@ -67,9 +67,8 @@ impl Guard {
                 OsLock::Unsupported => {}
             }
         }
-        let mut path = target.lock_path.as_os_str().to_owned();
-        path.push(".taking");
-        Ok(claim(path.into())?.map(Self::Claim))
+        let name = sys::name_before(".taking", &target.lock_path);
+        Ok(claim(target.directory().join(format!("{name}.taking")))?.map(Self::Claim))
     }
 
     /// Releases the guard before the descriptor is closed.
@@ -137,6 +136,16 @@ mod tests {
         assert!(claim(path.clone()).unwrap().is_none(), "it is removed first");
         assert!(claim(path).unwrap().is_some());
         drop(abandoned);
+    }
+
+    #[test]
+    fn the_longest_lock_file_name_has_a_guard_where_there_are_no_byte_locks() {
+        let (_directory, target) = Target::scratch(&"x".repeat(255 - ".lock".len()));
+        let target = target.far_away();
+        let file = File::create(&target.lock_path).unwrap();
+        let guard = Guard::take(&target, &file).unwrap();
+        assert!(guard.is_some());
+        assert!(Guard::take(&target, &file).unwrap().is_none());
     }
 
     #[test]

@@ -7,6 +7,7 @@
 #![expect(clippy::missing_errors_doc, reason = "every function fails with what the system answered")]
 
 use std::num::NonZero;
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 #[cfg(unix)]
@@ -206,6 +207,14 @@ pub const fn give_way() {}
 #[cfg(not(target_vendor = "apple"))]
 pub fn sync(file: &std::fs::File) -> std::io::Result<()> {
     file.sync_all()
+}
+
+/// The name of the file at `path`, cut short so that there is room for an ending as long as `longest`: a name has at
+/// most 255 bytes.
+#[must_use]
+pub fn name_before(longest: &str, path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name[..name.floor_char_boundary(255 - longest.len())].to_owned()
 }
 
 /// The age of `then`, zero when it lies in the future.

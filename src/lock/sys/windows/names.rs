@@ -106,10 +106,8 @@ fn move_file(from: &Path, to: &Path) -> io::Result<()> {
 /// A free name beside `path`, which is swept like any private one: `<lock file>.<pid>-<time>-aside.tmp`, cut
 /// short where that would be too long a name.
 fn aside(path: &Path) -> PathBuf {
-    const ROOM: usize = 255 - ".4294967295-0123456789abcdef0-4294967295.tmp".len();
     let unique = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let name = &name[..name.floor_char_boundary(ROOM)];
+    let name = super::super::name_before(".4294967295-0123456789abcdef0-4294967295.tmp", path);
     path.with_file_name(format!("{name}.{}-{unique:x}-aside.tmp", std::process::id()))
 }
 
