@@ -201,6 +201,8 @@ test('handleTerminationSignal releases everything, and kills a process in which 
         }
         send({ gone: !existsSync(`${path}.lock`), listens: process.listeners(signal).includes(other) })
         process.off(signal, other)
+        // No two signals arrive in the same turn of the event loop.
+        await new Promise(setImmediate)
         __testing.handleTerminationSignal(signal)
         await never
       },
