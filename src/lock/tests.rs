@@ -13,7 +13,7 @@ use super::record::{Claim, Contents, OwnRecord, TOKEN_STRIDE};
 use super::sys::{self, Instant, OsLock};
 use super::terms::{LEASE_MIN, Sharing};
 use super::verdict::Cause;
-use super::{Acquired, Hold, LockError, Terms, acquire, acquire_blocking};
+use super::{Acquired, Hold, LockError, Terms, acquire, acquire_blocking, endings};
 
 #[cfg(windows)]
 mod windows;
@@ -345,6 +345,16 @@ fn the_watchdog_takes_a_lease_that_is_held_too_long() {
     assert!(next.lease().token > stuck.lease().token);
     drop(stuck);
     next.check().unwrap();
+}
+
+#[test]
+fn a_limit_puts_off_nothing_that_is_due_earlier() {
+    let place = place();
+    let claim = Claim { max_hold: Some(Duration::from_millis(50)), ..Claim::default() }.into();
+    let hold = acquire_blocking(&place.path, Terms { claim, ..patient() }).unwrap();
+    endings::limit(hold.lease().id, hold.id, Duration::from_hours(1), LossReason::Aborted);
+    eventually("the watchdog takes it", || !hold.is_held());
+    assert_eq!(hold.loss().map(|loss| loss.reason), Some(LossReason::MaxHold));
 }
 
 #[test]
