@@ -158,6 +158,17 @@ fn what_others_share_outlives_an_environment() {
 }
 
 #[test]
+fn who_joins_a_lease_whose_environment_ends_keeps_it_or_has_the_next() {
+    explore(|place| {
+        let goes = place.ask(shared(1)).had();
+        let closer = spawn(|| endings::close(1));
+        place.use_and_release(place.ask(shared(0)).had());
+        join([closer]);
+        place.release(goes);
+    });
+}
+
+#[test]
 fn leases_are_taken_away_from_all_at_once() {
     explore(|place| {
         let mut threads = place.spawn_each(0..3, |place, env| {
