@@ -1,8 +1,8 @@
 // Where the file system or the kernel lacks what is tried first, the next best way is taken, and locks still exclude.
 
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { describe, test } from 'node:test'
 import { child, scratch, sleep, until } from './support/index.mjs'
 import { contenders } from './support/contenders.mjs'
@@ -126,6 +126,35 @@ describe('without what Linux offers', { skip, concurrency: 2 }, () => {
       assert.deepEqual([held, released], [['file.lock'], []])
       assert.deepEqual(hits().sort(), ['openat', 'renameat2'], 'a private name was renamed')
     }
+  })
+
+  test('whoever loses the name while it replaces a stale file looks again', async (t) => {
+    const path = join(scratch(t), 'file')
+    // Too long for a record to be written over it.
+    writeFileSync(`${path}.lock`, ' '.repeat(20_000))
+    utimesSync(`${path}.lock`, 0, 0)
+    const one = child(
+      t,
+      async ({ leasehold, send, begin, args: { path } }) => {
+        await begin()
+        try {
+          const lock = await leasehold.acquireFileLock(path, { timeoutMs: 60_000 })
+          send({ recoveredFrom: lock.recoveredFrom })
+          await lock.release()
+        } catch (error) {
+          send({ error: error.stack })
+        }
+      },
+      { args: { path } },
+    )
+    await one.next('ready')
+    // As on FAT, where a file that is open is moved aside first.
+    const { hits } = await tamper(t, one.pid, ['?rename,?renameat,?renameat2:error=EEXIST:when=1'])
+    one.send({ start: true })
+    assert.deepEqual(await one.next(), { recoveredFrom: 'missing-pid' })
+    assert.equal(hits().length, 1)
+    assert.equal((await one.exit).code, 0)
+    assert.deepEqual(readdirSync(dirname(path)), [])
   })
 
   test('a process that is slow to lock its private name does not lose it to another one', async (t) => {
