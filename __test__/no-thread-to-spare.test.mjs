@@ -1,0 +1,87 @@
+// A background thread that could not be started is started when it is needed again, and does what was left undone.
+
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { child, leasehold, scratch, until } from './support/index.mjs'
+import { tamper, whyNoTampering } from './support/tamper.mjs'
+
+const skip = await whyNoTampering()
+
+/** Starts `one`, refuses the next thread that its main thread starts, and then tells it to go on. */
+async function refuseOneThread(t, one) {
+  await one.next('ready')
+  const { hits } = await tamper(t, one.pid, ['?clone3,clone:error=EAGAIN:when=1'])
+  one.send({ start: true })
+  await until(() => hits().length > 0)
+  one.send({ goOn: true })
+}
+
+describe('a thread that could not be started', { skip, concurrency: true }, () => {
+  test('is started by the next request that waits for another process, and serves both', async (t) => {
+    const directory = scratch(t)
+    const locks = await Promise.all(['one', 'two'].map((name) => leasehold.acquireFileLock(join(directory, name))))
+    const waiting = child(
+      t,
+      async ({ leasehold, send, next, begin, args: { directory } }) => {
+        await leasehold.writeJsonFileAtomically(`${directory}/data`, 0) // the directory is known
+        await leasehold.withFileLock(`${directory}/free`, () => {}) // the heart beats
+        const goOn = next('goOn')
+        await begin()
+        const wait = (name) =>
+          leasehold.withFileLock(`${directory}/${name}`, { timeoutMs: 60_000 }, () => send({ had: name }))
+        const one = wait('one')
+        await goOn
+        await Promise.all([one, wait('two')])
+      },
+      { args: { directory } },
+    )
+    await refuseOneThread(t, waiting)
+    for (const lock of locks) await lock.release()
+    const had = [await waiting.next('had'), await waiting.next('had')]
+    assert.deepEqual(had.map(({ had }) => had).sort(), ['one', 'two'])
+  })
+
+  test('is started by the next append, after the one before', async (t) => {
+    const path = join(scratch(t), 'log')
+    const appending = child(
+      t,
+      async ({ leasehold, send, next, begin, args: { path } }) => {
+        const lock = await leasehold.acquireFileLock(path)
+        const goOn = next('goOn')
+        await begin()
+        const first = lock.appendFile('first\n')
+        await goOn
+        await Promise.all([first, lock.appendFile('second\n')])
+        await lock.release()
+        send({ done: true })
+      },
+      { args: { path } },
+    )
+    await refuseOneThread(t, appending)
+    await appending.next('done')
+    assert.equal(readFileSync(path, 'utf8'), 'first\nsecond\n')
+  })
+
+  test('is started by the next lock, and takes the one before when it is held too long', async (t) => {
+    const directory = scratch(t)
+    const holding = child(
+      t,
+      async ({ leasehold, send, next, begin, args: { directory } }) => {
+        await leasehold.writeJsonFileAtomically(`${directory}/data`, 0) // the directory is known, and no heart beats
+        const goOn = next('goOn')
+        await begin()
+        const stuck = await leasehold.acquireFileLock(`${directory}/one`, { maxHoldMs: 1 })
+        stuck.signal.addEventListener('abort', () => send({ lost: stuck.signal.reason.reason }))
+        await goOn
+        const other = await leasehold.acquireFileLock(`${directory}/two`)
+        await next('end')
+        await other.release()
+      },
+      { args: { directory } },
+    )
+    await refuseOneThread(t, holding)
+    assert.deepEqual(await holding.next('lost'), { lost: 'max-hold' })
+  })
+})
