@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 
+use super::post::Post;
 use super::sync::{AtomicBool, Condvar, Mutex};
-use super::sys;
+use super::sys::{self, FsClass};
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -20,11 +21,20 @@ impl Hands {
     /// Runs `job` soon, after all jobs given before it.
     pub fn run(&'static self, job: impl FnOnce() + Send + 'static) {
         self.jobs.lock().push_back(Box::new(job));
-        if self.started.swap(true, Ordering::AcqRel) {
+        if self.start() {
             self.more.notify_one();
-        } else if sys::spawn("leasehold-hands", || self.work()).is_err() {
-            // The jobs stay queued for the thread that a later call may be able to start.
-            self.started.store(false, Ordering::Release);
+        } else {
+            // Perhaps nobody has another job.
+            Post::of(FsClass::Local).heart.keep_trying(|| self.start());
+        }
+    }
+
+    /// Starts the thread, unless it was started before. Whether there is one.
+    fn start(&'static self) -> bool {
+        self.started.swap(true, Ordering::AcqRel) || {
+            let runs = sys::spawn("leasehold-hands", || self.work()).is_ok();
+            self.started.store(runs, Ordering::Release);
+            runs
         }
     }
 
