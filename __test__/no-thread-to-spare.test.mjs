@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { child, leasehold, scratch, until } from './support/index.mjs'
+import { child, scratch, until } from './support/index.mjs'
 import { tamper, whyNoTampering } from './support/tamper.mjs'
 
 const skip = await whyNoTampering()
@@ -19,28 +19,21 @@ async function refuseOneThread(t, one) {
 }
 
 describe('a thread that could not be started', { skip, concurrency: true }, () => {
-  test('is started by the next request that waits for another process, and serves both', async (t) => {
-    const directory = scratch(t)
-    const locks = await Promise.all(['one', 'two'].map((name) => leasehold.acquireFileLock(join(directory, name))))
+  test('is started for whoever waits for a lock although nobody else does', async (t) => {
+    const path = join(scratch(t), 'file')
     const waiting = child(
       t,
-      async ({ leasehold, send, next, begin, args: { directory } }) => {
-        await leasehold.writeJsonFileAtomically(`${directory}/data`, 0) // the directory is known
-        await leasehold.withFileLock(`${directory}/free`, () => {}) // the heart beats
-        const goOn = next('goOn')
+      async ({ leasehold, send, begin, args: { path } }) => {
+        await leasehold.writeJsonFileAtomically(path, 0) // the directory is known
+        const lock = await leasehold.acquireFileLock(path) // the heart beats
         await begin()
-        const wait = (name) =>
-          leasehold.withFileLock(`${directory}/${name}`, { timeoutMs: 60_000 }, () => send({ had: name }))
-        const one = wait('one')
-        await goOn
-        await Promise.all([one, wait('two')])
+        await leasehold.acquireFileLock(path, { timeoutMs: 1 }).catch(({ code }) => send({ code }))
+        await lock.release()
       },
-      { args: { directory } },
+      { args: { path } },
     )
     await refuseOneThread(t, waiting)
-    for (const lock of locks) await lock.release()
-    const had = [await waiting.next('had'), await waiting.next('had')]
-    assert.deepEqual(had.map(({ had }) => had).sort(), ['one', 'two'])
+    assert.deepEqual(await waiting.next('code'), { code: 'file_lock_timeout' })
   })
 
   test('is started for an append although nobody asks again', async (t) => {

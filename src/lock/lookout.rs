@@ -15,7 +15,7 @@ use super::lease::Lease;
 use super::post::Post;
 use super::registry;
 use super::sync::{AtomicBool, Mutex, OnceLock};
-use super::sys::{self, Instant, WatchId, Watcher};
+use super::sys::{self, FsClass, Instant, WatchId, Watcher};
 use super::ticket::Ticket;
 
 /// The lookout of one file-system class.
@@ -105,15 +105,24 @@ impl Lookout {
     }
 
     fn wake(&'static self) {
-        let watcher = self.watcher.get_or_init(|| Watcher::new().ok());
-        // Without the thread nobody is woken, so whoever comes next tries again to start it.
-        if !self.started.swap(true, Ordering::AcqRel)
-            && sys::spawn("leasehold-lookout", || self.look_for_ever(watcher.as_ref())).is_err()
-        {
-            self.started.store(false, Ordering::Release);
-        }
-        if let Some(watcher) = watcher {
+        if !self.start() {
+            // Perhaps nobody else comes.
+            Post::of(FsClass::Local).heart.keep_trying(|| self.start());
+        } else if let Some(watcher) = self.watcher() {
             watcher.ring();
+        }
+    }
+
+    fn watcher(&self) -> Option<&Watcher> {
+        self.watcher.get_or_init(|| Watcher::new().ok()).as_ref()
+    }
+
+    /// Starts the thread, unless it was started before. Whether there is one.
+    fn start(&'static self) -> bool {
+        self.started.swap(true, Ordering::AcqRel) || {
+            let runs = sys::spawn("leasehold-lookout", || self.look_for_ever(self.watcher())).is_ok();
+            self.started.store(runs, Ordering::Release);
+            runs
         }
     }
 
