@@ -21,21 +21,16 @@ impl Hands {
     /// Runs `job` soon, after all jobs given before it.
     pub fn run(&'static self, job: impl FnOnce() + Send + 'static) {
         self.jobs.lock().push_back(Box::new(job));
-        if self.start() {
+        if self.started.swap(true, Ordering::AcqRel) {
             self.more.notify_one();
-        } else {
+        } else if !self.start() {
             // Perhaps nobody has another job.
             Post::of(FsClass::Local).heart.keep_trying(|| self.start());
         }
     }
 
-    /// Starts the thread, unless it was started before. Whether there is one.
     fn start(&'static self) -> bool {
-        self.started.swap(true, Ordering::AcqRel) || {
-            let runs = sys::spawn("leasehold-hands", || self.work()).is_ok();
-            self.started.store(runs, Ordering::Release);
-            runs
-        }
+        sys::spawn("leasehold-hands", || self.work()).is_ok()
     }
 
     fn work(&self) {

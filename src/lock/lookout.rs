@@ -105,10 +105,11 @@ impl Lookout {
     }
 
     fn wake(&'static self) {
-        if !self.start() {
+        if !self.started.swap(true, Ordering::AcqRel) && !self.start() {
             // Perhaps nobody else comes.
             Post::of(FsClass::Local).heart.keep_trying(|| self.start());
-        } else if let Some(watcher) = self.watcher() {
+        }
+        if let Some(watcher) = self.watcher() {
             watcher.ring();
         }
     }
@@ -117,13 +118,8 @@ impl Lookout {
         self.watcher.get_or_init(|| Watcher::new().ok()).as_ref()
     }
 
-    /// Starts the thread, unless it was started before. Whether there is one.
     fn start(&'static self) -> bool {
-        self.started.swap(true, Ordering::AcqRel) || {
-            let runs = sys::spawn("leasehold-lookout", || self.look_for_ever(self.watcher())).is_ok();
-            self.started.store(runs, Ordering::Release);
-            runs
-        }
+        sys::spawn("leasehold-lookout", || self.look_for_ever(self.watcher())).is_ok()
     }
 
     fn look_for_ever(&'static self, watcher: Option<&Watcher>) {
