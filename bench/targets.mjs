@@ -13,17 +13,21 @@ const bytes = (value) => `${Math.round(value)} bytes`
 const kilobytes = (value) => `${Math.round(value)} kB`
 
 /**
- * What leasehold should reach in one column of one measure. `beside` names others to be reported with it; `noise` is a
- * column in which a process without any lock must stay within the target, or the machine was too busy to tell.
+ * What leasehold should reach in one column of one measure. `beside` names others to be reported with it. Where the
+ * column is what leasehold adds to another, `raw`, nothing can be told if both leasehold and a process without any lock
+ * exceed the target in that one: the machine was too busy.
  */
-function target(work, measure, column, { who = 'leasehold', most, least, say, beside = [], noise }) {
+function target(work, measure, column, { who = 'leasehold', most, least, say, beside = [], raw }) {
   return {
     work,
     measured: (report) => figure(report, measure, who, column),
     most,
     least,
     say,
-    isNoisy: (report) => noise !== undefined && !(figure(report, measure, 'nobody', noise) <= most),
+    isNoisy(report) {
+      const exceeds = (who) => !(figure(report, measure, who, raw) <= most)
+      return raw !== undefined && exceeds(who) && exceeds('nobody')
+    },
     beside: (report) => beside.map((other) => [other, figure(report, measure, other, column)]),
   }
 }
@@ -64,7 +68,7 @@ const TARGETS = [
   target('1,000 waiters: delay of fs.readFile, p99', 'waiters', 'p99 added ms', {
     most: 2,
     say: ms,
-    noise: 'p99 ms',
+    raw: 'p99 ms',
   }),
   target('1,000 waiters: additional threads', 'waiters', 'threads added', { most: 2, say: String }),
   target('10,000 leases: share of a core', 'leases', 'CPU % added', { most: 1, say: percent, beside: ['engine'] }),
@@ -77,7 +81,7 @@ const TARGETS = [
     most: 1,
     say: ms,
     beside: ['sync'],
-    noise: 'p99.9 ms',
+    raw: 'p99.9 ms',
   }),
   target('recovery after SIGKILL, waiter already waiting', 'recovery', 'ms', {
     most: 5,
