@@ -39,8 +39,8 @@ const { values: options } = parseArgs({
     publish: { type: 'boolean', default: false },
   },
 })
-if (options.publish && (options.quick || options.only)) {
-  throw new Error('only a full run can be published: leave out --quick and --only')
+if (options.publish && (options.quick || options.only || options.rounds)) {
+  throw new Error('only a full run can be published: leave out --quick, --only and --rounds')
 }
 const chosen = MEASURES.filter(({ name }) => options.only === undefined || options.only.split(',').includes(name))
 

@@ -14,8 +14,8 @@ const kilobytes = (value) => `${Math.round(value)} kB`
 
 /**
  * What leasehold should reach in one column of one measure. `beside` names others to be reported with it. Where the
- * column is what leasehold adds to another, `raw`, nothing can be told if both leasehold and a process without any lock
- * exceed the target in that one: the machine was too busy.
+ * column is what leasehold adds to what a process without any lock has, `raw` is what both have: if leasehold is within
+ * the target only because of what is subtracted, or misses it where that alone would, the machine was too busy to tell.
  */
 function target(work, measure, column, { who = 'leasehold', most, least, say, beside = [], raw }) {
   return {
@@ -25,8 +25,8 @@ function target(work, measure, column, { who = 'leasehold', most, least, say, be
     least,
     say,
     isNoisy(report) {
-      const exceeds = (who) => !(figure(report, measure, who, raw) <= most)
-      return raw !== undefined && exceeds(who) && exceeds('nobody')
+      const exceeds = (who, column) => figure(report, measure, who, column) > most
+      return exceeds(who, raw) && (exceeds('nobody', raw) || !exceeds(who, column))
     },
     beside: (report) => beside.map((other) => [other, figure(report, measure, other, column)]),
   }

@@ -14,6 +14,7 @@ type Job = Box<dyn FnOnce() + Send>;
 pub struct Hands {
     jobs: Mutex<VecDeque<Job>>,
     more: Condvar,
+    /// Whether the thread was started, or the heart keeps trying to.
     started: AtomicBool,
 }
 

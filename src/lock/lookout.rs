@@ -23,6 +23,7 @@ use super::ticket::Ticket;
 pub struct Lookout {
     inbox: Mutex<Vec<Message>>,
     watcher: OnceLock<Option<Watcher>>,
+    /// Whether the thread was started, or the heart keeps trying to.
     started: AtomicBool,
     deadlines: Mutex<Deadlines>,
 }

@@ -34,7 +34,7 @@ pub fn iso(time: SystemTime) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// Writes a number into all of `digits`. Formatting dates takes five times as long, and each lock writes three.
+/// Writes a number into all of `digits`. By `format!` the dates of a lock whose file is kept took half a microsecond.
 fn put(digits: &mut [u8], mut number: u64) {
     for digit in digits.iter_mut().rev() {
         *digit = b'0' + (number % 10) as u8;

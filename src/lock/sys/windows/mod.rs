@@ -36,8 +36,8 @@ pub use open::{create_new, open_append, open_lock_file, open_read, open_read_thr
 pub use paths::{ONE_SPELLING, full_name, one_spelling, real_path, refusal};
 pub use processes::{is_first_thread, process_life};
 
-/// Whether a file has the same [`FileId`] for as long as it lives, whatever is written to it. Some here have no number, and are known by
-/// their dates.
+/// Whether a file has the same [`FileId`] for as long as it lives, whatever is written to it. Some here have no number,
+/// and are known by their dates.
 pub const IDS_LAST: bool = false;
 
 /// Whether a file that was unlinked, or that another one was renamed over, at once shows no links through
