@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { charts } from '../bench/charts/index.mjs'
 import { publish, withTables } from '../bench/publish.mjs'
-import { exponent, median, summary } from '../bench/statistics.mjs'
+import { exponent, median, overlaps, summary } from '../bench/statistics.mjs'
 import { judge } from '../bench/targets.mjs'
 
 const of = (value) => ({ median: value, min: value / 2, max: value * 2, rounds: [value / 2, value, value * 2] })
@@ -20,7 +20,7 @@ function report(measures) {
   return { ...all, targets: judge(all) }
 }
 
-const UNCONTENDED = { rows: rows('ext4 × floor', { files: 1, leasehold: 1.2, 'leasehold, file kept': 0.5, fs: 40 }) }
+const UNCONTENDED = { rounds: 3, rows: rows('ext4 × floor', { files: 1, leasehold: 1.2, 'leasehold, file kept': 0.5, fs: 40 }) }
 
 test('a target is met, missed or not measured, and says what it is about', () => {
   const told = (measures) => new Map(judge({ measures }).map((target) => [target.work, target]))
@@ -37,6 +37,18 @@ test('a target is met, missed or not measured, and says what it is about', () =>
   assert.equal(acquisitions.measured, '0.94 ×')
   assert.equal(acquisitions.beside, 'engine 0.97 ×, flock 1.00 ×')
   assert.equal([...targets.values()].find(({ target }) => target === '≥ 0.50 ×').verdict, 'missed')
+})
+
+test('a target that is just missed does not look as if it were met', () => {
+  const measures = { uncontended: { rows: rows('tmpfs × floor', { leasehold: 1.504 }) } }
+  const { measured, verdict } = judge({ measures }).find(({ work }) => work === 'acquire + release, tmpfs')
+  assert.deepEqual([measured, verdict], ['1.50 × (0.267 % beyond)', 'missed'])
+})
+
+test('two who had the lock at once are found, whoever else had it', () => {
+  const turns = [[0, 20, 30], [0, 0, 10], [0, 10, 20]]
+  assert.equal(overlaps(turns), 0)
+  assert.equal(overlaps([...turns, [5, 29, 40]]), 1)
 })
 
 test('a delay is not judged where the delays of the machine alone decide', () => {
@@ -107,7 +119,8 @@ test('a run is published beside the words of the page, which stay', async () => 
     const [first, last, second, end] = marks
     const page = ['before', first, 'an older table', last, second, 'an older table', end, 'after', ''].join('\n')
     await writeFile(join(directory, 'performance.md'), page)
-    const names = publish(report({ uncontended: UNCONTENDED }), directory)
+    const calls = { rounds: 1, rows: [{ who: 'assertHeld()', calls: 1, which: 'statx' }] }
+    const names = publish(report({ uncontended: UNCONTENDED, calls }), directory)
     assert.deepEqual((await readdir(directory)).sort(), [...names].sort())
     const written = await readFile(join(directory, 'performance.md'), 'utf8')
     assert.match(written, /^before\n/)
@@ -117,7 +130,11 @@ test('a run is published beside the words of the page, which stay', async () => 
     assert.match(written, /Left out: fs-safe \(not installed\)/)
     const numbers = JSON.parse(await readFile(join(directory, 'benchmarks.json'), 'utf8'))
     assert.deepEqual(numbers.measures.uncontended.rows[1]['ext4 × floor'], { median: 1.2, min: 0.6, max: 2.4 })
-    assert.equal(withTables(written, report({ uncontended: UNCONTENDED })), written)
+    assert.match(written, /1 to 3 rounds/)
+    // Without strace, the calls counted earlier stay.
+    const without = withTables(written, report({ uncontended: UNCONTENDED }))
+    assert.match(without, /\| assertHeld\(\) \| 1 \| statx \|/)
+    assert.equal(without.replace('3 to 3', '1 to 3'), written)
   } finally {
     await rm(directory, { recursive: true, force: true })
   }

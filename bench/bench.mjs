@@ -2,8 +2,8 @@
 //
 //   npm run bench -- [--quick] [--rounds N] [--only NAME,…] [--json FILE] [--publish]
 
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
-import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises'
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtemp, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -41,6 +41,11 @@ const { values: options } = parseArgs({
 })
 if (options.publish && (options.quick || options.only || options.rounds)) {
   throw new Error('only a full run can be published: leave out --quick, --only and --rounds')
+}
+if (options.rounds && !/^[1-9]\d*$/.test(options.rounds)) throw new Error('--rounds must be a number of rounds')
+const unknown = options.only?.split(',').find((name) => !MEASURES.some((measure) => measure.name === name))
+if (unknown !== undefined) {
+  throw new Error(`there is no measure "${unknown}": they are ${MEASURES.map(({ name }) => name).join(', ')}`)
 }
 const chosen = MEASURES.filter(({ name }) => options.only === undefined || options.only.split(',').includes(name))
 
@@ -103,6 +108,11 @@ const available = (who) => !missing.has(who)
 const here = machine()
 const places = [await place(fileURLToPath(new URL('../target', import.meta.url)))]
 if (existsSync('/dev/shm')) places.push(await place('/dev/shm'))
+// However this ends: a signal alone would leave the directories, and processes that hold locks for ever.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1))
+process.on('exit', () => {
+  for (const { directory } of places) rmSync(directory, { recursive: true, force: true, maxRetries: 5 })
+})
 
 const before = processorTime()
 const { packages, ...rest } = here
@@ -118,22 +128,18 @@ const report = {
   leftOut,
   measures: {},
 }
-try {
-  for (const measure of chosen) {
-    const began = performance.now()
-    const rounds = Number(options.rounds ?? (measure.rounds ?? ROUNDS)[options.quick ? 'quick' : 'full'])
-    const results = await measureAll(measure, rounds)
-    const rows = measure.conclude(results)
-    report.measures[measure.name] = { title: measure.title, rounds, rows }
-    printTable(`${measure.title} (${rounds} rounds, ${Math.round((performance.now() - began) / 1000)} s)`, rows)
-    const broken = measure.broken?.(results)
-    if (broken) {
-      console.log(`\nFAILED: ${broken}`)
-      process.exitCode = 1
-    }
+for (const measure of chosen) {
+  const began = performance.now()
+  const rounds = Number(options.rounds ?? (measure.rounds ?? ROUNDS)[options.quick ? 'quick' : 'full'])
+  const results = await measureAll(measure, rounds)
+  const rows = measure.conclude(results)
+  report.measures[measure.name] = { title: measure.title, rounds, rows }
+  printTable(`${measure.title} (${rounds} rounds, ${Math.round((performance.now() - began) / 1000)} s)`, rows)
+  const broken = measure.broken?.(results)
+  if (broken) {
+    console.log(`\nFAILED: ${broken}`)
+    process.exitCode = 1
   }
-} finally {
-  await Promise.all(places.map(({ directory }) => rm(directory, { recursive: true, force: true })))
 }
 report.targets = judge(report)
 report.stolen = stolenSince(before)
@@ -141,4 +147,4 @@ const told = report.targets.filter(({ verdict }) => verdict !== 'not measured')
 printTable('Targets of leasehold, and what others reached in the same run', told)
 if (report.stolen !== undefined) console.log(`\nthe host took ${digits(100 * report.stolen)} % of the processor time`)
 if (options.json) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`)
-if (options.publish) console.log(`\nwritten: ${publish(report).join(', ')}`)
+if (options.publish && !process.exitCode) console.log(`\nwritten: ${publish(report).join(', ')}`)

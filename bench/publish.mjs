@@ -30,7 +30,9 @@ function rounded(key, value) {
 
 /** `page` with the tables of `report`, each between its two markers. */
 export function withTables(page, report) {
-  return between(between(page, 'targets', targets(report)), 'calls', calls(report))
+  const judged = between(page, 'targets', targets(report))
+  // Without strace they are not counted, and those of another run stay.
+  return report.measures.calls?.rows.length > 0 ? between(judged, 'calls', calls(report)) : judged
 }
 
 function between(page, name, table) {
@@ -41,19 +43,21 @@ function between(page, name, table) {
 }
 
 function calls({ measures }) {
-  const rows = measures.calls?.rows.map(({ who, calls, which }) => `| ${who} | ${calls} | ${which || '–'} |`) ?? []
+  const rows = measures.calls.rows.map(({ who, calls, which }) => `| ${who} | ${calls} | ${which || '–'} |`)
   return ['| operation | calls | which |', '|---|---:|---|', ...rows].join('\n')
 }
 
-function targets({ date, machine, fileSystems, leftOut, stolen, targets: judged }) {
+function targets({ date, machine, fileSystems, leftOut, stolen, measures, targets: judged }) {
   const where = `${machine.cores} × ${machine.cpu}, ${machine.kernel}, Node ${machine.node}, ${machine.rustc}`
   const taken = stolen === undefined ? '' : `, ${digits(100 * stolen)} % of the processor time taken by the host`
+  const rounds = Object.values(measures).map((measure) => measure.rounds)
   const load = `load ${machine.load.toFixed(1)} at the start${taken}`
   const rows = judged.map(({ work, target, measured, verdict, beside }) => {
     return `| ${work} | ${target} | ${measured} | ${verdict === 'missed' ? '**missed**' : verdict} | ${beside} |`
   })
   return [
-    `Measured ${date} on ${where}; ${fileSystems.join(' and ')}; ${load}.`,
+    `Measured ${date} on ${where}; ${fileSystems.join(' and ')}; ${load}; `
+      + `${Math.min(...rounds)} to ${Math.max(...rounds)} rounds.`,
     ...leftOut.map(({ who, why }) => `Left out: ${who} (${why}).`),
     '',
     '| measurement | target | leasehold | | others in the same run |',

@@ -45,6 +45,12 @@ export function rowsOf(results, all, row) {
   return measured.map((who) => row(who, (field, where) => select(results, { who, ...where }, field)))
 }
 
+/** How many turns, `[wants, has, leaves]`, began before the one before them had ended. */
+export function overlaps(turns) {
+  const ordered = turns.toSorted(([, a], [, b]) => a - b)
+  return ordered.filter(([, has], index) => index > 0 && has < ordered[index - 1][2]).length
+}
+
 /** The slope of cost over count, both as logarithms: 0 is constant, 1 linear. */
 export function exponent(points) {
   const x = points.map(([count]) => Math.log(count))

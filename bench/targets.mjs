@@ -1,5 +1,7 @@
 // What leasehold is meant to reach, and whether a run reached it.
 
+import { digits } from './table.mjs'
+
 /** A number of a measure's table: the median of its rounds. */
 function figure({ measures }, measure, who, column) {
   return measures[measure]?.rows.find((row) => row.who === who)?.[column]?.median
@@ -121,14 +123,16 @@ function steepest({ measures }) {
 export function judge(report) {
   return TARGETS.map(({ work, measured, most, least, say, isNoisy, beside }) => {
     const value = measured(report)
+    const limit = least ?? most
     const wanted = least === undefined ? `≤ ${say(most)}` : `≥ ${say(least)}`
     if (!Number.isFinite(value)) return { work, target: wanted, measured: '–', verdict: 'not measured', beside: '' }
     const met = least === undefined ? value <= most : value >= least
+    const isClose = !met && say(value) === say(limit)
     const others = beside(report).filter(([, other]) => Number.isFinite(other))
     return {
       work,
       target: wanted,
-      measured: say(value),
+      measured: isClose ? `${say(value)} (${digits(Math.abs(100 * (value / limit - 1)))} % beyond)` : say(value),
       verdict: isNoisy(report) ? 'too noisy to tell' : met ? 'met' : 'missed',
       beside: others.map(([who, other]) => `${who} ${say(other)}`).join(', '),
     }

@@ -1,7 +1,7 @@
 // Two processes want one lock all the time: each holds it for a while and thinks for half as long.
 
 import { runTogether } from '../processes.mjs'
-import { median, quantile, ratio, rowsOf, sum, summary } from '../statistics.mjs'
+import { median, overlaps, quantile, ratio, rowsOf, sum, summary } from '../statistics.mjs'
 import { HOLD, THINK } from '../turn.mjs'
 
 export const name = 'contention'
@@ -23,19 +23,17 @@ export async function round({ places, quick, ordered }, results) {
     const all = who === TIMERS ? [1, 'timers', 'nobody'] : [2, 'contend', who]
     const said = await runTogether(...all, file, milliseconds)
     const turns = said.flatMap((own, process) => own.map(([wants, has, leaves]) => ({ process, wants, has, leaves })))
-    results.push({ who, ...evaluate(turns, milliseconds) })
+    results.push({ who, ...evaluate(turns, milliseconds), overlaps: overlaps(said.flat()) })
   }
 }
 
 function evaluate(turns, milliseconds) {
   turns.sort((a, b) => a.has - b.has)
   const handOvers = []
-  let overlaps = 0
   let outOfTurn = 0
   for (const [index, turn] of turns.entries()) {
     const previous = turns[index - 1]
     if (previous === undefined) continue
-    if (turn.has < previous.leaves) overlaps++
     if (turn.process === previous.process) {
       // The other process's next turn: if it wanted the lock before the previous one left, it was passed over.
       const passed = turns.slice(index).find(({ process }) => process !== turn.process)
@@ -55,7 +53,6 @@ function evaluate(turns, milliseconds) {
     unfair: Math.max(...turns.map((turn, index) => (turn.has - turn.wants) / share(turns, index, usual))),
     beyond: longest / usual,
     outOfTurn: (outOfTurn / turns.length) * 100,
-    overlaps,
   }
 }
 
@@ -75,7 +72,10 @@ function share(turns, index, usual) {
 }
 
 /** The one result that has nothing to do with speed. */
-export const broken = (results) => results.some(({ overlaps }) => overlaps > 0) && 'two processes had the lock at once'
+export function broken(results) {
+  const who = new Set(results.filter(({ overlaps }) => overlaps > 0).map((result) => result.who))
+  return who.size > 0 && `two processes had the lock at once: ${[...who].join(', ')}`
+}
 
 export function conclude(results) {
   return rowsOf(results, WHO, (who, of) => {

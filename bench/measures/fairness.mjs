@@ -1,8 +1,10 @@
 // Eight processes take one lock again and again: first they hold it for no time at all, then for a while.
 
 import { runTogether } from '../processes.mjs'
-import { rowsOf, sum, summary } from '../statistics.mjs'
+import { overlaps, rowsOf, sum, summary } from '../statistics.mjs'
 import { HOLD, THINK } from '../turn.mjs'
+
+export { broken } from './contention.mjs'
 
 export const name = 'fairness'
 export const title =
@@ -27,6 +29,7 @@ export async function round({ places, quick, ordered }, results) {
       leastHeld: share(Math.min, held),
       mostHeld: share(Math.max, held),
       longest: Math.max(...waits),
+      overlaps: overlaps(turns.flat()),
     })
   }
 }

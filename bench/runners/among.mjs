@@ -4,6 +4,7 @@
 import { join } from 'node:path'
 import { acquireFileLock } from 'leasehold'
 import { now } from '../clock.mjs'
+import { median } from '../statistics.mjs'
 
 const BATCH = 20
 const [, file, directory, ...counts] = process.argv.slice(2)
@@ -21,7 +22,7 @@ for (const count of counts.map(Number)) {
   while (held.length < count) held.push(await acquireFileLock(join(directory, `held-${held.length}`)))
   const batches = []
   for (const end = now() + 300; now() < end; ) batches.push(await batch())
-  steps.push([count, batches.sort((a, b) => a - b)[batches.length >> 1]])
+  steps.push([count, median(batches)])
 }
 console.log(JSON.stringify(steps))
 process.exit()

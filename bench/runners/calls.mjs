@@ -7,6 +7,9 @@ import { fileURLToPath } from 'node:url'
 export const ROUNDS = 50
 const REHEARSALS = 3
 
+/** Locks that are held meanwhile: if their handles were collected, they would be given back. */
+const kept = []
+
 /** Each gets a file of its own and returns the operation to be counted. */
 export const OPERATIONS = {
   'acquireFileLock, release': ({ acquireFileLock }, path) => async () => {
@@ -27,7 +30,7 @@ export const OPERATIONS = {
     }
   },
   'nested withFileLock': async ({ acquireFileLock, withFileLock }, path) => {
-    await acquireFileLock(path, { reentrantOwner: 'bench' })
+    kept.push(await acquireFileLock(path, { reentrantOwner: 'bench' }))
     return () => withFileLock(path, { reentrantOwner: 'bench' }, () => {})
   },
   '51 tasks, one after the other': ({ withFileLock }, path) => () =>
@@ -43,7 +46,7 @@ export const OPERATIONS = {
   'writeJsonFileAtomically, durable': ({ writeJsonFileAtomically }, path) => () =>
     writeJsonFileAtomically(path, { value: 1 }),
   inspectLock: async ({ acquireFileLock, inspectLock }, path) => {
-    await acquireFileLock(path)
+    kept.push(await acquireFileLock(path))
     return () => inspectLock(path)
   },
 }
@@ -65,8 +68,8 @@ async function perform(directory) {
     for (let round = 0; round < ROUNDS; round++) await operation()
     mark(`end-${index}`)
   }
+  if (kept.some(({ held }) => !held)) throw new Error('a lock was lost meanwhile')
   process.exit()
 }
-
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await perform(process.argv[2])

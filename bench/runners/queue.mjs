@@ -4,6 +4,7 @@
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises'
 import { now } from '../clock.mjs'
 import { contestant } from '../contestants.mjs'
+import { median } from '../statistics.mjs'
 
 const [who, file, tasks, limit] = process.argv.slice(2)
 const count = Number(tasks)
@@ -32,5 +33,5 @@ async function round() {
 for (const end = now() + Number(limit); now() < end; ) await round()
 const rounds = []
 for (const end = now() + Number(limit); now() < end || rounds.length === 0; ) rounds.push(await round())
-const middle = (field) => rounds.map((round) => round[field]).sort((a, b) => a - b)[rounds.length >> 1]
+const middle = (field) => median(rounds.map((round) => round[field]))
 console.log(JSON.stringify({ queueing: middle('queueing'), handOver: middle('handOver') }))
