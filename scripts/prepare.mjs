@@ -2,14 +2,15 @@
 
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, existsSync, readFileSync, renameSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { platformName } from '../lib/platform.mjs'
 import { bundle } from './bundle.mjs'
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)))
-/** Where cargo builds. */
-export const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target')
+/** Where cargo builds: it is told so, or its own settings might name another folder. */
+export const target = resolve(root, process.env.CARGO_TARGET_DIR ?? 'target')
+process.env.CARGO_TARGET_DIR = target
 
 const LIBRARY = { win32: 'leasehold.dll', darwin: 'libleasehold.dylib' }[process.platform] ?? 'libleasehold.so'
 

@@ -29,7 +29,7 @@ const mustWithin = (command) => must('bash', ['-c', `. "${dir}/env.sh" && ${comm
 
 async function testInQemu() {
   must('bash', [join('scripts', 'arm64', 'setup.sh'), dir])
-  const options = `--locked --quiet --target ${TARGET} --target-dir "${target}"`
+  const options = `--locked --quiet --target ${TARGET}`
   if (chosen.length === 0) mustWithin(`cargo test ${options}`)
   mustWithin(`cargo build --package leasehold-addon --profile addon ${options}`)
   place(join(target, TARGET, 'addon', 'libleasehold.so'), 'linux-arm64-gnu')

@@ -23,7 +23,7 @@ const ENGINE = 'cargo test: the engine is the same with both; its tests are link
 
 async function testMusl() {
   must('bash', [join('scripts', 'musl', 'setup.sh'), dir])
-  const options = `--profile addon --locked --quiet --target ${TARGET} --target-dir "${target}"`
+  const options = `--profile addon --locked --quiet --target ${TARGET}`
   const build = `cargo zigbuild --package leasehold-addon ${options}`
   must('bash', ['-c', `. "${dir}/env.sh" && ${build}`])
   place(join(target, TARGET, 'addon', 'libleasehold.so'), 'linux-x64-musl')

@@ -30,7 +30,7 @@ const mustWithin = (command) => must('bash', ['-c', `. "${dir}/env.sh" && ${comm
 async function testUnderWine() {
   await prepareJavaScript()
   must('bash', [join('scripts', 'windows', 'setup.sh'), dir])
-  const options = `--locked --target ${TARGET} --target-dir "${target}"`
+  const options = `--locked --target ${TARGET}`
   if (chosen.length === 0) mustWithin(`cargo test ${options} -- --skip model::`)
   mustWithin(`cargo build --package leasehold-addon --profile ${profile} ${options}`)
   const built = join(target, TARGET, profile === 'dev' ? 'debug' : profile, 'leasehold.dll')
