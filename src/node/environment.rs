@@ -139,14 +139,9 @@ pub fn fetch(env: Env) -> Result<Vec<Either<f64, Letter>>> {
 }
 
 /// Gives the work of a hold at most `grace_ms` more; then the lease is taken away, unless it is shared with other
-/// work that still has time.
+/// work that still has time. `reason` is `aborted` or `unhandled-rejection`.
 #[napi(catch_unwind)]
-pub fn limit(
-    lease: f64,
-    hold: f64,
-    grace_ms: f64,
-    #[napi(ts_arg_type = "'aborted' | 'unhandled-rejection'")] reason: String,
-) {
+pub fn limit(lease: f64, hold: f64, grace_ms: f64, reason: String) {
     let reason = if reason == "aborted" { LossReason::Aborted } else { LossReason::UnhandledRejection };
     let grace = Duration::try_from_secs_f64(grace_ms / 1000.0).unwrap_or(Duration::MAX);
     endings::limit(number(lease), number(hold), grace, reason);

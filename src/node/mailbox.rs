@@ -138,15 +138,13 @@ pub struct Letter {
     pub inspection: Option<InspectionReport>,
     /// What a sweep found and did.
     pub swept: Option<Vec<SweptReport>>,
-    /// What became of a lock file that was to be reclaimed.
-    #[napi(ts_type = "'missing' | 'removed' | 'retained'")]
+    /// What became of a lock file that was to be reclaimed: `missing`, `removed` or `retained`.
     pub reclaimed: Option<&'static str>,
     /// The contents of the file that was read; absent if there is none.
     pub contents: Option<Buffer>,
     /// A lease that was taken away.
     pub loss: Option<LossReport>,
     /// With `loss`: the owners that lost it and can still be reached, that of the earliest handle first.
-    #[napi(ts_type = "Array<object>")]
     pub owners: Option<Vec<OwnerObject>>,
     /// A lease whose handle was collected without a release.
     pub leaked: Option<HeldReport>,

@@ -18,8 +18,8 @@ use crate::lock::terms::Api;
 /// The description of an error.
 #[napi(object, object_from_js = false)]
 pub struct Fault {
-    /// Which class of error it becomes.
-    #[napi(ts_type = "'timeout' | 'stale' | 'deadlock' | 'not-a-file' | 'lost' | 'io' | 'invalid' | 'json' | 'other'")]
+    /// Which class of error it becomes: `timeout`, `stale`, `deadlock`, `not-a-file`, `lost`, `io`, `invalid`, `json` or
+    /// `other`.
     pub kind: &'static str,
     /// Its message.
     pub message: String,
@@ -114,8 +114,7 @@ pub struct HeldReport {
     pub handles: u32,
     /// Whether it belongs to the calling environment (main thread or worker).
     pub in_this_thread: bool,
-    /// Which function acquired it.
-    #[napi(ts_type = "'file' | 'session'")]
+    /// Which function acquired it: one for a `file` or one for a `session`.
     pub kind: &'static str,
 }
 
