@@ -75,6 +75,30 @@ test('a binary that does not load is not called missing, and the reason is given
   assert.doesNotMatch(message, /not installed/)
 })
 
+test('a binary of another version is refused, and the error says which one fits', (t) => {
+  const { directory, leasehold } = project(t)
+  installBinary(directory)
+  const index = join(leasehold, 'index.js')
+  const newer = readFileSync(index, 'utf8').replaceAll(version, '999.0.0')
+  writeFileSync(index, newer)
+  const { message, code } = load({ directory }, 'require')
+  assert.equal(code, 'addon_unavailable')
+  assert.ok(message.includes(`its version is ${version}, but index.js has version 999.0.0`), message)
+  assert.ok(message.includes(`npm install leasehold-${name}@999.0.0`), message)
+  const binary = join(root, `leasehold.${name}.node`)
+  const named = load({ directory }, 'require', { binary })
+  assert.equal(named.code, 'addon_unavailable')
+  assert.ok(named.message.includes(`${binary}, which NAPI_RS_NATIVE_LIBRARY_PATH names, cannot be loaded: its version`))
+})
+
+test('the crate, its lock file and that of npm have the version of the package', () => {
+  const read = (file) => readFileSync(join(root, file), 'utf8')
+  const [, crate] = /^version = "(.*)"$/m.exec(read('Cargo.toml'))
+  const [, locked] = /^name = "leasehold"\nversion = "(.*)"$/m.exec(read('Cargo.lock').replaceAll('\r', ''))
+  const npm = JSON.parse(read('package-lock.json'))
+  assert.deepEqual([crate, locked, npm.version, npm.packages[''].version], Array(4).fill(version))
+})
+
 test('the package with the binary is all that was missing', (t) => {
   const { directory } = project(t)
   installBinary(directory)

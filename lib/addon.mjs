@@ -1,4 +1,5 @@
-// The native part: beside index.js where it was built, in a package of its own where it was installed.
+// The native part: beside index.js where it was built, in a package of its own where it was installed. `$version` comes
+// from scripts/bundle.mjs.
 
 import { existsSync } from 'node:fs'
 import { join, toNamespacedPath } from 'node:path'
@@ -8,13 +9,22 @@ function load() {
   const named = process.env.NAPI_RS_NATIVE_LIBRARY_PATH
   const platform = platformName()
   try {
-    if (named) return requireNamed(named)
-    const path = pathOf(platform)
-    return path ? open(path) : require(`leasehold-${platform}`)
+    return ofThisVersion(named ? requireNamed(named) : found(platform))
   } catch (cause) {
     const error = new Error(`leasehold cannot load its native addon: ${explain(cause, platform, named)}`, { cause })
     throw Object.assign(error, { code: 'addon_unavailable' })
   }
+}
+
+function found(platform) {
+  const path = pathOf(platform)
+  return path ? open(path) : require(`leasehold-${platform}`)
+}
+
+/** `native`, unless it is of another version: its functions might do something else. */
+function ofThisVersion(native) {
+  if (native.VERSION === $version) return native
+  throw new Error(`its version is ${native.VERSION}, but index.js has version ${$version}`)
 }
 
 /** The usual path of the binary; none if Node has to look for it. */
@@ -42,25 +52,26 @@ function requireNamed(path) {
 }
 
 function explain(cause, platform, named) {
-  const { name, version } = require('./package.json')
   const fromSource =
-    `build it from source: run \`node scripts/prepare.mjs\` in a clone of ${name}'s repository (needs Rust 1.95 or ` +
+    "build it from source: run `node scripts/prepare.mjs` in a clone of leasehold's repository (needs Rust 1.95 or " +
     'newer), and `npm install` that folder, or set NAPI_RS_NATIVE_LIBRARY_PATH to the .node file it makes'
   if (named) {
     const problem = `${named}, which NAPI_RS_NATIVE_LIBRARY_PATH names, cannot be loaded: ${cause?.message}`
     return `${problem}\n- Unset that variable, or ${fromSource}.`
   }
-  const wanted = `${name}-${platform}`
+  const wanted = `leasehold-${platform}`
+  const supported = SUPPORTED.includes(platform)
+  const byName = `- Install it by name: npm install ${wanted}@${$version}`
+  const remedies = supported ? `${byName}\n- Or ${fromSource}.` : `- You can ${fromSource}.`
   if (cause?.code !== 'MODULE_NOT_FOUND') {
-    return `the binary of ${wanted} was found but cannot be loaded: ${cause?.message}\n- You can ${fromSource}.`
+    return `the binary of ${wanted} was found but cannot be loaded: ${cause?.message}\n${remedies}`
   }
-  if (!SUPPORTED.includes(platform)) return `no package has a binary for ${platform}.\n- You can ${fromSource}.`
+  if (!supported) return `no package has a binary for ${platform}.\n${remedies}`
   return [
-    `the package with its binary for this platform, ${wanted}@${version}, is not installed.`,
-    `- Install it by name: npm install ${wanted}@${version}`,
+    `the package with its binary for this platform, ${wanted}@${$version}, is not installed.`,
     '- npm leaves it out with --omit=optional, and often when package-lock.json or node_modules come from another ' +
       'platform: then delete both and install again.',
-    `- Or ${fromSource}.`,
+    remedies,
   ].join('\n')
 }
 

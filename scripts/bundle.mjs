@@ -13,9 +13,11 @@ const { name, version } = JSON.parse(readFileSync(join(root, 'package.json'), 'u
 /**
  * However often a version is loaded (installed twice, or by test suites that reset modules), a thread has one copy of
  * it: one set of listeners, and calls that know of each other. Another version has a copy of its own.
+ * Modules find their version in `$version`: reading package.json would take longer.
  */
 const IN_ONE_COPY = {
-  intro: `const $copy = Symbol.for('${name}@${version}')
+  intro: `const $version = '${version}'
+const $copy = Symbol.for('${name}@${version}')
 if (globalThis[$copy]) Object.assign(exports, globalThis[$copy])
 else {`,
   outro: `globalThis[$copy] = { ...exports }

@@ -67,6 +67,10 @@ pub(super) fn here(env: Env) -> Result<Rc<Environment>> {
     ours.ok_or_else(|| Error::new(Status::GenericFailure, "leasehold is not open in this environment"))
 }
 
+/// The version of this binary, which has to be that of the JavaScript in front of it.
+#[napi]
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// Opens the environment, before all other calls. `wake` is called on its thread when there is mail to `fetch`.
 ///
 /// # Errors
