@@ -6,7 +6,7 @@ import { join, toNamespacedPath } from 'node:path'
 import { SUPPORTED, platformName } from './platform.mjs'
 
 function load() {
-  const named = process.env.NAPI_RS_NATIVE_LIBRARY_PATH
+  const named = process.env.LEASEHOLD_NATIVE_LIBRARY_PATH
   const platform = platformName()
   try {
     return ofThisVersion(named ? requireNamed(named) : found(platform))
@@ -54,9 +54,9 @@ function requireNamed(path) {
 function explain(cause, platform, named) {
   const fromSource =
     "build it from source: run `node scripts/prepare.mjs` in a clone of leasehold's repository (needs Rust 1.95 or " +
-    'newer), and `npm install` that folder, or set NAPI_RS_NATIVE_LIBRARY_PATH to the .node file it makes'
+    'newer), and `npm install` that folder, or set LEASEHOLD_NATIVE_LIBRARY_PATH to the .node file it makes'
   if (named) {
-    const problem = `${named}, which NAPI_RS_NATIVE_LIBRARY_PATH names, cannot be loaded: ${cause?.message}`
+    const problem = `${named}, which LEASEHOLD_NATIVE_LIBRARY_PATH names, cannot be loaded: ${cause?.message}`
     return `${problem}\n- Unset that variable, or ${fromSource}.`
   }
   const wanted = `leasehold-${platform}`
