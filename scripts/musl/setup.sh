@@ -50,9 +50,8 @@ for version in 22 24; do
   fi
 done
 
-toolchain=$(RUSTFLAGS='-C target-feature=-crt-static' "$here/../cross/toolchain.sh" "$rust" $target)
+toolchain=$("$here/../cross/toolchain.sh" "$rust" $target)
 
 cat >"$dir/env.sh" <<ENV
 export PATH=$toolchain/bin:$dir/python/bin:\$PATH RUSTC=$toolchain/bin/rustc PYTHONPATH=$dir/python
-export RUSTFLAGS='-C target-feature=-crt-static'
 ENV
