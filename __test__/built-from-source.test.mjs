@@ -1,11 +1,14 @@
-// What the scripts build is what they install, whatever cargo is told elsewhere.
+// What the scripts build is what they install, whatever cargo is told elsewhere, and wherever the clone is.
 
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { npm } from '../scripts/prepare.mjs'
 import { scratch } from './support/index.mjs'
+import { onWine } from './support/platform.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const prepare = new URL('../scripts/prepare.mjs', import.meta.url).href
@@ -39,4 +42,11 @@ describe('cargo builds where the addon is taken from', { skip }, () => {
     const relative = join(root, 'target', 'relative')
     assert.deepEqual(folders(t, { CARGO_TARGET_DIR: 'target/relative' }), [relative, relative])
   })
+})
+
+const noNpm = onWine && 'npm is not installed under wine'
+test('npm takes a path with a space', { skip: noNpm }, (t) => {
+  const directory = join(scratch(t), 'a folder')
+  mkdirSync(directory)
+  assert.equal(execFileSync(...npm('prefix', '--prefix', directory), { encoding: 'utf8' }).trim(), directory)
 })

@@ -5,7 +5,8 @@ import { readFileSync } from 'node:fs'
 import { openclawIn } from './gateway/openclaw.mjs'
 import { patchedCopy } from './gateway/patch.mjs'
 import { startProvider } from './gateway/provider.mjs'
-import { VERSION, compileCache, openclaw, root, suitableNode } from './install.mjs'
+import { root } from '../scripts/prepare.mjs'
+import { VERSION, compileCache, openclaw, suitableNode } from './install.mjs'
 
 // It cleans up even if it is interrupted: that is done on exit.
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1))

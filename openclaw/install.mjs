@@ -3,12 +3,11 @@
 
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
+import { npm, root } from '../scripts/prepare.mjs'
 
 export const VERSION = '2026.3.13'
 
-export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 /** Where everything is kept; it may be removed at any time. */
 const cache = join(root, 'target', 'openclaw')
 
@@ -29,7 +28,7 @@ function install(name, manifest, flags, say) {
   rmSync(directory, { recursive: true, force: true })
   mkdirSync(directory, { recursive: true })
   writeFileSync(join(directory, 'package.json'), wanted)
-  execFileSync('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error', ...flags], {
+  execFileSync(...npm('install', '--no-audit', '--no-fund', '--loglevel=error', ...flags), {
     cwd: directory,
     stdio: ['ignore', 'inherit', 'inherit'],
     env: { ...process.env, npm_config_cache: downloads },

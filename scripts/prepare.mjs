@@ -39,25 +39,30 @@ export function build() {
   place(join(target, 'addon', LIBRARY), platformName())
 }
 
+/** How to start npm: `[program, arguments]`. On Windows only a shell runs npm.cmd, and it splits paths at spaces. */
+export function npm(...args) {
+  if (process.platform !== 'win32') return ['npm', args]
+  return [process.execPath, [join(dirname(process.execPath), 'node_modules', 'npm', 'bin', 'npm-cli.js'), ...args]]
+}
+
 /** Everything that does not need Rust: the development packages, and index.js, which is made with them. */
 export async function prepareJavaScript() {
-  installPackages()
+  installPackages(root)
   await bundle()
 }
 
-/** Installs the development packages of package-lock.json, unless they are there. */
-function installPackages() {
-  const wanted = readFileSync(join(root, 'package-lock.json'), 'utf8')
-  const stamp = join(root, 'node_modules', '.package-lock.json')
+/** Installs the packages of the package-lock.json in `directory`, unless they are there. */
+export function installPackages(directory) {
+  const wanted = readFileSync(join(directory, 'package-lock.json'), 'utf8')
+  const stamp = join(directory, 'node_modules', '.package-lock.json')
   const { packages } = JSON.parse(wanted)
   const present = existsSync(stamp) ? JSON.parse(readFileSync(stamp, 'utf8')).packages : {}
   const complete = Object.entries(packages).every(
     ([name, { version, optional }]) =>
-      name === '' || optional || (present[name]?.version === version && existsSync(join(root, name))),
+      name === '' || optional || (present[name]?.version === version && existsSync(join(directory, name))),
   )
   if (complete) return
-  const windows = process.platform === 'win32'
-  must(windows ? 'npm.cmd' : 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { shell: windows })
+  must(...npm('ci', '--no-audit', '--no-fund', '--loglevel=error'), { cwd: directory })
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

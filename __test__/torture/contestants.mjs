@@ -5,6 +5,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { npm } from '../../scripts/prepare.mjs'
 import { optionsWith } from '../support/fs-safe.mjs'
 
 const PATIENCE = 60_000
@@ -17,7 +18,7 @@ export function installFsSafe() {
   const manifest = join(cache, 'node_modules', FS_SAFE.name, 'package.json')
   if (existsSync(manifest) && JSON.parse(readFileSync(manifest, 'utf8')).version === FS_SAFE.version) return
   const wanted = `${FS_SAFE.name}@${FS_SAFE.version}`
-  execFileSync('npm', ['install', '--prefix', cache, '--no-audit', '--no-fund', '--loglevel=error', wanted], {
+  execFileSync(...npm('install', '--prefix', cache, '--no-audit', '--no-fund', '--loglevel=error', wanted), {
     stdio: ['ignore', 'ignore', 'inherit'],
   })
 }
