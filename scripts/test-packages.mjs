@@ -7,26 +7,14 @@
 // Each leasehold.*.node in this folder is packed. For a target that has none, a dummy file stands in, so that a whole
 // release can be tried; what cannot be known without the binary is skipped.
 
-import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
-import { NAPI, TARGETS, binaryName, isBuilt, manifest } from '../__test__/packages/project.mjs'
-import { build, prepareJavaScript, root } from './prepare.mjs'
-
-/** Installs the command line of napi-rs that package.json publishes with, unless it is there. */
-function installNapi() {
-  const [, version] = /@napi-rs\/cli@([\d.]+)/.exec(manifest.scripts.napi)
-  const installed = join(NAPI, 'node_modules', '@napi-rs', 'cli', 'package.json')
-  if (existsSync(installed) && JSON.parse(readFileSync(installed, 'utf8')).version === version) return
-  mkdirSync(NAPI, { recursive: true })
-  const windows = process.platform === 'win32'
-  const args = ['install', '--prefix', NAPI, `@napi-rs/cli@${version}`, '--no-audit', '--no-fund', '--loglevel=error']
-  execFileSync(windows ? 'npm.cmd' : 'npm', args, { cwd: NAPI, stdio: 'inherit', shell: windows })
-}
+import { NAPI, TARGETS, binaryName, isBuilt } from '../__test__/packages/project.mjs'
+import { build, installPackages, prepareJavaScript, root } from './prepare.mjs'
 
 await prepareJavaScript()
 if (!process.argv.includes('--prebuilt')) build()
-installNapi()
+installPackages(NAPI)
 const { status } = spawnSync(
   process.execPath,
   ['--test', '--test-reporter=spec', join('__test__', 'packages', 'packages.test.mjs')],

@@ -1,14 +1,14 @@
 // Packages as they are published, and empty projects that install them.
 
 import { execFile } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { root } from '../../scripts/prepare.mjs'
+import { npm, root } from '../../scripts/prepare.mjs'
 
 export const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
-/** Where the napi-rs command line is installed. It is not a development package, because only releases need it. */
-export const NAPI = join(root, '.cache', 'napi')
+/** Where the napi-rs command line is installed. */
+export const NAPI = join(root, 'scripts', 'napi')
 
 /** `[platform, target]`: the names that the binaries and Rust use for it. */
 export const TARGETS = manifest.napi.targets.map((target) => {
@@ -54,9 +54,7 @@ export function npmWith(url, home) {
   }
   const variable = (name) => `npm_config_${name.replaceAll('-', '_')}`
   const env = Object.fromEntries(Object.entries(settings).map(([name, value]) => [variable(name), value]))
-  // Uses the npm that runs these tests, if there is one: on Windows any other can only be run through a shell.
-  const { npm_execpath: npm } = process.env
-  return (args, cwd) => (npm ? node([npm, ...args], { cwd, env }) : run('npm', args, { cwd, env }))
+  return (args, cwd) => run(...npm(...args), { cwd, env })
 }
 
 /** What a release is made from: the published files, npm/, and one artifact per target as the builds upload them. */
@@ -64,13 +62,9 @@ export function stage(directory) {
   for (const each of ['package.json', 'README.md', 'LICENSE', 'npm', 'lib', 'scripts/bundle.mjs', 'index.d.ts']) {
     cpSync(join(root, each), join(directory, each), { recursive: true, filter: (path) => !path.endsWith('.node') })
   }
-  // What is needed to publish, where npx and Node find it without asking the registry.
-  const installed = join(directory, 'node_modules')
-  mkdirSync(installed)
-  for (const modules of [join(NAPI, 'node_modules'), join(root, 'node_modules')]) {
-    for (const { name } of readdirSync(modules, { withFileTypes: true }).filter((each) => each.isDirectory())) {
-      if (!existsSync(join(installed, name))) symlinkSync(join(modules, name), join(installed, name), 'junction')
-    }
+  // What publishing is done with.
+  for (const each of ['node_modules', join('scripts', 'napi')]) {
+    symlinkSync(join(root, each), join(directory, each), 'junction')
   }
   for (const [platform, target] of TARGETS) {
     const artifact = join(directory, 'artifacts', `bindings-${target}`)
