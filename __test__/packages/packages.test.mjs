@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import {
+  cpSync,
   existsSync,
   mkdtempSync,
   readdirSync,
@@ -37,7 +38,8 @@ const USED = { 'uses.mjs': 'used', 'uses.cjs': 'used' }
 
 const DRY_RUN = ['prepublish', '--tag-style', 'npm', '--no-gh-release', '--dry-run']
 
-const scratch = realpathSync(mkdtempSync(join(tmpdir(), 'leasehold-packages-')))
+// With a space, as many paths on Windows.
+const scratch = realpathSync(mkdtempSync(join(tmpdir(), 'leasehold packages-')))
 const inScratch = (name) => join(scratch, name)
 const released = inScratch('released')
 let registry
@@ -76,6 +78,21 @@ describe('packages', { concurrency: 1 }, () => {
     const names = (path) => Object.keys(JSON.parse(readFileSync(join(root, path), 'utf8')).packages ?? {})
     assert.equal(manifest.optionalDependencies, undefined)
     assert.deepEqual(names('package-lock.json').filter((name) => name.includes('node_modules/leasehold')), [])
+  })
+
+  test('npm version raises the version of everything', async () => {
+    const copy = inScratch('raised')
+    const files = ['package.json', 'package-lock.json', 'Cargo.toml', 'Cargo.lock']
+    for (const each of [...files, 'npm', 'scripts', 'lib']) {
+      const filter = (path) => !path.endsWith('node_modules')
+      cpSync(join(root, each), join(copy, each), { recursive: true, filter })
+    }
+    await npmDoes(['version', '--no-git-tag-version', '999.0.0'], copy)
+    for (const each of [...files, ...TARGETS.map(([name]) => `npm/${name}/package.json`)]) {
+      const [before, after] = [root, copy].map((directory) => readFileSync(join(directory, each), 'utf8'))
+      assert.notEqual(after, before, each)
+      assert.equal(after.replaceAll('999.0.0', version), before, each)
+    }
   })
 
   test('napi prepublish accepts those that were built here, and changes nothing in a dry run', async () => {
