@@ -96,6 +96,7 @@ for (const [name, { values, types }] of Object.entries(modules)) {
   })
 
   for (const [resolution, module] of [
+    ['Node10', 'CommonJS'],
     ['Node16', 'Node16'],
     ['NodeNext', 'NodeNext'],
     ['Bundler', 'ESNext'],
