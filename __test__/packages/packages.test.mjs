@@ -136,6 +136,12 @@ describe('packages', { concurrency: 1 }, () => {
     assert.equal(code, 0, output)
   })
 
+  test('the folder in which it was built is installed as a link, which is all it needs', async () => {
+    const project = emptyProject(inScratch('linked'))
+    await npmDoes(['install', root], project)
+    assert.deepEqual(await use(project), USED)
+  })
+
   test('npm publish releases one package per target and one that asks for all of them', async () => {
     await npmDoes(['publish'], released)
     const names = TARGETS.map(([name]) => `leasehold-${name}`)
