@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { faketimeFiles } from './support/faketime.mjs'
 import { child, holder, leasehold, scratch, sleep, until } from './support/index.mjs'
 import { noFaketime } from './support/platform.mjs'
 import { stateOf } from './support/processes.mjs'
@@ -145,4 +146,15 @@ describe('clocks', { skip, concurrency: 4 }, () => {
       }),
     )
   })
+})
+
+test('processes with such a clock leave nothing behind when a test ends', { skip }, async (t) => {
+  let pid
+  await t.test('a killed one', async (t) => {
+    const one = child(t, ({ send, next }) => (send({ ready: true }), next('end')), { env: clockOff('+5h') })
+    pid = one.pid
+    await one.next('ready')
+    assert.notDeepEqual(faketimeFiles(pid), [])
+  })
+  assert.deepEqual(faketimeFiles(pid), [])
 })

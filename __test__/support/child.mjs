@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { after } from './after.mjs'
+import { forgetFaketime } from './faketime.mjs'
 import { Inbox } from './inbox.mjs'
 
 const inChild = new URL('./in-child.mjs', import.meta.url).href
@@ -55,6 +56,7 @@ export function child(t, source, { args, nodeArgs = [], env = {}, cwd } = {}) {
   after(t, async () => {
     node.kill('SIGKILL')
     await exit
+    forgetFaketime(node.pid, env)
   })
   return self
 }

@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { after } from '../support/after.mjs'
+import { forgetFaketime } from '../support/faketime.mjs'
 import { Recorder } from './history.mjs'
 
 const script = fileURLToPath(new URL('./worker.mjs', import.meta.url))
@@ -82,6 +83,7 @@ export class Crew {
     after(this.#scope, async () => {
       member.process.kill('SIGKILL')
       await member.exit
+      forgetFaketime(member.pid, env)
     })
     await member.ready
     return member
