@@ -21,6 +21,9 @@ export function must(command, args, options) {
   if (status !== 0) process.exit(status ?? 1)
 }
 
+/** Runs a command of bash with the environment that a setup.sh wrote into `directory`. */
+export const mustWithin = (directory, command) => must('bash', ['-c', `. "${directory}/env.sh" && ${command}`])
+
 /** Puts what cargo built for the platform `name` where `lib/addon.mjs` looks, unless it is there already. */
 export function place(built, name) {
   const addon = join(root, `leasehold.${name}.node`)

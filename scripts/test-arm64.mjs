@@ -10,7 +10,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { buildPuppet } from '../__test__/torture/puppet.mjs'
 import { platformName } from '../lib/platform.mjs'
-import { must, place, prepareJavaScript, target } from './prepare.mjs'
+import { must, mustWithin, place, prepareJavaScript, target } from './prepare.mjs'
 import { asked, runSuites, suites } from './suites.mjs'
 
 const TARGET = 'aarch64-unknown-linux-gnu'
@@ -24,14 +24,11 @@ const LEFT_OUT = {
   'types-match-exports': 'it compiles TypeScript, which is the same everywhere',
 }
 
-/** Runs a command with the environment that setup.sh wrote. */
-const mustWithin = (command) => must('bash', ['-c', `. "${dir}/env.sh" && ${command}`])
-
 async function testInQemu() {
   must('bash', [join('scripts', 'arm64', 'setup.sh'), dir])
   const options = `--locked --quiet --target ${TARGET}`
-  if (chosen.length === 0) mustWithin(`cargo test ${options}`)
-  mustWithin(`cargo build --package leasehold-addon --profile addon ${options}`)
+  if (chosen.length === 0) mustWithin(dir, `cargo test ${options}`)
+  mustWithin(dir, `cargo build --package leasehold-addon --profile addon ${options}`)
   place(join(target, TARGET, 'addon', 'libleasehold.so'), 'linux-arm64-gnu')
   await prepareJavaScript()
   const env = {

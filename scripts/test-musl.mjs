@@ -10,7 +10,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { buildPuppet } from '../__test__/torture/puppet.mjs'
 import { platformName } from '../lib/platform.mjs'
-import { must, place, prepareJavaScript, target } from './prepare.mjs'
+import { must, mustWithin, place, prepareJavaScript, target } from './prepare.mjs'
 import { asked, runSuites, suites } from './suites.mjs'
 
 const TARGET = 'x86_64-unknown-linux-musl'
@@ -24,8 +24,7 @@ const ENGINE = 'cargo test: the engine is the same with both; its tests are link
 async function testMusl() {
   must('bash', [join('scripts', 'musl', 'setup.sh'), dir])
   const options = `--profile addon --locked --quiet --target ${TARGET}`
-  const build = `cargo zigbuild --package leasehold-addon ${options}`
-  must('bash', ['-c', `. "${dir}/env.sh" && ${build}`])
+  mustWithin(dir, `cargo zigbuild --package leasehold-addon ${options}`)
   place(join(target, TARGET, 'addon', 'libleasehold.so'), 'linux-x64-musl')
   await prepareJavaScript()
   const platforms = versions.map((version) => {

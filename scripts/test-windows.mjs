@@ -4,18 +4,16 @@
 //   npm run test:windows -- fifo stale   only the suites with such a name
 //   npm run test:windows -- --node 24    one version of Node only
 //
-// LEASEHOLD_WINDOWS_DIR is where wine and the rest are put (~/.cache/leasehold/windows). CARGO_PROFILE names the cargo
-// profile of the addon ("addon").
+// LEASEHOLD_WINDOWS_DIR is where wine and the rest are put (~/.cache/leasehold/windows).
 
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { must, place, prepareJavaScript, root, target } from './prepare.mjs'
+import { must, mustWithin, place, prepareJavaScript, root, target } from './prepare.mjs'
 import { asked, runSuites, suites } from './suites.mjs'
 
 const TARGET = 'x86_64-pc-windows-gnu'
 const { versions, chosen } = asked()
 const dir = resolve(process.env.LEASEHOLD_WINDOWS_DIR ?? join(homedir(), '.cache', 'leasehold', 'windows'))
-const profile = process.env.CARGO_PROFILE ?? 'addon'
 
 /** `{ [suite]: why it is not run }` */
 const LEFT_OUT = {
@@ -24,17 +22,13 @@ const LEFT_OUT = {
 }
 const MODELS = 'cargo test model: it only computes, which is the same everywhere, and takes over ten minutes under wine'
 
-/** Runs a command with the environment that setup.sh wrote. */
-const mustWithin = (command) => must('bash', ['-c', `. "${dir}/env.sh" && ${command}`])
-
 async function testUnderWine() {
   await prepareJavaScript()
   must('bash', [join('scripts', 'windows', 'setup.sh'), dir])
   const options = `--locked --target ${TARGET}`
-  if (chosen.length === 0) mustWithin(`cargo test ${options} -- --skip model::`)
-  mustWithin(`cargo build --package leasehold-addon --profile ${profile} ${options}`)
-  const built = join(target, TARGET, profile === 'dev' ? 'debug' : profile, 'leasehold.dll')
-  place(built, 'win32-x64-msvc') // the name that is looked for on Windows
+  if (chosen.length === 0) mustWithin(dir, `cargo test ${options} -- --skip model::`)
+  mustWithin(dir, `cargo build --package leasehold-addon --profile addon ${options}`)
+  place(join(target, TARGET, 'addon', 'leasehold.dll'), 'win32-x64-msvc') // the name that is looked for on Windows
   const env = {
     ...process.env,
     // For child processes, too, wherever they start.
