@@ -45,7 +45,7 @@ fn who_loses_race_after_race_stays_away_for_a_moment_and_comes_back() {
         }
     };
     let mut held = winner(&target, &terms);
-    let mut aways = 0;
+    let mut times_away = 0;
     for race in 0_u32..200 {
         let seen = Instant::now();
         assert!(look(false).1, "race {race}: it does not come back");
@@ -59,14 +59,14 @@ fn who_loses_race_after_race_stays_away_for_a_moment_and_comes_back() {
                 again.is_some_and(|again| again <= Duration::from_micros(2 * AWAY) * (1 << DOUBLINGS)),
                 "{again:?}"
             );
-            aways += 1;
+            times_away += 1;
         }
-        if aways == 3 * DOUBLINGS {
+        if times_away == 3 * DOUBLINGS {
             break;
         }
     }
     // Under wine no race is that short.
-    assert!(aways > 0 || cfg!(windows), "it was never away");
+    assert!(times_away > 0 || cfg!(windows), "it was never away");
     assert!(look(false).1);
     // A lock that is held for long gives nobody much to do.
     std::thread::sleep(2 * BRISK);
