@@ -129,6 +129,12 @@ impl Contender {
         self.rivals.stir(self.seen.as_ref().map_or(Duration::ZERO, Seen::unmoved_for))
     }
 
+    /// What an event announced has happened, and somebody else has the lock: one more look is enough, in case that one
+    /// is gone already. In a crowd most looks would be such.
+    fn calm_down(&mut self) {
+        self.burst = self.burst.min(1);
+    }
+
     /// Whether other processes are known to be waiting, too.
     #[must_use]
     pub const fn has_rivals(&self) -> bool {
@@ -195,6 +201,7 @@ impl Contender {
                 match self.judge(terms, watcher)? {
                     Outcome::Done(look) => return Ok(look),
                     Outcome::Moved => {
+                        self.calm_down();
                         self.close_moved(watcher);
                         self.moved = self.seen.take();
                     }
@@ -326,6 +333,7 @@ impl Contender {
                 }
                 // The same file has a new owner.
                 if before > 0 && self.last_token > before {
+                    self.calm_down();
                     self.rivals.lose();
                 }
                 Ok(Outcome::Done(self.again(recheck)))

@@ -16,10 +16,14 @@ pub(super) const STEP: Duration = Duration::from_micros(50);
 pub(super) const BRISK: Duration = Duration::from_millis(1);
 /// A waiter that has lost this many races leaves the next ones to others when they follow each other that soon.
 pub(super) const RACES: u32 = 3;
-/// It stays away for this many microseconds, or up to twice as many, and twice as long with each further race it loses.
+/// It stays away for this many microseconds, or up to twice as many.
 pub(super) const AWAY: u64 = 200;
-/// That time is doubled this often at most.
+/// That time is doubled with each further race it loses, this often;
 pub(super) const DOUBLINGS: u32 = 5;
+/// then with every fourth, since the crowd must be a large one,
+pub(super) const SLOWER: u32 = 4;
+/// and this often in all.
+pub(super) const MOST_DOUBLINGS: u32 = 8;
 
 /// What one waiter knows of the others.
 #[derive(Default)]
@@ -73,7 +77,8 @@ impl Rivals {
             return None;
         }
         self.lose();
-        let doublings = self.lost.checked_sub(RACES)?.min(DOUBLINGS);
+        let races = self.lost.checked_sub(RACES)?;
+        let doublings = races.min(DOUBLINGS + races.saturating_sub(DOUBLINGS) / SLOWER).min(MOST_DOUBLINGS);
         let who = (std::process::id(), token, self.lost);
         let more = BuildHasherDefault::<DefaultHasher>::new().hash_one(who) % AWAY;
         (unmoved <= BRISK).then(|| Duration::from_micros(AWAY + more) * (1 << doublings))

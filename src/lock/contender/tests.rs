@@ -2,8 +2,8 @@ use std::fs::{self, File};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::rivals::{AWAY, BRISK, DOUBLINGS, RACES, STEP, STEPS};
-use super::{Contender, Look};
+use super::rivals::{AWAY, BRISK, DOUBLINGS, MOST_DOUBLINGS, RACES, SLOWER, STEP, STEPS};
+use super::{Contender, Look, POLL};
 use crate::lock::record::{Claim, OwnRecord};
 use crate::lock::sys::{self, Instant, OsLock};
 use crate::lock::target::Target;
@@ -45,7 +45,7 @@ fn who_loses_race_after_race_stays_away_for_a_moment_and_comes_back() {
         }
     };
     let mut held = winner(&target, &terms);
-    let mut times_away = 0;
+    let (mut times_away, mut longest) = (0, None);
     for race in 0_u32..200 {
         let seen = Instant::now();
         assert!(look(false).1, "race {race}: it does not come back");
@@ -53,18 +53,22 @@ fn who_loses_race_after_race_stays_away_for_a_moment_and_comes_back() {
         let (again, looks_at_it) = look(true);
         if race < RACES - 1 {
             assert!(looks_at_it, "race {race}: away already");
+            // What the event announced has happened.
+            assert!(again.is_some_and(|again| again >= POLL), "race {race}: looks again after {again:?}");
         } else if seen.elapsed() < BRISK {
             assert!(!looks_at_it, "race {race}: still there");
             assert!(
-                again.is_some_and(|again| again <= Duration::from_micros(2 * AWAY) * (1 << DOUBLINGS)),
+                again.is_some_and(|again| again <= Duration::from_micros(2 * AWAY) * (1 << MOST_DOUBLINGS)),
                 "{again:?}"
             );
             times_away += 1;
+            longest = longest.max(again);
         }
-        if times_away == 3 * DOUBLINGS {
+        if times_away == 1 + DOUBLINGS + SLOWER * (MOST_DOUBLINGS - DOUBLINGS) {
             break;
         }
     }
+    assert!(longest >= Some(Duration::from_micros(AWAY) * (1 << MOST_DOUBLINGS)) || cfg!(windows), "{longest:?}");
     // Under wine no race is that short.
     assert!(times_away > 0 || cfg!(windows), "it was never away");
     assert!(look(false).1);
@@ -82,7 +86,9 @@ fn who_has_waited_for_longer_looks_earlier() {
     let (_directory, target) = place();
     let terms = Terms::default();
     let look = |contender: &mut Contender| {
-        assert!(matches!(contender.look(&terms, None).unwrap(), Look::Held { .. }));
+        let Look::Held { again } = contender.look(&terms, None).unwrap() else { panic!("it is held") };
+        // What the last event announced has happened.
+        assert!(again >= POLL, "looks again after {again:?}");
         // The pause is at most a small part of the time waited.
         std::thread::sleep(8 * STEP * STEPS);
         contender.stir()
