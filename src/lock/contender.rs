@@ -135,6 +135,12 @@ impl Contender {
         self.burst = self.burst.min(1);
     }
 
+    /// For how long this process leaves the lock to others after this turn, if a crowd waits for it.
+    #[must_use]
+    pub fn rest(&self) -> Option<Duration> {
+        self.rivals.rest()
+    }
+
     /// Whether other processes are known to be waiting, too.
     #[must_use]
     pub const fn has_rivals(&self) -> bool {

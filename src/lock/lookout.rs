@@ -4,6 +4,9 @@
 //! lock files of older leases of ours, to notice who waits for them or meddles with them. No waiter ever
 //! occupies a thread of its own, or one of libuv's.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -56,6 +59,8 @@ struct Rounds {
     watched: HashMap<WatchId, Watched>,
     /// What was last seen of locks that nobody waits for any more.
     sights: Vec<(Arc<Path>, Sight)>,
+    /// Locks that many processes want, and until when we leave them alone.
+    rests: Vec<(Arc<Path>, Instant)>,
     /// When the watches of leases that are over were last looked for.
     swept: Option<Instant>,
     /// Whether other processes also wait for the lock last looked at.
@@ -186,7 +191,8 @@ impl Rounds {
     fn accept(&mut self, message: Message, watcher: Option<&Watcher>) {
         match message {
             Message::Contend(mut contender, due) => {
-                let path = &contender.target().lock_path;
+                let path = &contender.target().lock_path.clone();
+                let due = due.max(self.rest(path));
                 if let Some(at) = self.sights.iter().position(|(seen, _)| seen.as_os_str() == path.as_os_str()) {
                     contender.recall(self.sights.swap_remove(at).1);
                 }
@@ -202,6 +208,19 @@ impl Rounds {
                 }
             }
         }
+    }
+
+    /// When `lock_path`, which somebody else has, is to be looked at again, at the earliest.
+    fn rest(&mut self, lock_path: &Path) -> Instant {
+        let now = Instant::now();
+        self.rests.retain(|(_, until)| *until > now);
+        let Some(at) = self.rests.iter().position(|(path, _)| path.as_os_str() == lock_path.as_os_str()) else {
+            return now;
+        };
+        let (_, until) = self.rests.swap_remove(at);
+        // Whoever has little time must look more often.
+        let patience = registry::patience(lock_path);
+        patience.map_or(until, |patience| until.min(now + patience / 8))
     }
 
     /// Whether one more lock file of our own can be watched.
@@ -297,6 +316,9 @@ impl Rounds {
         }
         match looked {
             Ok(Look::Taken { sidecar, from }) => {
+                if let Some(rest) = contender.rest() {
+                    self.rests.push((path.clone(), Instant::now() + rest));
+                }
                 registry::taken(contender.target(), &ticket, sidecar, from);
                 // The thread that has the lock now may have been queued on this very processor, behind us.
                 std::thread::yield_now();

@@ -227,6 +227,11 @@ pub(super) fn next_of(lock_path: &Path) -> Option<Arc<Ticket>> {
     next
 }
 
+/// For how long the next in line for `lock_path` waits at most.
+pub(super) fn patience(lock_path: &Path) -> Option<Duration> {
+    table().entry_mut(lock_path)?.queue.first()?.terms.timeout
+}
+
 /// A look on behalf of `ticket` took the lock. If that is not the next one any more, the lock is released: the next one may
 /// have asked for it on other terms.
 pub(super) fn taken(target: &Arc<Target>, ticket: &Arc<Ticket>, sidecar: Sidecar, from: Option<Cause>) {

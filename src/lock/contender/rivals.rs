@@ -5,7 +5,7 @@
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::time::Duration;
 
-use crate::lock::sys::FileId;
+use crate::lock::sys::{FileId, Instant};
 
 /// A waiter that knows of others looks this many steps after an event, and one step earlier for each race it has lost:
 /// the one that has waited longest goes first.
@@ -25,9 +25,17 @@ pub(super) const SLOWER: u32 = 4;
 /// and this often in all.
 pub(super) const MOST_DOUBLINGS: u32 = 8;
 
+/// A wait of this many turns shows a crowd; of turns that follow each other quickly, so does losing `2 * RACES` of them.
+pub(super) const CROWD: u32 = 10;
+/// For how long a crowd is left alone at most: as long as a waiter sleeps that is woken by events.
+pub(super) const REST: Duration = Duration::from_millis(500);
+
 /// What one waiter knows of the others.
-#[derive(Default)]
 pub(super) struct Rivals {
+    /// Since when this waiter has been waiting.
+    since: Instant,
+    /// How long the last holder was seen, whose file somebody else's has replaced.
+    turn: Option<Duration>,
     /// Whether something happened to the lock file since somebody else was seen to have it.
     stirred: bool,
     /// How many races this waiter has lost.
@@ -36,6 +44,12 @@ pub(super) struct Rivals {
     marked: Option<FileId>,
     /// Whether other waiters have been noticed.
     known: bool,
+}
+
+impl Default for Rivals {
+    fn default() -> Self {
+        Self { since: Instant::now(), turn: None, stirred: false, lost: 0, marked: None, known: false }
+    }
 }
 
 impl Rivals {
@@ -77,10 +91,20 @@ impl Rivals {
             return None;
         }
         self.lose();
+        self.turn = Some(unmoved);
         let races = self.lost.checked_sub(RACES)?;
         let doublings = races.min(DOUBLINGS + races.saturating_sub(DOUBLINGS) / SLOWER).min(MOST_DOUBLINGS);
         let who = (std::process::id(), token, self.lost);
         let more = BuildHasherDefault::<DefaultHasher>::new().hash_one(who) % AWAY;
         (unmoved <= BRISK).then(|| Duration::from_micros(AWAY + more) * (1 << doublings))
+    }
+
+    /// It is this waiter's turn. Returns for how long this process leaves a crowd alone before it contends again: for
+    /// most of the time that it has waited, as all others do by then. So only some of them look at each turn, however
+    /// many they are, and in the order in which they came; and those who have waited for longer than others come sooner.
+    pub(super) fn rest(&self) -> Option<Duration> {
+        let (turn, waited) = (self.turn?, self.since.elapsed());
+        let is_crowded = if turn <= BRISK { self.lost >= 2 * RACES } else { waited >= turn * CROWD };
+        is_crowded.then(|| (waited * 3 / 4).min(REST))
     }
 }

@@ -2,7 +2,7 @@ use std::fs::{self, File};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::rivals::{AWAY, BRISK, DOUBLINGS, MOST_DOUBLINGS, RACES, SLOWER, STEP, STEPS};
+use super::rivals::{AWAY, BRISK, CROWD, DOUBLINGS, MOST_DOUBLINGS, RACES, REST, SLOWER, STEP, STEPS};
 use super::{Contender, Look, POLL};
 use crate::lock::record::{Claim, OwnRecord};
 use crate::lock::sys::{self, Instant, OsLock};
@@ -79,6 +79,34 @@ fn who_loses_race_after_race_stays_away_for_a_moment_and_comes_back() {
     sys::unlink(&target.lock_path).unwrap();
     drop(held);
     assert!(look(true).0.is_none(), "the lock is free");
+}
+
+#[test]
+fn who_had_its_turn_in_a_crowd_leaves_the_next_ones_to_others() {
+    let (_directory, target) = place();
+    let terms = Terms::default();
+    let mut held = vec![winner(&target, &terms)];
+    let mut lose = |contender: &mut Contender, turn: Duration| {
+        assert!(matches!(contender.look(&terms, None).unwrap(), Look::Held { .. }));
+        std::thread::sleep(turn);
+        held.push(winner(&target, &terms));
+        contender.stir();
+        assert!(matches!(contender.look(&terms, None).unwrap(), Look::Held { .. }));
+        contender.rest()
+    };
+    let mut contender = Contender::new(target.clone());
+    assert_eq!(contender.rest(), None);
+    let turn = 50 * BRISK;
+    assert_eq!(lose(&mut contender, turn), None, "one turn is no crowd");
+    std::thread::sleep(turn * CROWD);
+    let rest = contender.rest().expect("one of ten is");
+    assert!(rest >= turn * CROWD * 3 / 4 && rest <= REST, "{rest:?}");
+
+    // Under wine no race is that short.
+    let mut contender = Contender::new(target.clone());
+    assert_eq!(lose(&mut contender, Duration::ZERO), None);
+    let crowd = (0..200).find_map(|_| lose(&mut contender, Duration::ZERO));
+    assert!(crowd.is_some() || cfg!(windows), "who loses race after race is in a crowd");
 }
 
 #[test]
