@@ -26,7 +26,7 @@ pub(super) const SLOWER: u32 = 4;
 pub(super) const MOST_DOUBLINGS: u32 = 8;
 
 /// A wait of this many turns shows a crowd; of turns that follow each other quickly, so does losing `2 * RACES` of them.
-pub(super) const CROWD: u32 = 10;
+pub(super) const CROWD: u32 = 12;
 /// For how long a crowd is left alone at most: as long as a waiter sleeps that is woken by events.
 pub(super) const REST: Duration = Duration::from_millis(500);
 

@@ -99,7 +99,7 @@ fn who_had_its_turn_in_a_crowd_leaves_the_next_ones_to_others() {
     let turn = 50 * BRISK;
     assert_eq!(lose(&mut contender, turn), None, "one turn is no crowd");
     std::thread::sleep(turn * CROWD);
-    let rest = contender.rest().expect("one of ten is");
+    let rest = contender.rest().expect("one of so many is");
     assert!(rest >= turn * CROWD * 3 / 4 && rest <= REST, "{rest:?}");
 
     // Under wine no race is that short.
