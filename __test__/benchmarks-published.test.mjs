@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { charts } from '../bench/charts/index.mjs'
 import { publish, withTables } from '../bench/publish.mjs'
-import { exponent, median, overlaps, summary } from '../bench/statistics.mjs'
+import { exponent, median, overlaps, quantileOfCounts, standardError, summary } from '../bench/statistics.mjs'
 import { judge } from '../bench/targets.mjs'
 
 const of = (value) => ({ median: value, min: value / 2, max: value * 2, rounds: [value / 2, value, value * 2] })
@@ -53,15 +53,39 @@ test('two who had the lock at once are found, whoever else had it', () => {
 
 test('a delay is not judged where the delays of the machine alone decide', () => {
   const verdict = ({ alone, raw, added }) => {
-    const ours = { who: 'leasehold', 'p99.9 ms': of(raw), 'p99.9 added ms': of(added) }
-    const rows = [{ who: 'nobody', 'p99.9 ms': of(alone) }, ours]
-    return judge({ measures: { delay: { rows } } }).find(({ work }) => work.includes('event loop')).verdict
+    const ours = { who: 'leasehold', 'p99 ms': of(raw), 'p99 added ms': of(added) }
+    const rows = [{ who: 'nobody', 'p99 ms': of(alone) }, ours]
+    return judge({ measures: { waiters: { rows } } }).find(({ work }) => work.includes('fs.readFile')).verdict
   }
   assert.equal(verdict({ alone: 0.5, raw: 0.6, added: 0.1 }), 'met')
   assert.equal(verdict({ alone: 4, raw: 0.6, added: -3.4 }), 'met', 'it adds no more than it has')
   assert.equal(verdict({ alone: 0.5, raw: 3, added: 2.5 }), 'missed')
-  assert.equal(verdict({ alone: 4, raw: 6, added: 2 }), 'too noisy to tell')
+  assert.equal(verdict({ alone: 4, raw: 6.5, added: 2.5 }), 'too noisy to tell')
   assert.equal(verdict({ alone: 0.06, raw: 6, added: -5 }), 'too noisy to tell', 'one stall of nobody hides all of it')
+})
+
+test('a share of late events is judged only if chance cannot have decided', () => {
+  const verdict = (added, margin) => {
+    const rows = [{ who: 'leasehold', 'late % added': of(added), 'give or take': of(margin) }]
+    return judge({ measures: { delay: { rows } } }).find(({ work }) => work.includes('1,000 acquires/s')).verdict
+  }
+  assert.equal(verdict(0.02, 0.05), 'met')
+  assert.equal(verdict(0.3, 0.05), 'missed')
+  assert.equal(verdict(0.08, 0.05), 'too noisy to tell')
+  assert.equal(verdict(0.13, 0.05), 'too noisy to tell')
+  assert.equal(verdict(-0.01, 0.5), 'too noisy to tell')
+})
+
+test('counts of values have the quantiles of the values', () => {
+  const counts = Uint32Array.of(900, 90, 0, 9, 0, 1, 0)
+  assert.deepEqual([0.5, 0.9, 0.99, 0.999, 1].map((share) => quantileOfCounts(counts, share)), [0, 0, 1, 3, 5])
+})
+
+test('the standard error shrinks with the root of the number of values', () => {
+  const values = [1, 3, 2, 6]
+  const many = Array.from({ length: 400 }, (_, index) => values[index % 4])
+  assert.ok(Math.abs(standardError(values) - Math.sqrt(14 / 3 / 4)) < 1e-12)
+  assert.ok(Math.abs(standardError(values) / standardError(many) - Math.sqrt((400 * 399) / 400 / 3)) < 0.01)
 })
 
 test('of all curves of leasehold the one that grows most is judged, and nobody else’s', () => {
@@ -99,7 +123,7 @@ test('a chart has a bar for everybody, as long as the number is large, and names
 })
 
 test('curves go through all points, and only where something was measured', () => {
-  const curve = 'turn by processes'
+  const curve = 'turn by processes that ask again at once'
   const row = { who: 'leasehold', curve, exponent: 1, 'n=1': of(10), 'n=4': undefined, 'n=16': of(160) }
   const [[name, svg]] = charts(report({ scale: { rows: [row] } }))
   assert.equal(name, 'bench-scale.svg')

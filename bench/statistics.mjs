@@ -51,6 +51,18 @@ export function overlaps(turns) {
   return ordered.filter(([, has], index) => index > 0 && has < ordered[index - 1][2]).length
 }
 
+/** The value below which a share of all values lies, where `counts[value]` is how often there was each. */
+export function quantileOfCounts(counts, share) {
+  let left = sum(counts) * share
+  return counts.findIndex((count) => (left -= count) <= 0)
+}
+
+/** How far the mean of `values` is usually from that of infinitely many. */
+export function standardError(values) {
+  const middle = mean(values)
+  return Math.sqrt(sum(values.map((value) => (value - middle) ** 2)) / (values.length - 1) / values.length)
+}
+
 /** The slope of cost over count, both as logarithms: 0 is constant, 1 linear. */
 export function exponent(points) {
   const x = points.map(([count]) => Math.log(count))
