@@ -7,7 +7,7 @@ import { mkdtemp, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { isPeer, unavailable } from './contestants.mjs'
+import { isOurs, unavailable } from './contestants.mjs'
 import { installPeers } from './install.mjs'
 import { fileSystem, machine, processorTime } from './machine.mjs'
 import * as calls from './measures/calls.mjs'
@@ -68,7 +68,7 @@ async function place(parent) {
   return { type: fileSystem(directory), directory, newFile, newDirectory }
 }
 
-/** The results of all rounds. A peer that fails is left out of this measure, and that round is repeated. */
+/** The results of all rounds. Anybody else who fails is left out of this measure, and that round is repeated. */
 async function measureAll(measure, rounds) {
   const failed = new Set()
   const works = (who) => available(who) && !failed.has(who)
@@ -84,7 +84,7 @@ async function measureAll(measure, rounds) {
     } catch (error) {
       killAll()
       const { who } = error
-      if (!isPeer(who)) throw error
+      if (who === undefined || isOurs(who)) throw error
       failed.add(who)
       results = results.filter((result) => result.who !== who)
       leftOut.push({ who, why: `it failed at ${measure.name}` })

@@ -22,10 +22,8 @@ export async function contestant(who) {
   return runs?.[who]
 }
 
-/** Whether `who` is somebody else's package. */
-export const isPeer = (who) => {
-  return Object.entries(MODULES).some(([path, names]) => path.startsWith('./peers/') && names.includes(who))
-}
+/** Whether `who` is what all this is about: anybody else may be left out. */
+export const isOurs = (who) => MODULES['./contestants/leasehold.mjs'].includes(who)
 
 /** The contestants that do not work here, and why. */
 export async function unavailable() {

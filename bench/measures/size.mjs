@@ -41,8 +41,14 @@ export async function round({ places, ordered, available }, results) {
   }
 }
 
-/** The number that a program prints. */
-const said = (...args) => Number(execFileSync(process.execPath, args, { encoding: 'utf8' }))
+/** The number that `program` prints for `who`. */
+function said(program, who, path) {
+  try {
+    return Number(execFileSync(process.execPath, [program, who, path], { encoding: 'utf8' }))
+  } catch (error) {
+    throw Object.assign(error, { who })
+  }
+}
 
 /** Lays the package out as npm does, with its binary in a package of its own. Returns the path to load. */
 function install(directory) {
