@@ -7,6 +7,7 @@
 //! floor hold <who> <file>                           says when it has the lock, and keeps it
 //! floor wait <who> <file>                           says when it has got the lock
 //! floor hammer <who> <file>                         how often it had the lock, asking again at once
+//! floor rush <who> <file>                           [wants, has, leaves] of one turn, when told to begin
 //! floor leases <who> <directory> <count> <ms>       what so many held leases cost
 //! floor exec <who> <file> <command> …               becomes the command, and keeps the lock
 //! ```
@@ -135,11 +136,19 @@ mod unix {
         match arguments[..] {
             ["uncontended", who, file, limit] => uncontended(&Lock::new(who, file), number(limit)),
             ["contend", who, file] => {
-                // As in a process that has locked before.
-                drop(Lock::new(who, &format!("{file}-before-{}", std::process::id())).acquire());
+                warm_up(who, file);
                 contend(&Lock::new(who, file), together());
             }
             ["hammer", who, file] => hammer(&Lock::new(who, file), together()),
+            ["rush", who, file] => {
+                warm_up(who, file);
+                let lock = Lock::new(who, file);
+                let end = together();
+                let turn = turn(&lock, Duration::ZERO);
+                // The end of a process would delay the turns of others.
+                sleep(Duration::from_secs_f64((end - now()).max(0.0) / 1000.0));
+                println!("{turn:?}");
+            }
             ["leases", "engine", directory, count, limit] => {
                 leases(Path::new(directory), count.parse().expect("a count"), number(limit));
             }
@@ -173,6 +182,11 @@ mod unix {
         number(end)
     }
 
+    /// As in a process that has locked before.
+    fn warm_up(who: &str, file: &str) {
+        drop(Lock::new(who, &format!("{file}-before-{}", std::process::id())).acquire());
+    }
+
     fn uncontended(lock: &Lock, limit: f64) {
         let mut batches = Vec::new();
         let end = now() + limit;
@@ -189,16 +203,21 @@ mod unix {
     fn contend(lock: &Lock, end: f64) {
         let mut turns = Vec::new();
         while now() < end {
-            let wants = now();
-            let held = lock.acquire();
-            let has = now();
-            sleep(HOLD);
-            let leaves = now();
-            drop(held);
-            turns.push([wants, has, leaves]);
+            turns.push(turn(lock, HOLD));
             sleep(THINK);
         }
         println!("{turns:?}");
+    }
+
+    /// When it wants the lock, has it, and leaves it.
+    fn turn(lock: &Lock, hold: Duration) -> [f64; 3] {
+        let wants = now();
+        let held = lock.acquire();
+        let has = now();
+        sleep(hold);
+        let leaves = now();
+        drop(held);
+        [wants, has, leaves]
     }
 
     fn hammer(lock: &Lock, end: f64) {
@@ -234,8 +253,9 @@ mod unix {
 
     /// Bytes of memory that this process occupies.
     fn resident() -> usize {
-        let fields = std::fs::read_to_string("/proc/self/statm").expect("Linux");
-        fields.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).expect("a number of pages") * 4096
+        let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+        let size = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix("kB"));
+        size.and_then(|size| size.trim().parse::<usize>().ok()).expect("a size") * 1024
     }
 
     /// Takes the lock and becomes `command`, which inherits it and knows nothing of it.

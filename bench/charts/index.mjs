@@ -109,7 +109,9 @@ const SCALES = {
   'hand-over by tasks in the queue': { title: 'Hand-over', x: 'tasks in the queue' },
   'acquire + release by locks held': { title: 'Acquire + release', x: 'locks held by the process' },
   'acquire + release by files in the directory': { title: 'Acquire + release', x: 'files in the directory' },
-  'turn by processes': { title: 'Turn', x: 'processes that want the lock' },
+  'turn by processes that ask once, together': { title: 'Turn', x: 'processes that want the lock once' },
+  'turn by processes that hold it for 2 ms': { title: 'Turn of 2 ms', x: 'processes that want the lock' },
+  'turn by processes that ask again at once': { title: 'Turn', x: 'processes that want the lock all the time' },
   'waiting by locks waited for': { title: 'A second of waiting', x: 'locks waited for by the process' },
 }
 

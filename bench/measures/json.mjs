@@ -15,7 +15,7 @@ const WHO = ['fs.promises', NAME_TOO, 'leasehold', PEER]
 export async function round({ places: [place], quick, ordered }, results) {
   for (const durable of [true, false]) {
     for (const who of ordered(durable ? WHO : WHO.filter((each) => each !== NAME_TOO))) {
-      const { times } = await run('json', who, await place.newFile(), durable, quick ? 300 : 500)
+      const times = await run('json', who, await place.newFile(), durable, quick ? 300 : 500)
       results.push({ who, durable, us: median(times) })
     }
   }

@@ -3,8 +3,11 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { run, runTogether, start } from '../processes.mjs'
-import { exponent, median, select, sum, summary } from '../statistics.mjs'
+import { exponent, median, overlaps, select, sum, summary } from '../statistics.mjs'
+import { HOLD } from '../turn.mjs'
 import { COUNT as LEASES } from './leases.mjs'
+
+export { broken } from './contention.mjs'
 
 export const name = 'scale'
 export const title =
@@ -13,7 +16,10 @@ export const rounds = { full: 2, quick: 1 }
 
 const upTo = (most) => [1, 10, 100, 1000, 10_000, 100_000].filter((count) => count <= most)
 
-/** `cost(who, counts, …)` resolves to pairs of a count and the cost of one at that count, in the place that is picked. */
+/**
+ * `cost(who, counts, …)` resolves to lists of a count, the cost of one at that count, in the place that is picked, and
+ * perhaps how often two had the lock at once.
+ */
 const CURVES = [
   {
     curve: 'hand-over by tasks in the queue',
@@ -51,15 +57,36 @@ const CURVES = [
     },
   },
   {
-    curve: 'turn by processes',
+    curve: 'turn by processes that ask again at once',
     who: ['flock', 'engine', 'leasehold'],
-    counts: [1, 2, 4, 8, 16, 32],
+    counts: [1, 2, 4, 8, 16, 32, 64],
     quick: [1, 2, 8, 32],
+    pick: (places) => places.at(-1),
     async cost(who, counts, place) {
       return each(counts, async (count) => {
         const said = await runTogether(count, 'hammer', who, await place.newFile(), 1000)
         return 1e6 / sum(said)
       })
+    },
+  },
+  {
+    curve: 'turn by processes that ask once, together',
+    who: ['flock', 'engine', 'leasehold'],
+    counts: [1, 2, 4, 8, 16, 32, 64],
+    quick: [1, 8, 32],
+    pick: (places) => places.at(-1),
+    cost(who, counts, place) {
+      return turnsOf(counts, place, (count, file) => runTogether(count, 'rush', who, file, 1000))
+    },
+  },
+  {
+    curve: `turn by processes that hold it for ${HOLD} ms`,
+    who: ['flock', 'engine', 'leasehold'],
+    counts: [1, 2, 4, 8, 16, 32, 64],
+    quick: [1, 8, 32],
+    pick: (places) => places.at(-1),
+    cost(who, counts, place) {
+      return turnsOf(counts, place, async (count, file) => (await runTogether(count, 'contend', who, file, 1000)).flat())
     },
   },
   {
@@ -81,6 +108,18 @@ const CURVES = [
   },
 ]
 
+/** `turns(count, file)` resolves to `[wants, has, leaves]` of each turn. */
+async function turnsOf(counts, place, turns) {
+  const points = []
+  for (const count of counts) {
+    const all = await turns(count, await place.newFile())
+    const began = Math.min(...all.map(([wants]) => wants))
+    const ended = Math.max(...all.map(([, , leaves]) => leaves))
+    points.push([count, ((ended - began) * 1000) / all.length, overlaps(all)])
+  }
+  return points
+}
+
 async function each(counts, cost) {
   const points = []
   for (const count of counts) points.push([count, await cost(count)])
@@ -91,7 +130,7 @@ export async function round({ places, quick, ordered }, results) {
   for (const { curve, who, counts, quick: few, cost, pick = ([first]) => first } of CURVES) {
     for (const one of ordered(who)) {
       const points = await cost(one, quick ? few : counts, pick(places))
-      for (const [count, us] of points) results.push({ curve, who: one, count, us })
+      for (const [count, us, overlaps = 0] of points) results.push({ curve, who: one, count, us, overlaps })
     }
   }
 }

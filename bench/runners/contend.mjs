@@ -1,11 +1,11 @@
 // Prints [wants, has, leaves] of each turn. Arguments: who, file.
 
-import { writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { now } from '../clock.mjs'
 import { contestant } from '../contestants.mjs'
 import { HOLD, THINK } from '../turn.mjs'
 import { together } from './together.mjs'
+import { warmUp } from './warm-up.mjs'
 
 const [who, file] = process.argv.slice(2)
 const run = await contestant(who)
@@ -26,10 +26,7 @@ async function turn() {
   await pause(THINK)
 }
 
-const before = `${file}-before-${process.pid}`
-writeFileSync(before, '')
-// As in a process that has locked before: loading and compiling on the first run takes milliseconds.
-await run(before, () => {})
+await warmUp(run, file)
 const end = await together()
 while (now() < end) await turn()
 console.log(JSON.stringify(turns))
