@@ -210,11 +210,11 @@ mod unix {
     }
 
     /// When it wants the lock, has it, and leaves it.
-    fn turn(lock: &Lock, hold: Duration) -> [f64; 3] {
+    fn turn(lock: &Lock, pause: Duration) -> [f64; 3] {
         let wants = now();
         let held = lock.acquire();
         let has = now();
-        sleep(hold);
+        sleep(pause);
         let leaves = now();
         drop(held);
         [wants, has, leaves]
