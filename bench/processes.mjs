@@ -5,11 +5,10 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { root, target } from '../scripts/prepare.mjs'
 import { now } from './clock.mjs'
 
-const root = fileURLToPath(new URL('..', import.meta.url))
 const windows = process.platform === 'win32'
-const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target')
 const floor = join(target, 'release', 'examples', windows ? 'floor.exe' : 'floor')
 /** Those that `floor` knows; all others are JavaScript. */
 const NATIVE = new Set(['files', 'calls', 'calls, file kept', 'flock', 'engine', 'engine, file kept'])

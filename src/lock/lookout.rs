@@ -191,8 +191,8 @@ impl Rounds {
     fn accept(&mut self, message: Message, watcher: Option<&Watcher>) {
         match message {
             Message::Contend(mut contender, due) => {
-                let path = &contender.target().lock_path.clone();
-                let due = due.max(self.rest(path));
+                let path = contender.target().lock_path.clone();
+                let due = due.max(self.rest(&path));
                 if let Some(at) = self.sights.iter().position(|(seen, _)| seen.as_os_str() == path.as_os_str()) {
                     contender.recall(self.sights.swap_remove(at).1);
                 }
