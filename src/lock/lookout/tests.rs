@@ -17,6 +17,12 @@ fn a_crowd_is_left_alone_once_and_not_for_long_by_whoever_has_little_time() {
     let terms = Terms { timeout: Some(Duration::from_secs(40)), ..Terms::default() };
     let waiting = acquire(&path, terms, Box::new(drop)).unwrap();
     let lock_path = hold.lease().target.lock_path.clone();
+    // The directory may be resolved elsewhere first.
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while registry::patience(&lock_path).is_none() {
+        assert!(Instant::now() < deadline, "it does not wait");
+        std::thread::yield_now();
+    }
     rounds.rests.push((lock_path.clone(), in_a_minute));
     assert!(rounds.rest(&lock_path) <= Instant::now() + Duration::from_secs(5));
     drop((waiting, hold));
