@@ -4,7 +4,7 @@ mod rivals;
 mod sight;
 mod taking;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -133,6 +133,11 @@ impl Contender {
     /// is gone already. In a crowd most looks would be such.
     fn calm_down(&mut self) {
         self.burst = self.burst.min(1);
+    }
+
+    /// This process has left a crowd alone, see [`Self::rest`], and contends again.
+    pub const fn expect_crowd(&mut self) {
+        self.rivals.expect_crowd();
     }
 
     /// For how long this process leaves the lock to others after this turn, if a crowd waits for it.

@@ -192,7 +192,13 @@ impl Rounds {
         match message {
             Message::Contend(mut contender, due) => {
                 let path = contender.target().lock_path.clone();
-                let due = due.max(self.rest(&path));
+                let due = match self.rest(&path) {
+                    Some(until) => {
+                        contender.expect_crowd();
+                        due.max(until)
+                    }
+                    None => due,
+                };
                 if let Some(at) = self.sights.iter().position(|(seen, _)| seen.as_os_str() == path.as_os_str()) {
                     contender.recall(self.sights.swap_remove(at).1);
                 }
@@ -210,17 +216,15 @@ impl Rounds {
         }
     }
 
-    /// When `lock_path`, which somebody else has, is to be looked at again, at the earliest.
-    fn rest(&mut self, lock_path: &Path) -> Instant {
+    /// Until when `lock_path`, which somebody else has, is to be left alone, if a crowd waits for it.
+    fn rest(&mut self, lock_path: &Path) -> Option<Instant> {
         let now = Instant::now();
         self.rests.retain(|(_, until)| *until > now);
-        let Some(at) = self.rests.iter().position(|(path, _)| path.as_os_str() == lock_path.as_os_str()) else {
-            return now;
-        };
+        let at = self.rests.iter().position(|(path, _)| path.as_os_str() == lock_path.as_os_str())?;
         let (_, until) = self.rests.swap_remove(at);
         // Whoever has little time must look more often.
         let patience = registry::patience(lock_path);
-        patience.map_or(until, |patience| until.min(now + patience / 8))
+        Some(patience.map_or(until, |patience| until.min(now + patience / 8)))
     }
 
     /// Whether one more lock file of our own can be watched.

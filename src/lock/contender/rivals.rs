@@ -25,8 +25,11 @@ pub(super) const SLOWER: u32 = 4;
 /// and this often in all.
 pub(super) const MOST_DOUBLINGS: u32 = 8;
 
-/// A wait of this many turns shows a crowd; of turns that follow each other quickly, so does losing `2 * RACES` of them.
-pub(super) const CROWD: u32 = 12;
+/// A process that has met a crowd stays away from its first lost race on, as if it had lost this many before.
+pub(super) const MET: u32 = RACES + 1;
+
+/// Whoever has waited for more turns than this plus one has met a crowd, and about this many are to wait at a time.
+pub(super) const PRESENT: u32 = 4;
 /// For how long a crowd is left alone at most: as long as a waiter sleeps that is woken by events.
 pub(super) const REST: Duration = Duration::from_millis(500);
 
@@ -42,13 +45,15 @@ pub(super) struct Rivals {
     lost: u32,
     /// The file that bears this waiter's own mark.
     marked: Option<FileId>,
+    /// How many races this process is taken to have lost before, see [`MET`].
+    lost_before: u32,
     /// Whether other waiters have been noticed.
     known: bool,
 }
 
 impl Default for Rivals {
     fn default() -> Self {
-        Self { since: Instant::now(), turn: None, stirred: false, lost: 0, marked: None, known: false }
+        Self { since: Instant::now(), turn: None, stirred: false, lost: 0, lost_before: 0, marked: None, known: false }
     }
 }
 
@@ -63,6 +68,11 @@ impl Rivals {
     pub(super) fn stir(&mut self, unmoved: Duration) -> Duration {
         self.stirred = true;
         if self.known { (STEP * STEPS.saturating_sub(self.lost)).min(unmoved / 8) } else { Duration::ZERO }
+    }
+
+    /// This process has met a crowd at this lock just before.
+    pub(super) const fn expect_crowd(&mut self) {
+        self.lost_before = MET;
     }
 
     /// This waiter has left its mark on the lock file `id`.
@@ -92,7 +102,7 @@ impl Rivals {
         }
         self.lose();
         self.turn = Some(unmoved);
-        let races = self.lost.checked_sub(RACES)?;
+        let races = (self.lost + self.lost_before).checked_sub(RACES)?;
         let doublings = races.min(DOUBLINGS + races.saturating_sub(DOUBLINGS) / SLOWER).min(MOST_DOUBLINGS);
         let who = (std::process::id(), token, self.lost);
         let more = BuildHasherDefault::<DefaultHasher>::new().hash_one(who) % AWAY;
@@ -102,9 +112,10 @@ impl Rivals {
     /// It is this waiter's turn. Returns for how long this process leaves a crowd alone before it contends again: for
     /// most of the time that it has waited, as all others do by then. So only some of them look at each turn, however
     /// many they are, and in the order in which they came; and those who have waited for longer than others come sooner.
+    /// It is not the whole time but the turns of [`PRESENT`], or else differences between processes would never end.
     pub(super) fn rest(&self) -> Option<Duration> {
-        let (turn, waited) = (self.turn?, self.since.elapsed());
-        let is_crowded = if turn <= BRISK { self.lost >= 2 * RACES } else { waited >= turn * CROWD };
-        is_crowded.then(|| (waited * 3 / 4).min(REST))
+        let turn = self.turn?;
+        let rest = self.since.elapsed().saturating_sub(turn * PRESENT) * 7 / 8;
+        (rest > turn).then(|| rest.min(REST))
     }
 }
