@@ -190,15 +190,12 @@ const SPARED: Duration = Duration::from_micros(200);
 impl Rounds {
     fn accept(&mut self, message: Message, watcher: Option<&Watcher>) {
         match message {
-            Message::Contend(mut contender, due) => {
+            Message::Contend(mut contender, mut due) => {
                 let path = contender.target().lock_path.clone();
-                let due = match self.rest(&path) {
-                    Some(until) => {
-                        contender.expect_crowd();
-                        due.max(until)
-                    }
-                    None => due,
-                };
+                if let Some(until) = self.rest(&path) {
+                    contender.expect_crowd();
+                    due = due.max(until);
+                }
                 if let Some(at) = self.sights.iter().position(|(seen, _)| seen.as_os_str() == path.as_os_str()) {
                     contender.recall(self.sights.swap_remove(at).1);
                 }

@@ -112,7 +112,8 @@ impl Rivals {
     /// It is this waiter's turn. Returns for how long this process leaves a crowd alone before it contends again: for
     /// most of the time that it has waited, as all others do by then. So only some of them look at each turn, however
     /// many they are, and in the order in which they came; and those who have waited for longer than others come sooner.
-    /// It is not the whole time but the turns of [`PRESENT`], or else differences between processes would never end.
+    /// The turns of [`PRESENT`] are left for waiting. Of the rest it is only a part, or else a process that once waited
+    /// for long would always do so.
     pub(super) fn rest(&self) -> Option<Duration> {
         let turn = self.turn?;
         let rest = self.since.elapsed().saturating_sub(turn * PRESENT) * 7 / 8;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::lock::contender::tests::{place, winner};
+use crate::lock::contender::tests::Contested;
 use crate::lock::{Terms, acquire, acquire_blocking};
 
 #[test]
@@ -31,23 +31,16 @@ fn a_crowd_is_left_alone_once_and_not_for_long_by_whoever_has_little_time() {
 
 #[test]
 fn who_has_left_a_crowd_alone_expects_to_meet_it_again() {
-    let (_directory, target) = place();
-    let terms = Terms::default();
-    let mut held = vec![winner(&target, &terms)];
+    let mut lock = Contested::new();
+    let lock_path = lock.target.lock_path.clone();
     // A race may be a long one, which nobody stays away from. Under wine all are.
     let is_away = (0..200).any(|_| {
         let mut rounds = Rounds::default();
-        rounds.rests.push((target.lock_path.clone(), Instant::now() + Duration::from_mins(1)));
-        rounds.accept(Message::Contend(Box::new(Contender::new(target.clone())), Instant::now()), None);
-        let (mut contender, due) = rounds.contenders.remove(&target.lock_path).unwrap();
+        rounds.rests.push((lock_path.clone(), Instant::now() + Duration::from_mins(1)));
+        rounds.accept(Message::Contend(Box::new(Contender::new(lock.target.clone())), Instant::now()), None);
+        let (mut contender, due) = rounds.contenders.remove(&lock_path).unwrap();
         assert!(due > Instant::now() + Duration::from_secs(1), "it looks at once");
-        let stays_away = |contender: &mut Contender| {
-            matches!(contender.look(&terms, None).unwrap(), Look::Held { again } if again < POLL)
-        };
-        assert!(!stays_away(&mut contender));
-        held.push(winner(&target, &terms));
-        contender.stir();
-        stays_away(&mut contender)
+        lock.lose(&mut contender, Duration::ZERO).is_some()
     });
     assert!(is_away || cfg!(windows), "it does not stay away from the first race");
 }
