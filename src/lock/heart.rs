@@ -78,9 +78,10 @@ impl PartialEq for Due {
 impl Eq for Due {}
 
 impl Heart {
-    /// Starts looking after a lease. Costs no system call if the thread is awake or will wake in time anyway.
-    pub(super) fn watch(&'static self, lease: Arc<Lease>) {
-        let due = lease.first_due();
+    /// Starts looking after a lease, whose lock file had its last beat at `beaten`. Costs no system call if the thread is
+    /// awake or will wake in time anyway.
+    pub(super) fn watch(&'static self, lease: Arc<Lease>, beaten: Instant) {
+        let due = lease.first_due(beaten);
         self.change(due, |agenda| agenda.insert(due, lease));
     }
 
@@ -146,17 +147,18 @@ impl Heart {
 
     fn tend(&self, lease: Arc<Lease>, due: Instant, crowd: usize) {
         match lease.tend(Instant::now(), registry::wanted_since(&lease), crowd) {
-            Tended::Well => self.put_back(lease, due),
-            Tended::Suspect(lately) => {
-                registry::suspect(&lease, lately);
-                self.put_back(lease, due);
+            Tended::Held { next_beat, suspected } => {
+                if let Some(lately) = suspected {
+                    registry::suspect(&lease, lately);
+                }
+                self.put_back(lease, due, next_beat);
             }
             Tended::Lose(reason) => endings::lose(&lease, reason),
             Tended::Over => self.forget(&lease),
         }
     }
 
-    fn put_back(&self, lease: Arc<Lease>, due: Instant) {
+    fn put_back(&self, lease: Arc<Lease>, due: Instant, next_beat: Instant) {
         // From now on its file is watched: waiters and meddlers are noticed without waiting for a beat.
         Post::of(lease.target.class()).lookout.attend(&lease);
         let mut agenda = self.agenda.lock();
@@ -164,7 +166,7 @@ impl Heart {
         // so that a limit set meanwhile is either seen here or finds the lease in the agenda.
         let is_ours = lease.due.get() == Some(due);
         if is_ours {
-            agenda.insert(lease.next_due(), lease);
+            agenda.insert(lease.next_due(next_beat), lease);
         }
     }
 

@@ -14,7 +14,7 @@ use super::record::Claim;
 use super::registry;
 use super::sidecar::{Leftover, Sidecar};
 use super::stamp::Stamp;
-use super::sync::{AtomicBool, Mutex, MutexGuard, OnceLock};
+use super::sync::{AtomicBool, Mutex, MutexGuard};
 use super::sys::{Appointment, Instant, WatchId, Watcher};
 use super::target::Target;
 use super::terms::{Api, EnvId, HoldId, LeaseId, Scope, Terms};
@@ -44,23 +44,32 @@ pub struct Lease {
     file: Mutex<Option<Sidecar>>,
     /// Whether it ended. Changes under the registry's lock only.
     over: AtomicBool,
-    /// How it was lost, if it was; set before `over`, unless that was found out at the release.
-    lost: OnceLock<Arc<Loss>>,
-    watchdog: Mutex<Watchdog>,
     attended: AtomicBool,
     /// When the heart looks after it next; `None` when it does not. Changes under the heart's lock only.
     pub(super) due: Appointment,
+    state: Mutex<State>,
+}
+
+/// What changes while a lease goes on. Never locked during disk work.
+#[derive(Default)]
+struct State {
     /// Who holds it. Grows and shrinks under the registry's lock only.
-    holders: Mutex<Holders>,
+    holders: Holders,
+    watchdog: Watchdog,
+    /// How it was lost, if it was; set before `over`, unless that was found out at the release.
+    lost: Option<Arc<Loss>>,
 }
 
 /// What looking after a lease showed.
 pub(super) enum Tended {
-    /// All is well.
-    Well,
-    /// Somebody waits, and its environment should find out whether anybody can still release it, unless it has done
-    /// so within this time.
-    Suspect(Duration),
+    /// It goes on.
+    Held {
+        /// When the next beat is due.
+        next_beat: Instant,
+        /// Somebody waits, and its environment should find out whether anybody can still release it, unless it has
+        /// done so within this time.
+        suspected: Option<Duration>,
+    },
     /// It is to be taken away.
     Lose(LossReason),
     /// It ended meanwhile.
@@ -70,25 +79,20 @@ pub(super) enum Tended {
 impl Lease {
     /// A lease on `sidecar`, under the `terms` of the request for it.
     pub(super) fn new(id: LeaseId, sidecar: Sidecar, terms: &Terms, taken_from: Option<Cause>) -> Self {
-        let began = Instant::now();
-        let Claim { lease, max_hold, .. } = *terms.claim;
-        let watchdog = Watchdog::new(Term { began, lease, max_hold }, sidecar.beaten());
         Self {
             id,
             target: sidecar.target().clone(),
             token: sidecar.token(),
             api: terms.api,
             claim: terms.claim.clone(),
-            began,
+            began: Instant::now(),
             began_at: SystemTime::now().into(),
             taken_from,
             file: Mutex::new(Some(sidecar)),
             over: AtomicBool::new(false),
-            lost: OnceLock::new(),
-            watchdog: Mutex::new(watchdog),
             attended: AtomicBool::new(false),
             due: Appointment::default(),
-            holders: Mutex::default(),
+            state: Mutex::default(),
         }
     }
 
@@ -102,40 +106,41 @@ impl Lease {
         Term { began: self.began, lease: self.claim.lease, max_hold: self.claim.max_hold }
     }
 
-    /// When the heart has to look after it for the first time.
-    pub(super) fn first_due(&self) -> Instant {
-        self.watchdog.lock().first(self.term())
+    /// When the heart has to look after it for the first time, if the last beat of its lock file was at `beaten`.
+    pub(super) fn first_due(&self, beaten: Instant) -> Instant {
+        self.term().first_due(beaten)
     }
 
     /// When the heart has to look after it next.
-    pub(super) fn next_due(&self) -> Instant {
-        let due = self.watchdog.lock().next(self.term());
-        self.work_limit().map_or(due, |(limit, _)| limit.min(due))
+    pub(super) fn next_due(&self, next_beat: Instant) -> Instant {
+        let State { holders, watchdog, .. } = &*self.state.lock();
+        let due = watchdog.next(self.term(), next_beat);
+        holders.work_limit().map_or(due, |(limit, _)| limit.min(due))
     }
 
     /// Gives the work of one handle time until `limit`.
     pub(super) fn limit(&self, hold: HoldId, limit: Instant, reason: LossReason) {
-        self.holders.lock().limit(hold, limit, reason);
+        self.state.lock().holders.limit(hold, limit, reason);
     }
 
     /// When the last of its handles runs out of time, if they all have a limit. Nested work has no more time than
     /// the work around it.
     pub(super) fn work_limit(&self) -> Option<(Instant, LossReason)> {
-        self.holders.lock().work_limit()
+        self.state.lock().holders.work_limit()
     }
 
     /// Does a beat when one is due, and a glance otherwise. `wanted` says since when somebody in this
     /// process has waited, `crowd` how many leases are looked after.
     pub(super) fn tend(&self, now: Instant, wanted: Option<Instant>, crowd: usize) -> Tended {
+        let term = self.term();
         let overdue = self.work_limit().filter(|(limit, _)| *limit <= now).map(|(_, reason)| reason);
-        let mut watchdog = self.watchdog.lock();
-        if let Some(reason) = self.term().expired(now).or(overdue) {
+        if let Some(reason) = term.expired(now).or(overdue) {
             return Tended::Lose(reason);
         }
-        let seen = match &mut *self.file.lock() {
+        let (seen, beaten) = match &mut *self.file.lock() {
             Some(_) if self.is_over() => return Tended::Over,
-            Some(sidecar) if watchdog.beats(self.term(), sidecar.beaten(), now, crowd) => sidecar.beat(&self.claim),
-            Some(sidecar) => sidecar.glance(),
+            Some(sidecar) if term.next_beat(sidecar.beaten(), crowd) <= now => (sidecar.beat(&self.claim), now),
+            Some(sidecar) => (sidecar.glance(), sidecar.beaten()),
             None => return Tended::Over,
         };
         let interest = match seen {
@@ -147,7 +152,8 @@ impl Lease {
             Err(_) => None,
         };
         let foreign = interest.and_then(|ago| now.checked_sub(ago));
-        watchdog.suspects(self.term(), now, wanted.or(foreign)).map_or(Tended::Well, Tended::Suspect)
+        let suspected = self.state.lock().watchdog.suspects(term, now, wanted.or(foreign));
+        Tended::Held { next_beat: term.next_beat(beaten, crowd), suspected }
     }
 
     /// Marks its lock file as one to be watched; `true` the first time.
@@ -164,12 +170,12 @@ impl Lease {
     /// Whether it ended by being released.
     #[must_use]
     pub fn is_released(&self) -> bool {
-        self.is_over() && self.lost.get().is_none()
+        self.is_over() && self.loss().is_none()
     }
 
     /// How it was lost, if it was.
-    fn loss(&self) -> Option<&Arc<Loss>> {
-        if self.is_over() { self.lost.get() } else { None }
+    fn loss(&self) -> Option<Arc<Loss>> {
+        if self.is_over() { self.state.lock().lost.clone() } else { None }
     }
 
     /// Has `watcher` watch the lock file, as long as the lease is held.
@@ -205,17 +211,15 @@ impl Lease {
         if self.is_over() {
             return None;
         }
-        let loss = self.lost.get_or_init(|| self.lost_for(reason)).clone();
+        let loss = self.state.lock().lost.get_or_insert_with(|| self.lost_for(reason)).clone();
         self.end().then_some(loss)
     }
 
     /// Notes that the lease had been lost, unnoticed, before it was released. What to tell about that, unless it was
     /// taken away, which has been told already.
     pub(super) fn lost_before(&self, reason: LossReason) -> Option<Arc<Loss>> {
-        if self.lost.get().is_some() {
-            return None;
-        }
-        Some(self.lost.get_or_init(|| self.lost_for(reason)).clone())
+        let lost = &mut self.state.lock().lost;
+        if lost.is_some() { None } else { Some(lost.insert(self.lost_for(reason)).clone()) }
     }
 
     fn lost_for(&self, reason: LossReason) -> Arc<Loss> {
@@ -232,36 +236,36 @@ impl Lease {
     /// How many handles share it.
     #[must_use]
     pub fn handles(&self) -> usize {
-        self.holders.lock().count()
+        self.state.lock().holders.count()
     }
 
     /// Whether a request comes from inside work that holds it: one that its own work has ended is not.
     pub(super) fn is_around(&self, chain: &[Scope]) -> bool {
-        chain.iter().any(|scope| scope.lease == self.id && self.holders.lock().include(scope.hold))
+        chain.iter().any(|scope| scope.lease == self.id && self.state.lock().holders.include(scope.hold))
     }
 
     /// The environments that have handles on it.
     #[must_use]
     pub fn envs(&self) -> Vec<EnvId> {
-        self.holders.lock().envs()
+        self.state.lock().holders.envs()
     }
 
     /// Adds a handle, for the request with `terms`.
     pub(super) fn share(self: &Arc<Self>, terms: &Terms) -> Hold {
         let id = registry::unique_id();
-        self.holders.lock().add(id, terms.env, &terms.chain);
+        self.state.lock().holders.add(id, terms.env, &terms.chain);
         Hold { id, lease: self.clone(), open: AtomicBool::new(true), left: AtomicBool::new(false) }
     }
 
     /// Removes a handle. Whether it was the last one; its environment then stays known as the one to be
     /// told whatever there is to tell.
     pub(super) fn unshare(&self, hold: HoldId) -> bool {
-        self.holders.lock().remove(hold)
+        self.state.lock().holders.remove(hold)
     }
 
     /// Removes all handles of `env`. Whether none are left.
     pub(super) fn desert(&self, env: EnvId) -> bool {
-        self.holders.lock().desert(env)
+        self.state.lock().holders.desert(env)
     }
 
     /// Its owner, as others would describe it.
@@ -325,7 +329,7 @@ impl Hold {
     /// How the lease was lost, if it was.
     #[must_use]
     pub fn loss(&self) -> Option<Arc<Loss>> {
-        self.lease.loss().filter(|_| !self.left.load(Ordering::Acquire)).cloned()
+        self.lease.loss().filter(|_| !self.left.load(Ordering::Acquire))
     }
 
     /// Whether the lock is ours as far as the last heartbeat knows, without asking the file system.

@@ -143,11 +143,11 @@ impl Entry {
     /// Makes a lease for whoever asked with `terms`, and for all in the queue who may share it. Whoever does not wait
     /// at all is refused.
     pub(super) fn begin(&mut self, sidecar: Sidecar, terms: &Terms, from: Option<Cause>) -> (Hold, Vec<Delivery>) {
-        let class = sidecar.target().class();
+        let (class, beaten) = (sidecar.target().class(), sidecar.beaten());
         let lease = Arc::new(Lease::new(unique_id(), sidecar, terms, from));
         self.phase = Phase::Held(lease.clone());
         self.queue.note_owner(None);
-        Post::of(class).heart.watch(lease.clone());
+        Post::of(class).heart.watch(lease.clone(), beaten);
         let hold = lease.share(terms);
         let joining = match lease.claim.sharing {
             // Only a call made inside the work could join, and that has not begun.

@@ -35,6 +35,21 @@ pub struct Term {
 }
 
 impl Term {
+    /// When the beat after the one at `beaten` is due. In a crowd of leases beats come less often than they might, but
+    /// always three times per lease.
+    #[must_use]
+    pub fn next_beat(self, beaten: Instant, crowd: usize) -> Instant {
+        let spared = SPARED * u32::try_from(crowd).unwrap_or(u32::MAX);
+        beaten + beat_interval(self.lease).max(spared.min(self.lease / 3))
+    }
+
+    /// When a lease that begins now, on a lock file whose last beat was at `beaten`, has to be looked after for the first
+    /// time.
+    #[must_use]
+    pub fn first_due(self, beaten: Instant) -> Instant {
+        Watchdog::default().next(self, self.next_beat(beaten, 1)).min(self.old_enough())
+    }
+
     /// When the lease is taken away at the latest.
     fn limit(self) -> Option<Instant> {
         self.began.checked_add(self.max_hold?)
@@ -52,14 +67,10 @@ impl Term {
     }
 }
 
-/// The clocks of one lease.
-#[derive(Debug)]
-pub struct Watchdog {
-    /// When the next beat is due, as long as the crowd stays the same.
-    next_beat: Instant,
-    /// Boxed because nobody else wants most leases, and ten thousand may be held.
-    wanted: Option<Box<Wanted>>,
-}
+/// The clocks of one lease that depend on who waits for it. Boxed because nobody waits for most leases, and ten thousand
+/// may be held.
+#[derive(Debug, Default)]
+pub struct Watchdog(Option<Box<Wanted>>);
 
 /// A lease that somebody waits for, or did.
 #[derive(Clone, Copy, Debug)]
@@ -73,47 +84,25 @@ struct Wanted {
 }
 
 impl Watchdog {
-    /// The clocks of a lease that begins now, on a lock file whose last beat was at `beaten`.
-    #[must_use]
-    pub fn new(term: Term, beaten: Instant) -> Self {
-        Self { next_beat: beaten + beat_interval(term.lease), wanted: None }
-    }
-
-    /// When a lease that begins now has to be looked after for the first time.
-    #[must_use]
-    pub fn first(&self, term: Term) -> Instant {
-        self.next(term).min(term.old_enough())
-    }
-
-    /// Whether a beat is due after the last one, at `beaten`; it then counts as done. In a crowd of leases beats come less
-    /// often than they might, but always three times per lease.
-    pub fn beats(&mut self, Term { lease, .. }: Term, beaten: Instant, now: Instant, crowd: usize) -> bool {
-        let spared = SPARED * u32::try_from(crowd).unwrap_or(u32::MAX);
-        let beat = beat_interval(lease).max(spared.min(lease / 3));
-        let due = now >= beaten + beat;
-        self.next_beat = if due { now } else { beaten } + beat;
-        due
-    }
-
     /// Notes whether somebody was just seen to wait, and since when. `Some` when it is time to suspect that the
     /// owner is lost: somebody has waited for a while, the lease is not young, and the last such suspicion is
     /// long enough ago. It then says how recent a garbage collection has to be that makes a new one unnecessary.
     pub fn suspects(&mut self, term: Term, now: Instant, waiting_since: Option<Instant>) -> Option<Duration> {
-        self.wanted = self.wanted.take().filter(|wanted| now.duration_since(wanted.last) < SHOWS_ITSELF);
+        self.0 = self.0.take().filter(|wanted| now.duration_since(wanted.last) < SHOWS_ITSELF);
         if let Some(since) = waiting_since {
             // A new waiter does not pay for what others have asked for in vain.
-            let wanted = self.wanted.get_or_insert_with(|| Wanted::new(since, term.old_enough()).into());
+            let wanted = self.0.get_or_insert_with(|| Wanted::new(since, term.old_enough()).into());
             wanted.first = wanted.first.min(since);
             wanted.last = now;
         }
-        self.wanted.as_mut()?.asks(now)
+        self.0.as_mut()?.asks(now)
     }
 
-    /// When the lease has to be looked after next.
+    /// When the lease has to be looked after next, at `next_beat` or before.
     #[must_use]
-    pub fn next(&self, term: Term) -> Instant {
-        let request_due = self.wanted.as_ref().map(|wanted| wanted.request_due());
-        [term.limit(), request_due].into_iter().flatten().fold(self.next_beat, Instant::min)
+    pub fn next(&self, term: Term, next_beat: Instant) -> Instant {
+        let request_due = self.0.as_ref().map(|wanted| wanted.request_due());
+        [term.limit(), request_due].into_iter().flatten().fold(next_beat, Instant::min)
     }
 }
 
@@ -151,38 +140,29 @@ mod tests {
     }
 
     #[test]
-    fn beats_come_at_their_interval_whatever_else_is_looked_at() {
+    fn a_lease_is_looked_after_when_it_is_no_longer_young_and_beats_at_its_interval() {
         let began = Instant::now();
         let term = term(began);
-        let mut clocks = Watchdog::new(term, began);
-        assert_eq!(clocks.first(term), began + SECOND);
-        assert!(!clocks.beats(term, began, began + SECOND, 1));
-        assert!(clocks.beats(term, began, began + BEAT, 1));
-        assert!(!clocks.beats(term, began + BEAT, began + BEAT + SECOND, 1));
-        assert_eq!(clocks.next(term), began + 2 * BEAT);
+        assert_eq!(term.first_due(began), began + SECOND);
+        assert_eq!(term.next_beat(began, 1), began + BEAT);
+        assert_eq!(Watchdog::default().next(term, began + BEAT), began + BEAT);
     }
 
     #[test]
     fn a_lock_file_that_is_handed_over_gets_its_next_beat_when_it_would_have() {
         let beaten = Instant::now();
-        let term = term(beaten + BEAT / 4 * 3);
-        assert_eq!(Watchdog::new(term, beaten).first(term), beaten + BEAT);
+        assert_eq!(term(beaten + BEAT / 4 * 3).first_due(beaten), beaten + BEAT);
     }
 
     #[test]
     fn a_crowd_of_leases_beats_less_often_but_three_times_per_lease() {
         let began = Instant::now();
-        let term = term(began);
         let brief = 3 * SECOND;
         for (lease, crowd, beat) in
             [(LEASE, 1000, BEAT), (LEASE, 3000, 3 * BEAT), (LEASE, 1_000_000, 5 * BEAT), (brief, 1_000_000, SECOND)]
         {
-            let term = Term { lease, ..term };
-            let mut clocks = Watchdog::new(term, began);
-            assert!(!clocks.beats(term, began, began + beat / 2, crowd), "{crowd}");
-            assert_eq!(clocks.next(term), began + beat, "{crowd}");
-            assert!(clocks.beats(term, began, began + beat, crowd), "{crowd}");
-            assert_eq!(clocks.next(term), began + 2 * beat, "{crowd}");
+            let term = Term { lease, ..term(began) };
+            assert_eq!(term.next_beat(began, crowd), began + beat, "{crowd}");
         }
     }
 
@@ -191,8 +171,7 @@ mod tests {
         let began = Instant::now();
         let term = term(began);
         let term = Term { max_hold: Some(SECOND), ..term };
-        let clocks = Watchdog::new(term, began);
-        assert_eq!(clocks.next(term), began + SECOND);
+        assert_eq!(Watchdog::default().next(term, began + BEAT), began + SECOND);
         assert_eq!(term.expired(began), None);
         assert_eq!(term.expired(began + SECOND), Some(LossReason::MaxHold));
     }
@@ -202,7 +181,7 @@ mod tests {
         let began = Instant::now();
         let term = term(began);
         let at = |seconds: f64| began + Duration::from_secs_f64(seconds);
-        let mut clocks = Watchdog::new(term, began);
+        let mut clocks = Watchdog::default();
         assert_eq!(clocks.suspects(term, at(5.0), None), None, "nobody waits");
         assert_eq!(clocks.suspects(term, at(6.0), Some(at(6.0))), None, "the waiter has only just come");
         assert!(clocks.suspects(term, at(6.5), None).is_some(), "it waited for a while");
@@ -217,7 +196,7 @@ mod tests {
     fn however_long_somebody_waits_requests_go_on() {
         let began = Instant::now();
         let term = term(began);
-        let mut clocks = Watchdog::new(term, began);
+        let mut clocks = Watchdog::default();
         let asked = (1..120u32)
             .filter(|&half| clocks.suspects(term, began + half * SECOND / 2, Some(began)).is_some())
             .collect::<Vec<_>>();
@@ -229,7 +208,7 @@ mod tests {
     fn who_comes_later_does_not_pay_for_those_who_waited_in_vain() {
         let began = Instant::now();
         let term = term(began);
-        let mut clocks = Watchdog::new(term, began);
+        let mut clocks = Watchdog::default();
         for seconds in 1..20 {
             clocks.suspects(term, began + seconds * SECOND, Some(began));
         }
@@ -243,7 +222,7 @@ mod tests {
     fn who_has_waited_long_enough_already_need_not_be_seen_twice() {
         let began = Instant::now();
         let term = term(began);
-        let mut clocks = Watchdog::new(term, began);
+        let mut clocks = Watchdog::default();
         assert!(clocks.suspects(term, began + 3 * SECOND, Some(began + 2 * SECOND)).is_some());
     }
 
@@ -251,10 +230,10 @@ mod tests {
     fn young_leases_are_not_suspected() {
         let began = Instant::now();
         let term = term(began);
-        let mut clocks = Watchdog::new(term, began);
+        let mut clocks = Watchdog::default();
         assert_eq!(clocks.suspects(term, began, Some(began)), None);
         assert_eq!(clocks.suspects(term, began + PATIENCE, Some(began)), None);
-        assert_eq!(clocks.next(term), began + SECOND);
+        assert_eq!(clocks.next(term, began + BEAT), began + SECOND);
         assert!(clocks.suspects(term, began + SECOND, Some(began)).is_some());
     }
 }
