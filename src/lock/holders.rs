@@ -109,12 +109,12 @@ impl Holders {
         let Self::Listed(list) = self else { return None };
         let earlier = |a: (Instant, LossReason), b: (Instant, LossReason)| if b.0 < a.0 { b } else { a };
         let limit_of = |hold: &HoldId| list[place_of(*hold, list).ok()?].limit;
-        let mut last = None::<(Instant, LossReason)>;
+        let mut latest = None::<(Instant, LossReason)>;
         for Holder { within, limit, .. } in list {
             let limit = within.iter().filter_map(limit_of).chain(*limit).reduce(earlier)?;
-            last = Some(last.filter(|last| last.0 >= limit.0).unwrap_or(limit));
+            latest = Some(latest.filter(|latest| latest.0 >= limit.0).unwrap_or(limit));
         }
-        last
+        latest
     }
 
     /// Takes all of them out, as a list.
