@@ -14,7 +14,8 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-pub use date::{iso, parse_iso};
+use date::ISO_LEN;
+pub use date::{iso, iso_bytes, parse_iso};
 
 use super::identity::Identity;
 use super::stamp::Stamp;
@@ -25,9 +26,6 @@ pub const CREATED_AT: usize = b"{\n  \"createdAt\": \"".len();
 
 /// Where the digits of the token stand in every native record.
 pub const TOKEN: usize = CREATED_AT + ISO_LEN + b"\",\n  \"leasehold\": {\n    \"token\": \"".len();
-
-/// The length of a date, in the years 0 to 9999.
-const ISO_LEN: usize = b"2026-11-23T03:47:32.365Z".len();
 
 /// Lock files longer than this are nobody's record, and are replaced rather than padded.
 pub const MAX_LEN: usize = 16 * 1024;
@@ -183,6 +181,8 @@ impl OwnRecord {
 /// Pads a record with spaces to at least `len` bytes, so that it covers a longer one it is written over.
 fn pad(bytes: &mut Vec<u8>, len: usize) {
     if bytes.len() < len {
+        // Nearly as long already, and usually as long as its memory.
+        bytes.reserve_exact(len - bytes.len());
         bytes.pop();
         bytes.resize(len - 1, b' ');
         bytes.push(b'\n');

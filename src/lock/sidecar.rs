@@ -10,7 +10,7 @@ use super::guard::Guard;
 use super::inspect::read_contents;
 use super::kept::{self, Kept};
 use super::post::Post;
-use super::record::{CREATED_AT, Claim, Contents, OwnRecord, TOKEN_STRIDE, clock_token, iso};
+use super::record::{CREATED_AT, Claim, Contents, OwnRecord, TOKEN_STRIDE, clock_token, iso_bytes};
 use super::stamp::Stamp;
 use super::sys::{self, FileId, FsClass, Instant, Meta, OsLock, WatchId, Watcher};
 use super::target::Target;
@@ -184,7 +184,7 @@ impl Sidecar {
         let written = if self.unwritten {
             self.write(claim, now).map(drop)
         } else {
-            sys::write_at(&self.file, iso(now).as_bytes(), CREATED_AT as u64)
+            sys::write_at(&self.file, &iso_bytes(now), CREATED_AT as u64)
         };
         if written.is_err() {
             sys::touch(&self.file)?;

@@ -100,7 +100,7 @@ pub fn check(env: Env, owner: u32, lock_path: String) -> Result<Either<Null, Fau
 /// the number under which the mailbox will answer. If it ended the lease and there is nothing else to be asked
 /// about it, returns the token instead, and the owner can have another lease.
 #[napi(catch_unwind)]
-pub fn release(env: Env, owner: u32) -> Result<Option<Either4<bool, Fault, f64, BigInt>>> {
+pub fn release(env: Env, owner: u32) -> Result<Option<Either4<bool, Fault, f64, u64>>> {
     let here = here(env)?;
     let state = Arc::new(Mutex::new(Released::NotYet));
     let done = {
@@ -125,7 +125,7 @@ pub fn release(env: Env, owner: u32) -> Result<Option<Either4<bool, Fault, f64, 
         Released::Done(Ok(())) => match ended {
             (true, None, token) => {
                 here.owners.take(owner);
-                Either4::D(token.into())
+                Either4::D(token)
             }
             (ended, ..) => Either4::A(ended),
         },

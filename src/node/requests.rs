@@ -4,9 +4,11 @@
 #![expect(clippy::too_many_arguments, reason = "objects would be read property by property, which takes longer")]
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use napi::bindgen_prelude::{Either, Either3, Env, Result, Unknown};
+use napi::bindgen_prelude::{Either, Either3, Env, Result, ToNapiValue, Unknown};
+use napi::sys;
 use napi_derive::napi;
 
 use super::environment::{Environment, here};
@@ -16,7 +18,17 @@ use super::report::{Fault, js_number, number};
 use crate::lock::registry::unique_id;
 use crate::lock::sys::NewDirectories;
 use crate::lock::terms::{OwnPid, Scope};
-use crate::lock::{self, Acquired, Hold, Terms};
+use crate::lock::{self, Acquired, Hold, Target, Terms};
+
+/// The path of a lock file, for JavaScript.
+pub struct LockFile(Arc<Target>);
+
+impl ToNapiValue for LockFile {
+    unsafe fn to_napi_value(env: sys::napi_env, LockFile(target): Self) -> Result<sys::napi_value> {
+        // SAFETY: `env` is that of the current call.
+        unsafe { ToNapiValue::to_napi_value(env, &*target.lock_path.to_string_lossy()) }
+    }
+}
 
 /// Sets the options of the calls that follow, which usually share them. `options` are the numbers and values of
 /// those that are given; `session` is true for `acquireSessionWriteLock`.
@@ -52,7 +64,7 @@ pub fn acquire(
     asks: bool,
     private_directories: bool,
     owner: u32,
-) -> Result<Either3<String, Fault, f64>> {
+) -> Result<Either3<LockFile, Fault, f64>> {
     let here = here(env)?;
     let path = path_of(env, path, session)?;
     let new_directories = if private_directories { NewDirectories::Private } else { NewDirectories::Ordinary };
@@ -85,7 +97,7 @@ pub fn acquire_sync(
     listed: Option<bool>,
     asks: bool,
     owner: u32,
-) -> Result<Either<String, Fault>> {
+) -> Result<Either<LockFile, Fault>> {
     let here = here(env)?;
     let path = path_of(env, path, false)?;
     let terms = Terms { blocking: true, asks, ..here.terms(false, chain, listed) };
@@ -104,7 +116,7 @@ pub fn cancel(env: Env, id: f64) -> Result<bool> {
 
 /// Gives the lease that was granted for a request to `owner`, as `acquire` does. Returns nothing if there is none.
 #[napi(catch_unwind)]
-pub fn accept(env: Env, id: f64, owner: u32) -> Result<Option<String>> {
+pub fn accept(env: Env, id: f64, owner: u32) -> Result<Option<LockFile>> {
     let here = here(env)?;
     let hold = {
         let mut granted = here.granted.borrow_mut();
@@ -116,10 +128,10 @@ pub fn accept(env: Env, id: f64, owner: u32) -> Result<Option<String>> {
 
 impl Environment {
     /// Gives `owner` a lease, and returns its lock file.
-    fn give(&self, owner: u32, hold: Hold) -> String {
-        let lock_path = hold.lease().target.lock_path.to_string_lossy().into_owned();
+    fn give(&self, owner: u32, hold: Hold) -> LockFile {
+        let lock_file = LockFile(hold.lease().target.clone());
         self.owners.give(owner, hold);
-        lock_path
+        lock_file
     }
 
     fn terms(&self, session: bool, chain: Option<Vec<f64>>, listed: Option<bool>) -> Terms {

@@ -10,10 +10,19 @@ use time::format_description::well_known::Rfc3339;
 const NANOS: i128 = 1_000_000_000;
 const NANOS_IN_MILLISECOND: u128 = 1_000_000;
 
-/// `time` as JavaScript's `toISOString` writes it, in 24 characters. No clock shows a time outside the years 0 to 9999:
-/// that is written as the epoch.
+/// The length of a date.
+pub const ISO_LEN: usize = b"2026-11-23T03:47:32.365Z".len();
+
+/// `time` as JavaScript's `toISOString` writes it. No clock shows a time outside the years 0 to 9999: that is written as
+/// the epoch.
 #[must_use]
 pub fn iso(time: SystemTime) -> String {
+    String::from_utf8_lossy(&iso_bytes(time)).into_owned()
+}
+
+/// The bytes of [`iso`], to be written into a record.
+#[must_use]
+pub fn iso_bytes(time: SystemTime) -> [u8; ISO_LEN] {
     let milliseconds = match time.duration_since(SystemTime::UNIX_EPOCH) {
         Ok(since) => i64::try_from(since.as_millis()),
         Err(before) => i64::try_from(before.duration().as_nanos().div_ceil(NANOS_IN_MILLISECOND)).map(i64::neg),
@@ -31,11 +40,11 @@ pub fn iso(time: SystemTime) -> String {
     put(&mut text[14..16], time.minute().into());
     put(&mut text[17..19], time.second().into());
     put(&mut text[20..23], milliseconds.unsigned_abs());
-    String::from_utf8_lossy(&text).into_owned()
+    text
 }
 
 /// Writes a number into all of `digits`. By `format!` the dates of a lock whose file is kept took half a microsecond.
-fn put(digits: &mut [u8], mut number: u64) {
+pub fn put(digits: &mut [u8], mut number: u64) {
     for digit in digits.iter_mut().rev() {
         *digit = b'0' + (number % 10) as u8;
         number /= 10;

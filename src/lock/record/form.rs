@@ -4,7 +4,8 @@ use std::time::SystemTime;
 
 use parking_lot::Mutex;
 
-use super::{CREATED_AT, ISO_LEN, OwnRecord, TOKEN, iso};
+use super::date::{iso_bytes, put};
+use super::{CREATED_AT, OwnRecord, TOKEN};
 
 /// The bytes of `own`, renewed at `created_at`.
 pub(super) fn render(own: &OwnRecord, created_at: SystemTime) -> Vec<u8> {
@@ -37,26 +38,30 @@ impl Form {
     fn new(own: &OwnRecord, bytes: Vec<u8>) -> Option<Self> {
         const NAME: &[u8] = b"\"acquiredAt\": \"";
         let acquired_at = bytes.windows(NAME.len()).position(|there| there == NAME)? + NAME.len();
-        Some(Self { own: own.clone(), bytes, token_len: own.token.to_string().len(), acquired_at })
+        Some(Self { own: own.clone(), bytes, token_len: digits(own.token), acquired_at })
     }
 
     /// The bytes of another record, if it has the same form.
     fn fill_in(&self, own: &OwnRecord, created_at: SystemTime) -> Option<Vec<u8>> {
-        if (own.held, own.os_lock, &own.claim) != (self.own.held, self.own.os_lock, &self.own.claim) {
+        if (own.held, own.os_lock, &own.claim) != (self.own.held, self.own.os_lock, &self.own.claim)
+            || digits(own.token) != self.token_len
+        {
             return None;
         }
-        let token = own.token.to_string();
-        let created = iso(created_at);
-        let acquired = if created_at == own.acquired_at() { created.clone() } else { iso(own.acquired_at()) };
-        if [token.len(), created.len(), acquired.len()] != [self.token_len, ISO_LEN, ISO_LEN] {
-            return None;
-        }
+        let created = iso_bytes(created_at);
+        let acquired = if created_at == own.acquired_at() { created } else { iso_bytes(own.acquired_at()) };
         let mut bytes = self.bytes.clone();
-        for (at, text) in [(CREATED_AT, created), (TOKEN, token), (self.acquired_at, acquired)] {
-            bytes[at..at + text.len()].copy_from_slice(text.as_bytes());
+        for (at, date) in [(CREATED_AT, created), (self.acquired_at, acquired)] {
+            bytes[at..at + date.len()].copy_from_slice(&date);
         }
+        put(&mut bytes[TOKEN..TOKEN + self.token_len], own.token);
         Some(bytes)
     }
+}
+
+/// How many digits a number has.
+fn digits(number: u64) -> usize {
+    number.checked_ilog10().map_or(1, |log| log as usize + 1)
 }
 
 #[cfg(test)]
