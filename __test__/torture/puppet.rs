@@ -172,7 +172,7 @@ mod unix {
                 }
             }
             Order::Contend { name, terms } => {
-                let target = Arc::new(Target::resolve(&terms.path)?);
+                let target = Target::resolve(&terms.path)?;
                 let contender = Contender::new(target);
                 keep(name, Thing::Contender(Box::new(contender), Box::new(terms.terms())));
                 json!({ "contends": true })

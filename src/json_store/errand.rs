@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use parking_lot::Mutex;
 
@@ -12,7 +11,7 @@ use crate::lock::sys::{self, NewDirectories};
 use crate::lock::target::Target;
 
 /// What to do with the file once it is known where it is. Called exactly once.
-pub type Job = Box<dyn FnOnce(Result<Arc<Target>, LockError>) + Send>;
+pub type Job = Box<dyn FnOnce(Result<Target, LockError>) + Send>;
 
 /// What a job does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +61,7 @@ pub fn run(path: &Path, purpose: Purpose, job: Job) {
 }
 
 impl Errand {
-    fn give(self, target: Arc<Target>) {
+    fn give(self, target: Target) {
         let post = Post::of(target.class());
         let hands = match self.purpose {
             Purpose::Reading => &post.hands,
@@ -81,7 +80,7 @@ fn resolve_all(directory: &Path) {
             Purpose::Writing => Some(NewDirectories::Private),
         };
         match Target::resolve_with(&errand.path, new) {
-            Ok(target) => errand.give(Arc::new(target)),
+            Ok(target) => errand.give(target),
             Err(error) => (errand.job)(Err(error)),
         }
     }

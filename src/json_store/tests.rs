@@ -40,7 +40,7 @@ fn a_fence_that_closes_while_the_file_is_written_keeps_it_from_its_name() {
     let lost = || {
         LockError::from(Arc::new(Loss {
             lease: 1,
-            lock_path: target.lock_path.clone(),
+            lock_path: target.lock_path().into(),
             token: 1,
             label: None,
             held_for: std::time::Duration::ZERO,

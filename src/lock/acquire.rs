@@ -14,7 +14,7 @@ use super::post::Post;
 use super::registry::{Entry, Phase, deliver, table};
 use super::sync::{Condvar, Mutex, global};
 use super::sys::{self, FsClass};
-use super::target::{ByLockFile, Target};
+use super::target::Target;
 use super::terms::{Sharing, Terms};
 use super::ticket::{Acquired, Settle, Ticket};
 use super::watchdog::PATIENCE;
@@ -68,7 +68,7 @@ pub fn acquire(path: &Path, terms: Terms, settle: Settle) -> Result<Acquired, Lo
     Ok(Acquired::Later(ticket))
 }
 
-fn enter_now(target: &Arc<Target>, ticket: Ticket) -> Result<Acquired, LockError> {
+fn enter_now(target: &Target, ticket: Ticket) -> Result<Acquired, LockError> {
     let ticket = Arc::new(ticket);
     Ok(match enter(target, &ticket)? {
         Some(hold) => Acquired::Now(hold),
@@ -167,7 +167,7 @@ fn resolve_all(directory: &Path) {
         next += 1;
         if ticket.is_waiting() {
             match Target::resolve_with(&ticket.path, Some(ticket.terms.new_directories))
-                .and_then(|target| enter(&Arc::new(target), &ticket))
+                .and_then(|target| enter(&target, &ticket))
             {
                 Ok(Some(hold)) => ticket.settle(Ok(hold)),
                 Ok(None) => {}
@@ -178,15 +178,15 @@ fn resolve_all(directory: &Path) {
 }
 
 /// Enters a request for a resolved target: it joins a lease, takes the lock, queues or is refused.
-pub(super) fn enter(target: &Arc<Target>, ticket: &Arc<Ticket>) -> Result<Option<Hold>, LockError> {
+pub(super) fn enter(target: &Target, ticket: &Arc<Ticket>) -> Result<Option<Hold>, LockError> {
     let terms = &ticket.terms;
     // A ticket is entered only once, so this cannot fail.
     let _ = ticket.target.set(target.clone());
     let at_once = ticket.is_at_once();
     {
         let mut table = table();
-        let courtesy = if at_once { None } else { table.courtesy(&target.lock_path) };
-        match table.locks.entry(ByLockFile(target.clone())) {
+        let courtesy = if at_once { None } else { table.courtesy(target) };
+        match table.locks.entry(target.clone()) {
             Vacant(vacancy) => {
                 let entry = vacancy.insert(Entry::moving());
                 if let Some(pause) = courtesy {
@@ -215,7 +215,7 @@ pub(super) fn enter(target: &Arc<Target>, ticket: &Arc<Ticket>) -> Result<Option
                     entry.queue.insert(ticket);
                     ticket.expect_resolution();
                     drop(table);
-                    Post::of(target.class()).lookout.revisit(&target.lock_path);
+                    Post::of(target.class()).lookout.revisit(target);
                     return Ok(None);
                 }
                 entry.queue_up(ticket);
@@ -225,7 +225,7 @@ pub(super) fn enter(target: &Arc<Target>, ticket: &Arc<Ticket>) -> Result<Option
     }
     let contender = Contender::new(target.clone());
     if target.class() != FsClass::Local && !at_once {
-        if let Some(entry) = table().entry_mut(&target.lock_path) {
+        if let Some(entry) = table().entry_mut(target) {
             entry.queue_up(ticket);
         }
         Post::of(target.class()).lookout.contend(contender, Duration::ZERO);
@@ -248,7 +248,7 @@ fn first_look(mut contender: Contender, ticket: &Arc<Ticket>) -> Result<Option<H
             Ok(Some(hold))
         }
         Ok(Look::Held { .. }) if !ticket.is_at_once() => {
-            if let Some(entry) = table.entry_mut(&target.lock_path) {
+            if let Some(entry) = table.entry_mut(&target) {
                 entry.queue_up(ticket);
             }
             drop(table);
@@ -261,7 +261,7 @@ fn first_look(mut contender: Contender, ticket: &Arc<Ticket>) -> Result<Option<H
                 Ok(_) => timeout(&target, terms, contender.owner()),
             };
             // Others may have queued up behind us meanwhile.
-            if table.leave_if_deserted(&target.lock_path) {
+            if table.leave_if_deserted(&target) {
                 return Err(error);
             }
             drop(table);
@@ -288,14 +288,14 @@ fn refuse_deadlock(lease: &Lease, terms: &Terms) -> Result<(), LockError> {
     } else {
         return Ok(());
     };
-    Err(LockError::Deadlock { lock_path: lease.target.lock_path.clone(), problem })
+    Err(LockError::Deadlock { lock_path: lease.target.lock_path().into(), problem })
 }
 
 pub(super) fn timeout(target: &Target, terms: &Terms, owner: Owner) -> LockError {
     LockError::Timeout {
         api: terms.api,
         target: target.path().to_owned(),
-        lock_path: target.lock_path.clone(),
+        lock_path: target.lock_path().into(),
         timeout: terms.timeout.unwrap_or(Duration::MAX),
         owner: Box::new(owner),
     }

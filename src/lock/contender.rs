@@ -8,7 +8,6 @@ pub(super) mod tests;
 
 use std::fs::File;
 use std::io::ErrorKind;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rivals::Rivals;
@@ -46,7 +45,7 @@ const ROUNDS: usize = 16;
 
 /// One process's attempt to get one lock file.
 pub struct Contender {
-    target: Arc<Target>,
+    target: Target,
     draft: Option<Draft>,
     seen: Option<Seen>,
     /// The file seen before, which has lost the name. Closing it takes as long as taking a lock, and comes after that.
@@ -97,7 +96,7 @@ pub(super) enum Outcome {
 impl Contender {
     /// A contender for `target` that has not looked yet.
     #[must_use]
-    pub fn new(target: Arc<Target>) -> Self {
+    pub fn new(target: Target) -> Self {
         Self {
             target,
             draft: None,
@@ -112,7 +111,7 @@ impl Contender {
 
     /// The lock file contended for.
     #[must_use]
-    pub fn target(&self) -> &Arc<Target> {
+    pub fn target(&self) -> &Target {
         &self.target
     }
 
@@ -247,11 +246,11 @@ impl Contender {
     }
 
     fn try_open(&self) -> Result<Option<Seen>, LockError> {
-        let not_a_lock = |found| LockError::NotALockFile { lock_path: self.target.lock_path.clone(), found };
-        let file = match sys::open_lock_file(&self.target.lock_path) {
+        let not_a_lock = |found| LockError::NotALockFile { lock_path: self.target.lock_path().into(), found };
+        let file = match sys::open_lock_file(self.target.lock_path()) {
             Ok(file) => file,
             Err(error) => {
-                return match sys::stat_path(&self.target.lock_path) {
+                return match sys::stat_path(self.target.lock_path()) {
                     Err(gone) if gone.kind() == ErrorKind::NotFound => Ok(None),
                     Ok(meta) if meta.kind != FileKind::Regular => Err(not_a_lock(meta.kind)),
                     _ if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -278,14 +277,14 @@ impl Contender {
     /// the path leads elsewhere by now.
     pub(super) fn examine(&mut self, watcher: Option<&Watcher>) -> Result<Option<(Sighting<'_>, Meta)>, LockError> {
         let target = self.target.clone();
-        let io = |action, error| LockError::io(action, &target.lock_path, error);
+        let io = |action, error| LockError::io(action, target.lock_path(), error);
         let Some(seen) = self.seen.as_mut() else { return Ok(None) };
         if seen.watch.is_none() {
             // Watch before looking, so that nothing goes unseen between the two.
             seen.watch = watcher.and_then(|watcher| watcher.watch(&seen.file));
         }
         let os_lock = sys::try_lock(&seen.file).map_err(|error| io("lock", error))?;
-        let meta = match sys::stat_path(&target.lock_path) {
+        let meta = match sys::stat_path(target.lock_path()) {
             Ok(meta) if meta.id == seen.id => meta,
             Ok(_) => return Ok(None),
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -302,7 +301,7 @@ impl Contender {
     /// Looks at the file that is open in `seen` and acts on the verdict.
     fn judge(&mut self, terms: &Terms, watcher: Option<&Watcher>) -> Result<Outcome, LockError> {
         let target = self.target.clone();
-        let io = |action, error| LockError::io(action, &target.lock_path, error);
+        let io = |action, error| LockError::io(action, target.lock_path(), error);
         let before = self.last_token;
         let Some((sighting, meta)) = self.examine(watcher)? else { return Ok(Outcome::Moved) };
         let (os_lock, now) = (sighting.os_lock, sighting.now);
@@ -321,7 +320,7 @@ impl Contender {
                 Err(LockError::Stale {
                     api: terms.api,
                     target: target.path().to_owned(),
-                    lock_path: target.lock_path.clone(),
+                    lock_path: target.lock_path().into(),
                     cause,
                     evidence: evidence(cause, &seen.contents, sys::process_life),
                     owner,
@@ -368,7 +367,7 @@ impl Contender {
     }
 
     fn io(&self, action: &'static str, error: std::io::Error) -> LockError {
-        LockError::io(action, &self.target.lock_path, error)
+        LockError::io(action, self.target.lock_path(), error)
     }
 }
 

@@ -154,8 +154,8 @@ impl Draft {
     /// Gives the draft its public name. If the name is taken, the inner `Err` returns the draft.
     pub fn publish(self, target: &Target, claim: &Arc<Claim>) -> io::Result<Result<Published, Self>> {
         let linked = match &self.name {
-            Name::Unnamed => sys::link_unnamed(&self.file, &target.lock_path),
-            Name::Temporary(temporary) => sys::rename_noreplace(&temporary.path, &target.lock_path),
+            Name::Unnamed => sys::link_unnamed(&self.file, target.lock_path()),
+            Name::Temporary(temporary) => sys::rename_noreplace(&temporary.path, target.lock_path()),
         };
         match (linked, &self.name) {
             (Ok(()), _) => Ok(Ok(self.published())),
@@ -179,7 +179,7 @@ impl Draft {
         let temporary = temporary.path.clone();
         self.record.os_lock = false;
         self.write()?;
-        match sys::link(&temporary, &target.lock_path) {
+        match sys::link(&temporary, target.lock_path()) {
             Ok(()) => {
                 let mut published = self.published();
                 published.lock_public_name(target);
@@ -192,7 +192,7 @@ impl Draft {
     }
 
     fn publish_in_place(self, target: &Target, claim: &Arc<Claim>) -> io::Result<Result<Published, Self>> {
-        let file = match sys::create_new(&target.lock_path) {
+        let file = match sys::create_new(target.lock_path()) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(Err(self)),
             Err(error) => return Err(error),
@@ -202,7 +202,7 @@ impl Draft {
             Err(error) => {
                 // A full disk, say: an empty lock file must not stay behind. It is ours: we just
                 // created it, and nobody takes over an empty file this young.
-                let _ = sys::unlink(&target.lock_path);
+                let _ = sys::unlink(target.lock_path());
                 Err(error)
             }
         }
@@ -211,7 +211,7 @@ impl Draft {
     /// Gives the draft its public name, replacing whatever has it. Only for drafts made by `named`.
     pub fn replace(self, target: &Target) -> io::Result<Published> {
         if let Name::Temporary(temporary) = &self.name {
-            sys::rename(&temporary.path, &target.lock_path)?;
+            sys::rename(&temporary.path, target.lock_path())?;
         }
         Ok(self.published())
     }
@@ -231,7 +231,7 @@ impl Published {
     }
 
     fn try_lock_public_name(&mut self, target: &Target) -> io::Result<()> {
-        let file = sys::open_lock_file(&target.lock_path)?;
+        let file = sys::open_lock_file(target.lock_path())?;
         if sys::try_lock(&file)? != OsLock::Acquired {
             return Ok(());
         }
@@ -262,7 +262,7 @@ fn temporary_name(target: &Target) -> PathBuf {
 
 /// How the private names of a lock file begin, cut short where a full name would be too long.
 fn temporary_prefix(target: &Target) -> String {
-    format!("{}.", sys::name_before(".4294967295-0123456789abcdef0-4294967295.tmp", &target.lock_path))
+    format!("{}.", sys::name_before(".4294967295-0123456789abcdef0-4294967295.tmp", target.lock_path()))
 }
 
 /// Removes private names that killed processes left beside `target`'s lock file, once per lock and
@@ -275,7 +275,7 @@ fn sweep(target: &Target) {
         if swept.len() >= 4096 {
             swept.clear();
         }
-        if !swept.insert(target.lock_path.to_path_buf()) {
+        if !swept.insert(target.lock_path().to_path_buf()) {
             return;
         }
     }
@@ -324,7 +324,7 @@ mod tests {
         for make in [unnamed, named] {
             let (_directory, target) = Target::scratch("file");
             let draft = make(&target, &claim, 1).unwrap();
-            assert!(!target.lock_path.exists());
+            assert!(!target.lock_path().exists());
             assert!(draft.publish(&target, &claim).unwrap().is_ok());
             assert_eq!(target.entries(), ["file.lock"]);
             let second = make(&target, &claim, 2).unwrap().publish(&target, &claim).unwrap();

@@ -25,7 +25,7 @@ const CLAIM_LIFE: Duration = Duration::from_secs(5);
 /// took the file over meanwhile would lose it. `unmoved` is how long the caller has seen the lock file
 /// unchanged; it limits the wait where dates are wrong.
 pub fn is_reclaimed_by_javascript(target: &Target, unmoved: Duration) -> bool {
-    let mut path = target.lock_path.as_os_str().to_owned();
+    let mut path = target.lock_path().as_os_str().to_owned();
     path.push(".reclaim");
     unmoved < RECLAIM_LIFE
         && sys::stat_path(path.as_ref()).is_ok_and(|meta| sys::age(SystemTime::now(), meta.modified) < RECLAIM_LIFE)
@@ -67,7 +67,7 @@ impl Guard {
                 OsLock::Unsupported => {}
             }
         }
-        let name = sys::name_before(".taking", &target.lock_path);
+        let name = sys::name_before(".taking", target.lock_path());
         Ok(claim(target.directory().join(format!("{name}.taking")))?.map(Self::Claim))
     }
 
@@ -142,7 +142,7 @@ mod tests {
     fn the_longest_lock_file_name_has_a_guard_where_there_are_no_byte_locks() {
         let (_directory, target) = Target::scratch(&"x".repeat(255 - ".lock".len()));
         let target = target.far_away();
-        let file = File::create(&target.lock_path).unwrap();
+        let file = File::create(target.lock_path()).unwrap();
         let guard = Guard::take(&target, &file).unwrap();
         assert!(guard.is_some());
         assert!(Guard::take(&target, &file).unwrap().is_none());

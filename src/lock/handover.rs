@@ -1,6 +1,5 @@
 //! What happens to a lock file when its lease ends: the next task of this process gets it, or it is released.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,7 +60,7 @@ impl Table {
         leaves_file: bool,
         end: &mut dyn FnMut(&Lease) -> bool,
     ) -> Option<Moved> {
-        let entry = self.entry_mut(&lease.target.lock_path)?;
+        let entry = self.entry_mut(&lease.target)?;
         if !matches!(&entry.phase, Phase::Held(held) if Arc::ptr_eq(held, lease)) {
             return None;
         }
@@ -99,38 +98,37 @@ impl Table {
         })
     }
 
-    /// Since when this process has been passing another over, if it released `lock_path` just before taking it again.
-    pub(super) fn passing_since(&mut self, lock_path: &Path) -> Option<Instant> {
-        let Passing { since, released, .. } = self.take_passing(lock_path)?;
+    /// Since when this process has been passing another over, if it released the lock of `target` just before taking it
+    /// again.
+    pub(super) fn passing_since(&mut self, target: &Target) -> Option<Instant> {
+        let Passing { since, released, .. } = self.take_passing(target)?;
         (released.elapsed() < COURTESY).then_some(since)
     }
 
     /// Takes out the passing of a lock that is held again.
-    pub(super) fn take_passing(&mut self, lock_path: &Path) -> Option<Passing> {
-        let at = self.passings.iter().position(|(path, _)| path.as_os_str() == lock_path.as_os_str())?;
+    pub(super) fn take_passing(&mut self, target: &Target) -> Option<Passing> {
+        let at = self.passings.iter().position(|(passed, _)| passed == target)?;
         Some(self.passings.swap_remove(at).1)
     }
 
-    /// How long a new request stands back for another process that has waited for `lock_path` throughout a long
+    /// How long a new request stands back for another process that has waited for `target` throughout a long
     /// lease of ours: as long as that process may take to wake up.
-    pub(super) fn courtesy(&self, lock_path: &Path) -> Option<Duration> {
-        let (_, passing) = self.passings.iter().find(|(path, _)| path.as_os_str() == lock_path.as_os_str())?;
+    pub(super) fn courtesy(&self, target: &Target) -> Option<Duration> {
+        let (_, passing) = self.passings.iter().find(|(passed, _)| passed == target)?;
         PASSING.checked_sub(passing.released.elapsed()).filter(|rest| passing.was_long && !rest.is_zero())
     }
 
     /// Notes the release of a lock that this process has held since `began` while another waited for it. Returns how
     /// long this process stands back.
-    fn pass(&mut self, lock_path: &Arc<Path>, began: Instant) -> Duration {
+    fn pass(&mut self, target: &Target, began: Instant) -> Duration {
         let released = Instant::now();
-        let since = self.entry(lock_path).and_then(|entry| entry.queue.turns().passing_since).unwrap_or(released);
+        let since = self.entry(target).and_then(|entry| entry.queue.turns().passing_since).unwrap_or(released);
         if released.duration_since(since) >= PASSING {
             return COURTESY;
         }
         self.passings.retain(|(_, passing)| released.duration_since(passing.released) < COURTESY);
-        self.passings.push((
-            lock_path.clone(),
-            Passing { since, released, was_long: released.duration_since(began) >= PASSING },
-        ));
+        self.passings
+            .push((target.clone(), Passing { since, released, was_long: released.duration_since(began) >= PASSING }));
         Duration::ZERO
     }
 }
@@ -185,7 +183,7 @@ fn where_it_may_take_time(class: FsClass, job: impl FnOnce() + Send + 'static) {
 fn release(lease: &Arc<Lease>, sidecar: Sidecar, pause: Duration, done: Done) {
     let released = sidecar.release(&lease.claim);
     let wanted = matches!(released, Ok(GivenUp { wanted: true, .. }));
-    let pause = if wanted && pause.is_zero() { table().pass(&lease.target.lock_path, lease.began) } else { pause };
+    let pause = if wanted && pause.is_zero() { table().pass(&lease.target, lease.began) } else { pause };
     serve_queue(&lease.target, pause);
     done(match released {
         Ok(GivenUp { standing, .. }) => {
@@ -206,11 +204,11 @@ fn release(lease: &Arc<Lease>, sidecar: Sidecar, pause: Duration, done: Done) {
 /// No other process waits: the next task of this one gets the lock file of `lease`, as after a fresh acquire.
 fn carry_on(lease: &Lease, mut sidecar: Sidecar) {
     let target = &lease.target;
-    let next = table().entry_mut(&target.lock_path).and_then(|entry| entry.queue.next());
+    let next = table().entry_mut(target).and_then(|entry| entry.queue.next());
     let Some(ticket) = next else { return discard(target, &lease.claim, sidecar) };
     sidecar.hand_over(ticket.terms.keep_file);
     if sidecar.rewrite(&ticket.terms.claim).is_err() {
-        if let Some(entry) = table().entry_mut(&target.lock_path) {
+        if let Some(entry) = table().entry_mut(target) {
             entry.queue.insert(&ticket);
         }
         return discard(target, &lease.claim, sidecar);
@@ -221,7 +219,7 @@ fn carry_on(lease: &Lease, mut sidecar: Sidecar) {
 }
 
 /// Releases a lock file that nobody wants after all.
-pub(super) fn discard(target: &Arc<Target>, claim: &Arc<Claim>, sidecar: Sidecar) {
+pub(super) fn discard(target: &Target, claim: &Arc<Claim>, sidecar: Sidecar) {
     if let Err(leftover) = sidecar.release(claim) {
         leftover.clear_away();
     }
@@ -239,8 +237,8 @@ fn report(lease: &Lease, leftover: Box<Leftover>) -> LockError {
 }
 
 /// After a release: has the lookout contend for requests that queued up meanwhile or do so during the `pause`.
-fn serve_queue(target: &Arc<Target>, pause: Duration) {
-    if !pause.is_zero() || !table().leave_if_deserted(&target.lock_path) {
+fn serve_queue(target: &Target, pause: Duration) {
+    if !pause.is_zero() || !table().leave_if_deserted(target) {
         Post::of(target.class()).lookout.contend(Contender::new(target.clone()), pause);
     }
 }

@@ -165,7 +165,7 @@ impl fmt::Display for Owner {
 #[derive(Clone, Debug)]
 pub struct Inspection {
     /// The resolved target.
-    pub target: std::sync::Arc<Target>,
+    pub target: Target,
     /// The owner; `None` when there is no lock file, or a released one.
     pub owner: Option<Owner>,
     /// What was read.
@@ -181,18 +181,18 @@ pub struct Inspection {
 /// [`LockError::InvalidPath`], [`LockError::NotALockFile`], or [`LockError::Io`] when the lock file
 /// exists and cannot be read.
 pub fn inspect(path: &Path) -> Result<Inspection, LockError> {
-    let target = std::sync::Arc::new(Target::locate(path)?);
+    let target = Target::locate(path)?;
     let nothing = Inspection { target: target.clone(), owner: None, contents: None, modified: None };
-    let read = |error| LockError::io("read", &target.lock_path, error);
-    let meta = match sys::stat_path(&target.lock_path) {
+    let read = |error| LockError::io("read", target.lock_path(), error);
+    let meta = match sys::stat_path(target.lock_path()) {
         Ok(meta) => meta,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(nothing),
         Err(error) => return Err(read(error)),
     };
     if meta.kind != FileKind::Regular {
-        return Err(LockError::NotALockFile { lock_path: target.lock_path.clone(), found: meta.kind });
+        return Err(LockError::NotALockFile { lock_path: target.lock_path().into(), found: meta.kind });
     }
-    let contents = match sys::open_read(&target.lock_path).and_then(|file| read_contents(&file, &meta)) {
+    let contents = match sys::open_read(target.lock_path()).and_then(|file| read_contents(&file, &meta)) {
         Ok(contents) => contents,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(nothing),
         // Somebody keeps others from reading it, which is as good as unreadable.

@@ -5,12 +5,11 @@
 //! somebody was seen to wait for is closed at once, and every other one after at most a tenth of a second.
 
 use std::fs::File;
-use std::path::Path;
-use std::sync::Arc;
 
 use super::post::Post;
 use super::sync::{Mutex, global};
 use super::sys::{self, FileId, FsClass};
+use super::target::Target;
 
 /// At most this many are left open.
 const ROOM: usize = 16;
@@ -26,7 +25,7 @@ pub(super) struct Kept {
 
 #[derive(Default)]
 struct Store {
-    files: Vec<(Arc<Path>, Kept)>,
+    files: Vec<(Target, Kept)>,
     /// Whether the heart is going to close them.
     is_attended: bool,
 }
@@ -35,23 +34,23 @@ global! {
     static KEPT: Mutex<Option<Store>> = Mutex::new(None);
 }
 
-/// Takes out the file at `lock_path`, if this process has just released it.
-pub(super) fn take(lock_path: &Path) -> Option<Kept> {
+/// Takes out the lock file of `target`, if this process has just released it.
+pub(super) fn take(target: &Target) -> Option<Kept> {
     let mut store = KEPT.lock();
     let files = &mut store.as_mut()?.files;
-    let at = files.iter().position(|(path, _)| path.as_os_str() == lock_path.as_os_str())?;
+    let at = files.iter().position(|(kept, _)| kept == target)?;
     Some(files.swap_remove(at).1)
 }
 
 /// Leaves a released file of a local file system open for a while, or closes it if there is no room.
-pub(super) fn put(lock_path: &Arc<Path>, released: Kept) {
+pub(super) fn put(target: &Target, released: Kept) {
     // Not waited for: the process may be ending, and the thread that has the store may never run again.
     let Some(mut store) = KEPT.try_lock() else { return };
     let store = store.get_or_insert_default();
     if sys::OPEN_FILES_HINDER || store.files.len() == ROOM {
         return;
     }
-    store.files.push((lock_path.clone(), released));
+    store.files.push((target.clone(), released));
     if !std::mem::replace(&mut store.is_attended, true) {
         Post::of(FsClass::Local).heart.keep_trying(close_all);
     }

@@ -26,7 +26,7 @@ pub struct Lease {
     /// Unique in this process.
     pub id: LeaseId,
     /// What it protects.
-    pub target: Arc<Target>,
+    pub target: Target,
     /// The fencing token.
     pub token: u64,
     /// Which function acquired it.
@@ -225,7 +225,7 @@ impl Lease {
     fn lost_for(&self, reason: LossReason) -> Arc<Loss> {
         Arc::new(Loss {
             lease: self.id,
-            lock_path: self.target.lock_path.clone(),
+            lock_path: self.target.lock_path().into(),
             token: self.token,
             label: self.claim.label.clone(),
             held_for: self.began.elapsed(),
@@ -342,7 +342,7 @@ impl Hold {
     }
 
     fn released(&self) -> LockError {
-        LockError::Released { lock_path: self.lease.target.lock_path.clone() }
+        LockError::Released { lock_path: self.lease.target.lock_path().into() }
     }
 
     /// Asks the file system whether the lock is still ours.
@@ -358,7 +358,7 @@ impl Hold {
             let Some(sidecar) = &mut *file else { return Err(self.released()) };
             sidecar.standing()
         };
-        let standing = standing.map_err(|error| LockError::io("inspect", &self.lease.target.lock_path, error))?;
+        let standing = standing.map_err(|error| LockError::io("inspect", self.lease.target.lock_path(), error))?;
         let Some(reason) = LossReason::seen(standing) else { return Ok(()) };
         endings::lose(&self.lease, reason);
         self.believe()
@@ -374,5 +374,5 @@ impl Drop for Hold {
 /// The error of a release whose lock file stayed behind.
 pub(super) fn leftover_error(leftover: &Leftover) -> LockError {
     let source = std::io::Error::new(leftover.error.kind(), leftover.error.to_string());
-    LockError::NotRemoved { lock_path: leftover.target().lock_path.clone(), source }
+    LockError::NotRemoved { lock_path: leftover.target().lock_path().into(), source }
 }

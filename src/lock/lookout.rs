@@ -8,7 +8,6 @@
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -19,6 +18,7 @@ use super::post::Post;
 use super::registry;
 use super::sync::{AtomicBool, Mutex, OnceLock};
 use super::sys::{self, FsClass, Instant, WatchId, Watcher};
+use super::target::Target;
 use super::ticket::Ticket;
 
 /// The lookout of one file-system class.
@@ -33,14 +33,14 @@ pub struct Lookout {
 
 enum Message {
     Contend(Box<Contender>, Instant),
-    Revisit(Arc<Path>),
+    Revisit(Target),
     Attend(Arc<Lease>),
 }
 
 /// What a watched file is to us.
 enum Watched {
     /// Somebody else's lock, which we wait for.
-    Wanted(Arc<Path>),
+    Wanted(Target),
     /// Our own.
     Held(Weak<Lease>),
 }
@@ -54,13 +54,13 @@ struct Deadlines {
 /// What the thread keeps to itself.
 #[derive(Default)]
 struct Rounds {
-    contenders: HashMap<Arc<Path>, (Box<Contender>, Instant)>,
-    due: BTreeSet<(Instant, Arc<Path>)>,
+    contenders: HashMap<Target, (Box<Contender>, Instant)>,
+    due: BTreeSet<(Instant, Target)>,
     watched: HashMap<WatchId, Watched>,
     /// What was last seen of locks that nobody waits for any more.
-    sights: Vec<(Arc<Path>, Sight)>,
+    sights: Vec<(Target, Sight)>,
     /// Locks that many processes want, and until when we leave them alone.
-    rests: Vec<(Arc<Path>, Instant)>,
+    rests: Vec<(Target, Instant)>,
     /// When the watches of leases that are over were last looked for.
     swept: Option<Instant>,
     /// Whether other processes also wait for the lock last looked at.
@@ -74,9 +74,9 @@ impl Lookout {
         self.send(Message::Contend(Box::new(contender), Instant::now() + pause));
     }
 
-    /// Looks at `lock_path` soon, if we wait for it: its queue has changed.
-    pub(super) fn revisit(&'static self, lock_path: &Arc<Path>) {
-        self.send(Message::Revisit(lock_path.clone()));
+    /// Looks at the lock of `target` soon, if we wait for it: its queue has changed.
+    pub(super) fn revisit(&'static self, target: &Target) {
+        self.send(Message::Revisit(target.clone()));
     }
 
     /// Has the heart look after `lease` whenever something happens to its lock file: somebody began
@@ -191,17 +191,17 @@ impl Rounds {
     fn accept(&mut self, message: Message, watcher: Option<&Watcher>) {
         match message {
             Message::Contend(mut contender, mut due) => {
-                let path = contender.target().lock_path.clone();
-                if let Some(until) = self.rest(&path) {
+                let target = contender.target().clone();
+                if let Some(until) = self.rest(&target) {
                     contender.expect_crowd();
                     due = due.max(until);
                 }
-                if let Some(at) = self.sights.iter().position(|(seen, _)| seen.as_os_str() == path.as_os_str()) {
+                if let Some(at) = self.sights.iter().position(|(seen, _)| *seen == target) {
                     contender.recall(self.sights.swap_remove(at).1);
                 }
                 self.contend(contender, due);
             }
-            Message::Revisit(path) => self.hurry(&path, Duration::ZERO),
+            Message::Revisit(target) => self.hurry(&target, Duration::ZERO),
             Message::Attend(lease) => {
                 let Some(watcher) = watcher else { return };
                 if self.has_room(watcher)
@@ -213,14 +213,14 @@ impl Rounds {
         }
     }
 
-    /// Until when `lock_path`, which somebody else has, is to be left alone, if a crowd waits for it.
-    fn rest(&mut self, lock_path: &Path) -> Option<Instant> {
+    /// Until when the lock of `target`, which somebody else has, is to be left alone, if a crowd waits for it.
+    fn rest(&mut self, target: &Target) -> Option<Instant> {
         let now = Instant::now();
         self.rests.retain(|(_, until)| *until > now);
-        let at = self.rests.iter().position(|(path, _)| path.as_os_str() == lock_path.as_os_str())?;
+        let at = self.rests.iter().position(|(rested, _)| rested == target)?;
         let (_, until) = self.rests.swap_remove(at);
         // Whoever has little time must look more often.
-        let patience = registry::patience(lock_path);
+        let patience = registry::patience(target);
         Some(patience.map_or(until, |patience| until.min(now + patience / 8)))
     }
 
@@ -244,18 +244,18 @@ impl Rounds {
     }
 
     fn contend(&mut self, contender: Box<Contender>, due: Instant) {
-        let path = contender.target().lock_path.clone();
-        self.due.insert((due, path.clone()));
-        self.contenders.insert(path, (contender, due));
+        let target = contender.target().clone();
+        self.due.insert((due, target.clone()));
+        self.contenders.insert(target, (contender, due));
     }
 
     /// Responds to an event on a watched file.
     fn stir(&mut self, watch: WatchId, watcher: &Watcher) {
         match self.watched.get(&watch) {
-            Some(Watched::Wanted(path)) => {
-                let path = path.clone();
-                let pause = self.contenders.get_mut(&path).map(|(contender, _)| contender.stir());
-                self.hurry(&path, pause.unwrap_or_default());
+            Some(Watched::Wanted(target)) => {
+                let target = target.clone();
+                let pause = self.contenders.get_mut(&target).map(|(contender, _)| contender.stir());
+                self.hurry(&target, pause.unwrap_or_default());
             }
             Some(Watched::Held(lease)) => match unless_over(lease) {
                 Some(lease) => {
@@ -270,21 +270,21 @@ impl Rounds {
         }
     }
 
-    fn hurry(&mut self, path: &Arc<Path>, pause: Duration) {
-        if let Some((_, due)) = self.contenders.get_mut(path) {
-            self.due.remove(&(*due, path.clone()));
+    fn hurry(&mut self, target: &Target, pause: Duration) {
+        if let Some((_, due)) = self.contenders.get_mut(target) {
+            self.due.remove(&(*due, target.clone()));
             *due = (Instant::now() + pause).min(*due);
-            self.due.insert((*due, path.clone()));
+            self.due.insert((*due, target.clone()));
         }
     }
 
     fn look_at_due(&mut self, watcher: Option<&Watcher>) {
         let now = Instant::now();
-        while let Some((due, path)) = self.due.first().cloned()
+        while let Some((due, target)) = self.due.first().cloned()
             && due <= now
         {
             self.due.pop_first();
-            if let Some((contender, _)) = self.contenders.remove(&path) {
+            if let Some((contender, _)) = self.contenders.remove(&target) {
                 self.look(contender, watcher);
             }
         }
@@ -292,16 +292,17 @@ impl Rounds {
 
     /// One look on behalf of the first in the queue, and whatever follows from it.
     fn look(&mut self, mut contender: Box<Contender>, watcher: Option<&Watcher>) {
-        let path = contender.target().lock_path.clone();
+        let target = contender.target().clone();
         let before = contender.watch();
-        let Some(ticket) = registry::next_of(&path) else {
+        let Some(ticket) = registry::next_of(&target) else {
             if let Some(sight) = contender.leave(watcher) {
                 if self.sights.len() >= SIGHTS {
                     self.sights.remove(0);
                 }
-                self.sights.push((path.clone(), sight));
+                self.sights.push((target, sight));
             }
-            self.watched.retain(|_, watched| !matches!(watched, Watched::Wanted(wanted) if *wanted == path));
+            self.watched
+                .retain(|_, watched| !matches!(watched, Watched::Wanted(wanted) if wanted == contender.target()));
             return;
         };
         let looked = contender.look(&ticket.terms, watcher);
@@ -312,13 +313,13 @@ impl Rounds {
                 self.unwatch(before, watcher);
             }
             if let Some(after) = after {
-                self.watched.insert(after, Watched::Wanted(path.clone()));
+                self.watched.insert(after, Watched::Wanted(target.clone()));
             }
         }
         match looked {
             Ok(Look::Taken { sidecar, from }) => {
                 if let Some(rest) = contender.rest() {
-                    self.rests.push((path.clone(), Instant::now() + rest));
+                    self.rests.push((target, Instant::now() + rest));
                 }
                 registry::taken(contender.target(), &ticket, sidecar, from);
                 // The thread that has the lock now may have been queued on this very processor, behind us.

@@ -9,7 +9,7 @@ use super::inspect::Owner;
 use super::record::{Claim, Contents};
 use super::registry::{self, Entry, table};
 use super::sidecar::Sidecar;
-use super::target::{ByLockFile, Target};
+use super::target::Target;
 use super::terms::{LEASE_MIN, Scope, Sharing};
 use super::ticket::{Answers, Ticket};
 use super::verdict::Cause;
@@ -24,28 +24,27 @@ fn with_lease(lease: Duration) -> Terms {
 }
 
 /// A target whose lock file another thread is busy with.
-fn busy() -> (tempfile::TempDir, Arc<Target>) {
+fn busy() -> (tempfile::TempDir, Target) {
     let (directory, target) = Target::scratch("file");
-    let target = Arc::new(target);
-    table().locks.insert(ByLockFile(target.clone()), Entry::moving());
+    table().locks.insert(target.clone(), Entry::moving());
     (directory, target)
 }
 
 /// Makes a request that has to wait.
-fn wait_for(target: &Arc<Target>, terms: Terms) -> (Arc<Ticket>, Answers) {
+fn wait_for(target: &Target, terms: Terms) -> (Arc<Ticket>, Answers) {
     let (ticket, answers) = Ticket::yet_to_ask(target, terms);
     assert!(enter(target, &ticket).unwrap().is_none());
     (ticket, answers)
 }
 
 /// Makes a request that has its answer at once.
-fn have(target: &Arc<Target>, terms: Terms) -> Result<Hold, LockError> {
+fn have(target: &Target, terms: Terms) -> Result<Hold, LockError> {
     let (ticket, _) = Ticket::yet_to_ask(target, terms);
     enter(target, &ticket).map(|hold| hold.expect("it is answered at once"))
 }
 
 /// The look of another thread, which takes the lock.
-fn look(target: &Arc<Target>, terms: &Terms) -> (Sidecar, Option<Cause>) {
+fn look(target: &Target, terms: &Terms) -> (Sidecar, Option<Cause>) {
     match Contender::new(target.clone()).look(terms, None) {
         Ok(Look::Taken { sidecar, from }) => (sidecar, from),
         _ => panic!("it is free"),
@@ -53,7 +52,7 @@ fn look(target: &Arc<Target>, terms: &Terms) -> (Sidecar, Option<Cause>) {
 }
 
 fn recorded_lease(target: &Target) -> Duration {
-    match Contents::parse(&std::fs::read(&target.lock_path).unwrap()) {
+    match Contents::parse(&std::fs::read(target.lock_path()).unwrap()) {
         Contents::Native(record) => record.lease(),
         _ => panic!("it is held"),
     }
@@ -78,15 +77,15 @@ fn who_does_not_wait_is_told_when_the_lock_is_seen_held_although_an_earlier_requ
     let (_directory, target) = busy();
     let (earlier, _waits) = Ticket::yet_to_ask(&target, Terms { timeout: None, ..Terms::default() });
     earlier.target.set(target.clone()).unwrap();
-    std::fs::write(&target.lock_path, format!("{{\"pid\":{}}}", std::process::id())).unwrap();
+    std::fs::write(target.lock_path(), format!("{{\"pid\":{}}}", std::process::id())).unwrap();
     let (_, answers) = wait_for(&target, at_once());
-    table().entry_mut(&target.lock_path).unwrap().queue_up(&earlier);
-    assert!(registry::next_of(&target.lock_path).unwrap().is_at_once(), "the next look is for who does not wait");
+    table().entry_mut(&target).unwrap().queue_up(&earlier);
+    assert!(registry::next_of(&target).unwrap().is_at_once(), "the next look is for who does not wait");
     registry::still_held(&target, &at_once(), Owner::unknown);
     assert!(matches!(answers.try_recv(), Ok(Err(LockError::Timeout { .. }))));
-    assert!(registry::next_of(&target.lock_path).unwrap().terms.timeout.is_none(), "the other still waits");
+    assert!(registry::next_of(&target).unwrap().terms.timeout.is_none(), "the other still waits");
     earlier.cancel();
-    table().locks.remove(target.lock_path.as_os_str());
+    table().locks.remove(&target);
 }
 
 #[test]
@@ -100,7 +99,7 @@ fn a_lock_that_was_taken_on_other_terms_is_not_handed_on() {
     let hold = answers.recv().unwrap().unwrap();
     assert_eq!(recorded_lease(&target), next.terms.claim.lease);
     drop(hold);
-    assert!(!target.lock_path.exists(), "only the first wanted to keep it");
+    assert!(!target.lock_path().exists(), "only the first wanted to keep it");
 }
 
 /// It might wait for its own task.
@@ -120,7 +119,6 @@ fn a_lock_that_was_taken_for_a_task_goes_to_the_same_thread_if_that_is_blocked()
 #[test]
 fn who_blocks_a_thread_goes_before_that_threads_tasks_and_nobody_else() {
     let (_directory, target) = Target::scratch("file");
-    let target = Arc::new(target);
     let hold = have(&target, Terms::default()).unwrap();
     let (sender, served) = mpsc::channel();
     for (name, env, blocking) in [("other", 1, false), ("task", 2, false), ("later", 1, false), ("blocked", 2, true)] {
@@ -140,7 +138,6 @@ fn who_blocks_a_thread_goes_before_that_threads_tasks_and_nobody_else() {
 #[test]
 fn work_that_has_ended_is_not_inside_what_it_shared() {
     let (_directory, target) = Target::scratch("file");
-    let target = Arc::new(target);
     let sharing = Sharing::Owner("owner".into());
     let shared = Terms { claim: Claim { sharing, ..Claim::default() }.into(), ..Terms::default() };
     let [ended, goes_on] = [(); 2].map(|()| have(&target, shared.clone()).unwrap());
@@ -157,7 +154,6 @@ fn work_that_has_ended_is_not_inside_what_it_shared() {
 #[test]
 fn the_record_speaks_for_who_has_the_lock_whoever_gave_up_meanwhile() {
     let (_directory, target) = Target::scratch("file");
-    let target = Arc::new(target);
     let [brief, long] = [LEASE_MIN, Duration::from_secs(20)].map(with_lease);
     for _ in 0..50 {
         // Another thread may still be busy with the lock of the turn before.
@@ -179,11 +175,10 @@ fn the_record_speaks_for_who_has_the_lock_whoever_gave_up_meanwhile() {
 #[test]
 fn an_error_is_told_to_the_request_that_it_is_about() {
     let (_directory, target) = Target::scratch("file");
-    let target = Arc::new(target);
     let _hold = have(&target, Terms::default()).unwrap();
     let (first, firsts) = wait_for(&target, Terms::default());
     let (_second, seconds) = wait_for(&target, Terms::default());
-    let error = || LockError::Cancelled { lock_path: target.lock_path.clone() };
+    let error = || LockError::Cancelled { lock_path: target.lock_path().into() };
     registry::failed(&target, &first, error());
     assert!(matches!(firsts.recv(), Ok(Err(LockError::Cancelled { .. }))));
     // It gave up during the look: the next one asked on other terms.

@@ -210,7 +210,7 @@ impl World {
             })
             .collect();
         let Some(lease) = leases.first() else {
-            assert!(registry::held().iter().all(|held| *held.target.lock_path != *lock_path));
+            assert!(registry::held().iter().all(|held| *held.target.lock_path() != *lock_path));
             eventually("nobody's lock file is gone", || !lock_path.exists());
             return;
         };
@@ -218,7 +218,7 @@ impl World {
         assert_eq!(lease.handles(), holders.len());
         assert!(lease.token >= self.token, "tokens grow");
         self.token = lease.token;
-        let here = registry::held().into_iter().filter(|held| held.target.lock_path == lease.target.lock_path);
+        let here = registry::held().into_iter().filter(|held| held.target.lock_path() == lease.target.lock_path());
         assert_eq!(here.count(), 1);
         let held = |id: &usize| self.lease(*id).is_some_and(|lease| !lease.is_over());
         let waiting: Vec<_> = self.reference.queue.iter().map(|request| request.id).filter(held).collect();
@@ -284,7 +284,7 @@ fn whatever_threads_do_to_each_other_each_request_has_one_outcome_and_the_lock_o
     });
     let lock_path = path.with_extension("lock");
     eventually("the lock file is gone", || !lock_path.exists());
-    assert!(registry::held().iter().all(|held| *held.target.lock_path != *lock_path));
+    assert!(registry::held().iter().all(|held| *held.target.lock_path() != *lock_path));
 }
 
 /// Makes one request, which may be cancelled, or lose its lease or its environment, at any time.

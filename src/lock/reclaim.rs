@@ -83,10 +83,7 @@ pub fn reclaim_definitely_stale(lock_path: &Path) -> Result<Reclaimed, LockError
 }
 
 /// Removes a lock file that `judge` calls abandoned. `judge` is asked again on each try.
-fn reclaim(
-    target: &Arc<Target>,
-    mut judge: impl FnMut(&Sighting<'_>) -> Option<Cause>,
-) -> Result<Reclaimed, LockError> {
+fn reclaim(target: &Target, mut judge: impl FnMut(&Sighting<'_>) -> Option<Cause>) -> Result<Reclaimed, LockError> {
     let mut contender = Contender::new(target.clone());
     for attempt in 0..TRIES {
         if attempt > 0 {
@@ -185,7 +182,7 @@ pub fn sweep(directory: &Path, terms: &SweepTerms) -> Result<Vec<Swept>, LockErr
 }
 
 /// `None` when it vanished before it could be looked at.
-fn sweep_one(target: &Arc<Target>, name: OsString, terms: &SweepTerms) -> Option<Swept> {
+fn sweep_one(target: &Target, name: OsString, terms: &SweepTerms) -> Option<Swept> {
     // Regardless of case, which some file systems do not tell apart: to keep a stale one does no harm.
     let own_pid = match &terms.claimed {
         Some(claimed) if !claimed.iter().any(|claimed| name.eq_ignore_ascii_case(claimed)) => {

@@ -6,7 +6,6 @@
 //! always taken before a lease's own.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -23,7 +22,7 @@ use super::queue::{Queue, Turns};
 use super::sidecar::Sidecar;
 use super::sync::{MappedMutexGuard, Mutex, MutexGuard, global};
 use super::sys::{FsClass, Instant};
-use super::target::{ByLockFile, Target};
+use super::target::Target;
 use super::terms::{EnvId, LeaseId, Sharing, Terms};
 use super::ticket::Ticket;
 use super::verdict::Cause;
@@ -51,11 +50,11 @@ pub trait Observer: Send + Sync {
 
 #[derive(Default)]
 pub(super) struct Table {
-    pub(super) locks: HashMap<ByLockFile, Entry>,
+    pub(super) locks: HashMap<Target, Entry>,
     /// One for each JavaScript thread.
     pub(super) observers: Vec<(EnvId, Observed)>,
     /// Locks that were released in the last milliseconds while other processes waited for them.
-    pub(super) passings: Vec<(Arc<Path>, Passing)>,
+    pub(super) passings: Vec<(Target, Passing)>,
 }
 
 /// An environment, as the engine knows it.
@@ -109,28 +108,28 @@ impl Table {
     /// Makes a lease of a lock file that was just taken.
     pub(super) fn settle_in(
         &mut self,
-        target: &Arc<Target>,
+        target: &Target,
         sidecar: Sidecar,
         terms: &Terms,
         from: Option<Cause>,
     ) -> (Hold, Vec<Delivery>) {
-        let passing_since = self.passing_since(&target.lock_path);
-        let entry = self.locks.entry(ByLockFile(target.clone())).or_insert_with(Entry::moving);
+        let passing_since = self.passing_since(target);
+        let entry = self.locks.entry(target.clone()).or_insert_with(Entry::moving);
         entry.queue.set_turns(Turns { passing_since, ..Turns::default() });
         entry.begin(sidecar, terms, from)
     }
 
-    pub(super) fn entry(&self, lock_path: &Path) -> Option<&Entry> {
-        self.locks.get(lock_path.as_os_str())
+    pub(super) fn entry(&self, target: &Target) -> Option<&Entry> {
+        self.locks.get(target)
     }
 
-    pub(super) fn entry_mut(&mut self, lock_path: &Path) -> Option<&mut Entry> {
-        self.locks.get_mut(lock_path.as_os_str())
+    pub(super) fn entry_mut(&mut self, target: &Target) -> Option<&mut Entry> {
+        self.locks.get_mut(target)
     }
 
     /// Removes a lock that nobody waits for. `false` when somebody does.
-    pub(super) fn leave_if_deserted(&mut self, lock_path: &Path) -> bool {
-        let Some((target, mut entry)) = self.locks.remove_entry(lock_path.as_os_str()) else { return true };
+    pub(super) fn leave_if_deserted(&mut self, target: &Target) -> bool {
+        let Some((target, mut entry)) = self.locks.remove_entry(target) else { return true };
         let deserted = entry.queue.first().is_none();
         if !deserted {
             self.locks.insert(target, entry);
@@ -187,7 +186,7 @@ pub(super) fn observers(lease: &Lease) -> Vec<Arc<dyn Observer>> {
 /// Since when somebody in this process has waited for `lease`.
 pub(super) fn wanted_since(lease: &Lease) -> Option<Instant> {
     let table = table();
-    let queue = &table.entry(&lease.target.lock_path)?.queue;
+    let queue = &table.entry(&lease.target)?.queue;
     queue.tickets().filter(|ticket| ticket.is_waiting()).map(|ticket| ticket.requested).min()
 }
 
@@ -216,27 +215,27 @@ impl Observed {
     }
 }
 
-/// The first in the queue of `lock_path`, for a look on its behalf. `None` when nobody waits any more: the lock is
+/// The first in the queue for `target`, for a look on its behalf. `None` when nobody waits any more: the lock is
 /// forgotten then.
-pub(super) fn next_of(lock_path: &Path) -> Option<Arc<Ticket>> {
+pub(super) fn next_of(target: &Target) -> Option<Arc<Ticket>> {
     let mut table = table();
-    let next = table.entry_mut(lock_path)?.queue.first().cloned();
+    let next = table.entry_mut(target)?.queue.first().cloned();
     if next.is_none() {
-        table.locks.remove(lock_path.as_os_str());
+        table.locks.remove(target);
     }
     next
 }
 
-/// For how long the next in line for `lock_path` waits at most.
-pub(super) fn patience(lock_path: &Path) -> Option<Duration> {
-    table().entry_mut(lock_path)?.queue.first()?.terms.timeout
+/// For how long the next in line for `target` waits at most.
+pub(super) fn patience(target: &Target) -> Option<Duration> {
+    table().entry_mut(target)?.queue.first()?.terms.timeout
 }
 
 /// A look on behalf of `ticket` took the lock. If that is not the next one any more, the lock is released: the next one may
 /// have asked for it on other terms.
-pub(super) fn taken(target: &Arc<Target>, ticket: &Arc<Ticket>, sidecar: Sidecar, from: Option<Cause>) {
+pub(super) fn taken(target: &Target, ticket: &Arc<Ticket>, sidecar: Sidecar, from: Option<Cause>) {
     let mut table = table();
-    let entry = table.entry_mut(&target.lock_path);
+    let entry = table.entry_mut(target);
     let is_next =
         entry.is_some_and(|entry| entry.queue.next_if(|first| std::ptr::eq(first, &raw const **ticket)).is_some());
     let ending = endings::is_ending();
@@ -245,7 +244,7 @@ pub(super) fn taken(target: &Arc<Target>, ticket: &Arc<Ticket>, sidecar: Sidecar
         let claim = &ticket.terms.claim;
         return if ending { drop(sidecar.release(claim)) } else { discard(target, claim, sidecar) };
     }
-    table.take_passing(&target.lock_path);
+    table.take_passing(target);
     let (hold, joined) = table.settle_in(target, sidecar, &ticket.terms, from);
     drop(table);
     ticket.settle(Ok(hold));
@@ -254,7 +253,7 @@ pub(super) fn taken(target: &Arc<Target>, ticket: &Arc<Ticket>, sidecar: Sidecar
 
 /// A look with `terms` on behalf of a queue found the lock held: who would not wait at all has to know. On a remote file
 /// system the others may have to know later, when it does not answer any more.
-pub(super) fn still_held(target: &Arc<Target>, terms: &Terms, owner: impl FnOnce() -> Owner) {
+pub(super) fn still_held(target: &Target, terms: &Terms, owner: impl FnOnce() -> Owner) {
     let is_remote = target.class() != FsClass::Local;
     if !(terms.is_at_once() || is_remote) {
         return;
@@ -262,7 +261,7 @@ pub(super) fn still_held(target: &Arc<Target>, terms: &Terms, owner: impl FnOnce
     let owner = owner();
     let refused = {
         let mut table = table();
-        let Some(entry) = table.entry_mut(&target.lock_path) else { return };
+        let Some(entry) = table.entry_mut(target) else { return };
         if is_remote {
             entry.queue.note_owner(Some(owner.clone()));
         }
@@ -275,8 +274,8 @@ pub(super) fn still_held(target: &Arc<Target>, terms: &Terms, owner: impl FnOnce
 }
 
 /// A look on behalf of `ticket` failed: that request fails with the error, and the next one tries.
-pub(super) fn failed(target: &Arc<Target>, ticket: &Ticket, error: LockError) {
-    if let Some(entry) = table().entry_mut(&target.lock_path) {
+pub(super) fn failed(target: &Target, ticket: &Ticket, error: LockError) {
+    if let Some(entry) = table().entry_mut(target) {
         entry.queue.remove(ticket);
     }
     ticket.settle(Err(error));

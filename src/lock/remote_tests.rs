@@ -7,12 +7,12 @@ use std::time::Duration;
 use super::acquire::enter;
 use super::inspect::Owner;
 use super::registry::{Entry, table};
-use super::target::{ByLockFile, Target};
+use super::target::Target;
 use super::terms::OwnPid;
 use super::ticket::{Answers, Ticket};
 use super::{LockError, Terms, acquire_blocking};
 
-fn ask(target: &Arc<Target>) -> Answers {
+fn ask(target: &Target) -> Answers {
     let (ticket, answers) = Ticket::yet_to_ask(target, Terms { timeout: None, ..Terms::default() });
     assert!(enter(target, &ticket).unwrap().is_none(), "a remote file system is not touched by who asks");
     answers
@@ -28,7 +28,7 @@ fn in_time<T: Send + 'static>(what: &str, act: impl FnOnce() -> T + Send + 'stat
 #[test]
 fn a_beat_that_hangs_holds_up_nobody_but_the_next_owner() {
     let (_directory, target) = Target::scratch("file");
-    let target = Arc::new(target.far_away());
+    let target = target.far_away();
     let hold = Arc::new(ask(&target).recv().unwrap().unwrap());
     let next = ask(&target);
     let hanging = hold.lease().file_at_once().unwrap();
@@ -55,7 +55,7 @@ fn a_beat_that_hangs_holds_up_nobody_but_the_next_owner() {
 #[test]
 fn a_lease_is_lost_while_its_beat_hangs() {
     let (_directory, target) = Target::scratch("file");
-    let target = Arc::new(target.far_away());
+    let target = target.far_away();
     let hold = Arc::new(ask(&target).recv().unwrap().unwrap());
     let hanging = hold.lease().file_at_once().unwrap();
     let lease = hold.lease().clone();
@@ -68,8 +68,8 @@ fn a_lease_is_lost_while_its_beat_hangs() {
 #[test]
 fn who_has_waited_in_vain_is_told_what_is_known_without_asking() {
     let (_directory, target) = Target::scratch("file");
-    std::fs::write(&target.lock_path, "{\"pid\":1}").unwrap();
-    let target = Arc::new(target.far_away());
+    std::fs::write(target.lock_path(), "{\"pid\":1}").unwrap();
+    let target = target.far_away();
     let seen = Owner { label: Some("seen before".into()), ..Owner::unknown() };
     for known in [None, Some(seen)] {
         let (ticket, answers) = Ticket::yet_to_ask(&target, Terms::default());
@@ -77,9 +77,9 @@ fn who_has_waited_in_vain_is_told_what_is_known_without_asking() {
         let mut entry = Entry::moving();
         entry.queue_up(&ticket);
         entry.queue.note_owner(known.clone());
-        table().locks.insert(ByLockFile(target.clone()), entry);
+        table().locks.insert(target.clone(), entry);
         ticket.expire();
-        table().locks.remove(target.lock_path.as_os_str());
+        table().locks.remove(&target);
         let Err(LockError::Timeout { owner, .. }) = answers.recv().unwrap() else { panic!("its time is over") };
         assert_eq!(*owner, known.unwrap_or_else(Owner::unknown));
     }
@@ -89,11 +89,11 @@ fn who_has_waited_in_vain_is_told_what_is_known_without_asking() {
 fn a_look_in_vain_notes_the_owner() {
     let (_directory, target) = Target::scratch("file");
     let us = std::process::id();
-    std::fs::write(&target.lock_path, format!("{{\"pid\":{us},\"createdAt\":\"2999-01-01T00:00:00.000Z\"}}")).unwrap();
-    let target = Arc::new(target.far_away());
+    std::fs::write(target.lock_path(), format!("{{\"pid\":{us},\"createdAt\":\"2999-01-01T00:00:00.000Z\"}}")).unwrap();
+    let target = target.far_away();
     let (ticket, answers) = Ticket::yet_to_ask(&target, Terms { own_pid: OwnPid::Claimed, ..Terms::default() });
     assert!(enter(&target, &ticket).unwrap().is_none());
-    let noted = || table().entry(&target.lock_path).and_then(|entry| entry.queue.owner()?.pid);
+    let noted = || table().entry(&target).and_then(|entry| entry.queue.owner()?.pid);
     while noted() != Some(us) {
         assert!(answers.try_recv().is_err(), "somebody else has the lock");
         std::thread::sleep(Duration::from_millis(5));

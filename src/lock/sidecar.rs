@@ -25,7 +25,7 @@ pub struct Sidecar {
     file: File,
     /// Which file it is; looked up when first needed, to keep acquiring cheap.
     id: Option<FileId>,
-    target: Arc<Target>,
+    target: Target,
     token: u64,
     acquired_at: Stamp,
     /// The length of the record in the file: none is longer than [`MAX_LEN`](super::record::MAX_LEN).
@@ -79,7 +79,7 @@ pub struct GivenUp {
 
 impl Sidecar {
     /// Takes over what was just published or adopted.
-    pub(super) fn new(target: Arc<Target>, published: Published, keep: bool) -> Self {
+    pub(super) fn new(target: Target, published: Published, keep: bool) -> Self {
         let Published { file, record, len, id } = published;
         Self {
             file,
@@ -157,7 +157,7 @@ impl Sidecar {
 
     /// The target the lock file belongs to.
     #[must_use]
-    pub fn target(&self) -> &Arc<Target> {
+    pub fn target(&self) -> &Target {
         &self.target
     }
 
@@ -227,7 +227,7 @@ impl Sidecar {
             Some(id) if sys::IDS_LAST => id,
             _ => self.id.insert(sys::stat_file(&self.file)?.id).to_owned(),
         };
-        let by_path = match sys::stat_path(&self.target.lock_path) {
+        let by_path = match sys::stat_path(self.target.lock_path()) {
             Ok(meta) => meta,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok((Standing::Gone, None)),
             Err(error) => return Err(error),
@@ -238,7 +238,7 @@ impl Sidecar {
         }
         // Elsewhere inode numbers drift (VirtioFS) and locks may not be shared (NFS): the token
         // in the file decides.
-        let there = match sys::open_read(&self.target.lock_path) {
+        let there = match sys::open_read(self.target.lock_path()) {
             Ok(file) => read_contents(&file, &by_path)?,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok((Standing::Gone, None)),
             Err(error) if sys::is_symlink_error(&error) => return Ok((Standing::Replaced, None)),
@@ -328,7 +328,7 @@ impl Sidecar {
             return GivenUp { standing: standing.unwrap_or(Standing::Ours), wanted };
         }
         if !wanted && self.target.class() == FsClass::Local && self.has_os_lock() {
-            kept::put(&self.target.lock_path, Kept { token: self.token(), file: self.file, id: meta.id, bytes });
+            kept::put(&self.target, Kept { token: self.token(), file: self.file, id: meta.id, bytes });
         }
         GivenUp { standing: Standing::Ours, wanted }
     }
@@ -350,7 +350,7 @@ impl Sidecar {
         }
         let (found, meta) = self.look()?;
         let standing = match found {
-            Standing::Ours => match sys::unlink(&self.target.lock_path) {
+            Standing::Ours => match sys::unlink(self.target.lock_path()) {
                 Ok(()) => Standing::Ours,
                 Err(error) if error.kind() == ErrorKind::NotFound => Standing::Gone,
                 Err(error) => return Err(error),
@@ -382,7 +382,7 @@ impl Leftover {
 
     /// Where it stands.
     #[must_use]
-    pub fn target(&self) -> &Arc<Target> {
+    pub fn target(&self) -> &Target {
         &self.sidecar.target
     }
 

@@ -55,7 +55,7 @@ struct Store {
 /// What is ready for one directory.
 struct Pile {
     /// Any lock in the directory.
-    target: Arc<Target>,
+    target: Target,
     /// What the last lock there said about its lease: the next one is likely to say the same.
     claim: Arc<Claim>,
     drafts: Vec<Draft>,
@@ -86,7 +86,7 @@ impl Spares {
 
     /// Closes the file of a lock of `target` that has come and gone, and that nobody waited for: soon, or at once if
     /// there is no room. The file has lost its name.
-    pub(super) fn put_away(&'static self, target: &Arc<Target>, claim: &Arc<Claim>, file: File) {
+    pub(super) fn put_away(&'static self, target: &Target, claim: &Arc<Claim>, file: File) {
         if target.class() != FsClass::Local || !sys::UNNAMED_FILES {
             return;
         }
@@ -155,7 +155,7 @@ impl Spares {
 
 impl Store {
     /// The pile for the directory of `target`, where a lock has just come and gone.
-    fn pile_for(&mut self, target: &Arc<Target>) -> &mut Pile {
+    fn pile_for(&mut self, target: &Target) -> &mut Pile {
         let now = Instant::now();
         let at = self.piles.iter().position(|pile| pile.is_for(target)).unwrap_or_else(|| {
             if self.piles.len() == PILES {
@@ -192,8 +192,7 @@ impl Store {
 impl Pile {
     fn is_for(&self, target: &Target) -> bool {
         // Most often it is the same lock.
-        std::ptr::eq(Arc::as_ptr(&self.target), target)
-            || self.target.directory().as_os_str() == target.directory().as_os_str()
+        self.target == *target || self.target.directory().as_os_str() == target.directory().as_os_str()
     }
 
     /// Whether the thread is to be woken for it.

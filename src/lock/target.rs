@@ -1,58 +1,73 @@
 //! From the path a caller names to the lock file that protects it.
 
-use std::borrow::Borrow;
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::hash::{Hash, Hasher};
-use std::io;
 use std::path::{Component, Path, PathBuf};
-use std::sync::Arc;
+use std::{fmt, io};
+
+use triomphe::ThinArc;
 
 use super::error::LockError;
 use super::sync::{Mutex, global};
-use super::sys::{self, FsClass, NewDirectories};
+use super::sys::{self, FsClass, NewDirectories, Spelling};
 
-/// A protected file and where its lock file is.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Target {
-    /// The lock file. This is also the name under which the process knows the lock.
-    pub lock_path: Arc<Path>,
-    /// Boxed because it is rare, and there are as many targets as locks.
+/// A protected file and where its lock file is. Its lock file tells it from others, and is the name under which the
+/// process knows the lock.
+///
+/// Cheap to clone. What it consists of is in one place, since each lock has one and ten thousand may be held: the path of
+/// the lock file, as std encodes it, behind everything else.
+#[derive(Clone)]
+pub struct Target(ThinArc<Header, u8>);
+
+struct Header {
+    /// Boxed because it is rare.
     unusual: Option<Box<Unusual>>,
+    #[expect(dead_code, reason = "it is there to be dropped")]
+    spelling: Spelling,
 }
 
 /// What is unusual about a target.
-#[derive(Debug, PartialEq, Eq)]
 struct Unusual {
     /// The protected file, where the lock file's name does not tell it.
     path: Option<PathBuf>,
     class: FsClass,
 }
 
-/// A target as the key of a table: its lock file tells it from others. Compared byte by byte, because lock files have
-/// real paths, and taking paths apart takes longer than a system call.
-#[derive(Clone, Debug)]
-pub(super) struct ByLockFile(pub(super) Arc<Target>);
+// Compared byte by byte, because lock files have real paths, and taking paths apart takes longer than a system call.
 
-impl Borrow<OsStr> for ByLockFile {
-    fn borrow(&self) -> &OsStr {
-        self.0.lock_path.as_os_str()
-    }
-}
-
-impl Hash for ByLockFile {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.lock_path.as_os_str().hash(state);
-    }
-}
-
-impl PartialEq for ByLockFile {
+impl PartialEq for Target {
     fn eq(&self, other: &Self) -> bool {
-        self.0.lock_path.as_os_str() == other.0.lock_path.as_os_str()
+        self.0.slice == other.0.slice
     }
 }
 
-impl Eq for ByLockFile {}
+impl Eq for Target {}
+
+impl Hash for Target {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.slice.hash(state);
+    }
+}
+
+impl PartialOrd for Target {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Target {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.slice.cmp(&other.0.slice)
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Target").field(&self.lock_path()).finish()
+    }
+}
 
 global! {
     /// What is known to be local.
@@ -66,7 +81,7 @@ global! {
 struct Local {
     directories: HashMap<OsString, Led>,
     /// Targets in plain directories, by the absolute path that was given for them.
-    targets: HashMap<OsString, Arc<Target>>,
+    targets: HashMap<OsString, Target>,
 }
 
 /// No more directories than this are remembered: after that the table starts anew.
@@ -130,7 +145,7 @@ impl Target {
 
     /// The target of `path`, if it was asked for lately under the very same path.
     #[must_use]
-    pub fn recent(path: &Path) -> Option<Arc<Self>> {
+    pub fn recent(path: &Path) -> Option<Self> {
         LOCAL.lock().as_ref()?.targets.get(path.as_os_str()).cloned()
     }
 
@@ -138,7 +153,7 @@ impl Target {
     /// `None` when the directory is not known to be local yet: then [`Target::resolve`] has to be called where waiting
     /// is allowed.
     #[must_use]
-    pub fn known(path: &Path, directory: &Path, name: &OsStr) -> Option<Arc<Self>> {
+    pub fn known(path: &Path, directory: &Path, name: &OsStr) -> Option<Self> {
         let mut known = LOCAL.lock();
         let local = known.as_mut()?;
         if let Led::To(real) = local.directories.get(directory.as_os_str())? {
@@ -146,9 +161,9 @@ impl Target {
             // Not kept locked while the disk is asked: other threads need it.
             drop(known);
             let real = sys::real_path(directory).ok()?;
-            return (real == led_to).then(|| Arc::new(Self::at(&real, name, FsClass::Local)));
+            return (real == led_to).then(|| Self::at(&real, name, FsClass::Local));
         }
-        let target = Arc::new(Self::at(directory, name, FsClass::Local));
+        let target = Self::at(directory, name, FsClass::Local);
         if path.is_absolute() && sys::ONE_SPELLING {
             if local.targets.len() >= REMEMBERED_TARGETS {
                 local.targets.clear();
@@ -169,7 +184,7 @@ impl Target {
     /// ```
     /// # let directory = tempfile::tempdir().unwrap();
     /// let target = leasehold::lock::Target::resolve(&directory.path().join("new/session.jsonl")).unwrap();
-    /// assert!(target.lock_path.ends_with("new/session.jsonl.lock"));
+    /// assert!(target.lock_path().ends_with("new/session.jsonl.lock"));
     /// ```
     pub fn resolve(path: &Path) -> Result<Self, LockError> {
         Self::resolve_with(path, Some(NewDirectories::Ordinary))
@@ -237,18 +252,25 @@ impl Target {
         Self::at(directory, path.file_name().unwrap_or_default(), FsClass::Local)
     }
 
+    /// The lock file.
+    #[must_use]
+    pub fn lock_path(&self) -> &Path {
+        // SAFETY: these are the bytes of a whole path as std encodes it: `with` copied them.
+        Path::new(unsafe { OsStr::from_encoded_bytes_unchecked(&self.0.slice) })
+    }
+
     /// The protected file: its directory's real path and its own name. A symbolic link in the last
     /// place is not followed.
     #[must_use]
     pub fn path(&self) -> &Path {
-        let other = self.unusual.as_ref().and_then(|unusual| unusual.path.as_deref());
-        other.unwrap_or_else(|| protected_by(&self.lock_path))
+        let other = self.unusual().and_then(|unusual| unusual.path.as_deref());
+        other.unwrap_or_else(|| protected_by(self.lock_path()))
     }
 
     /// The class of its file system: what may be done on which thread.
     #[must_use]
     pub fn class(&self) -> FsClass {
-        self.unusual.as_ref().map_or(FsClass::Local, |unusual| unusual.class)
+        self.unusual().map_or(FsClass::Local, |unusual| unusual.class)
     }
 
     /// The directory of both files.
@@ -274,10 +296,19 @@ impl Target {
     }
 
     fn new(path: PathBuf, lock_path: PathBuf, class: FsClass) -> Self {
-        let lock_path = sys::one_spelling(lock_path);
+        let (lock_path, spelling) = sys::one_spelling(lock_path);
         let path = (protected_by(&lock_path) != path).then_some(path);
         let is_usual = path.is_none() && class == FsClass::Local;
-        Self { lock_path, unusual: if is_usual { None } else { Some(Unusual { path, class }.into()) } }
+        let unusual = if is_usual { None } else { Some(Unusual { path, class }.into()) };
+        Self::with(Header { unusual, spelling }, &lock_path)
+    }
+
+    fn with(header: Header, lock_path: &Path) -> Self {
+        Self(ThinArc::from_header_and_slice(header, lock_path.as_os_str().as_encoded_bytes()))
+    }
+
+    fn unusual(&self) -> Option<&Unusual> {
+        self.0.header.header.unusual.as_deref()
     }
 }
 
@@ -310,9 +341,9 @@ impl Target {
     }
 
     /// The same, as if it were on a network file system.
-    pub(crate) fn far_away(self) -> Self {
+    pub(crate) fn far_away(&self) -> Self {
         let class = FsClass::Remote { device: 7 };
-        Self { unusual: Some(Unusual { path: None, class }.into()), ..self }
+        Self::new(self.path().to_owned(), self.lock_path().to_owned(), class)
     }
 
     /// The names in its directory, in order.
@@ -353,7 +384,7 @@ mod tests {
         let path = target.path();
         assert_eq!(Target::recent(path), None);
         let known = Target::known(path, target.directory(), OsStr::new("file")).unwrap();
-        assert_eq!(*known, target);
+        assert_eq!(known, target);
         assert_eq!(Target::recent(path).is_some(), sys::ONE_SPELLING);
         target.forget();
         assert_eq!(Target::recent(path), None);
@@ -366,13 +397,14 @@ mod tests {
         let at = |name: &str| sys::real_path(directory.path()).unwrap().join(name);
         for (name, lock_file) in [("file", "file.lock"), (".lock", ".lock.lock"), ("file.lock", "file.lock.lock")] {
             let target = Target::resolve(&at(name)).unwrap();
-            assert_eq!((target.path(), &*target.lock_path), (&*at(name), &*at(lock_file)));
-            assert_eq!(Target::of_lock_file(&at(lock_file)).unwrap(), target);
+            assert_eq!((target.path(), target.lock_path()), (&*at(name), &*at(lock_file)));
+            let same = Target::of_lock_file(&at(lock_file)).unwrap();
+            assert_eq!((same.path(), &same), (target.path(), &target));
             assert_eq!(target.directory(), at("").as_path());
         }
         for name in [".lock", "file.lck", "lock"] {
             let target = Target::of_lock_file(&at(name)).unwrap();
-            assert_eq!((target.path(), &*target.lock_path), (&*at(name), &*at(name)), "its own, for want of another");
+            assert_eq!((target.path(), target.lock_path()), (&*at(name), &*at(name)), "its own, for want of another");
         }
     }
 
@@ -390,15 +422,15 @@ mod tests {
         let known = || {
             let path = link.join("f");
             let target = Target::recent(&path).or_else(|| Target::known(&path, &link, OsStr::new("f")));
-            target.map(|target| target.lock_path.to_path_buf())
+            target.map(|target| target.lock_path().to_path_buf())
         };
         assert_eq!(known(), None, "unknown directories are not touched");
-        assert_eq!(&*Target::resolve(&link.join("f")).unwrap().lock_path, root.join("one/f.lock"));
+        assert_eq!(Target::resolve(&link.join("f")).unwrap().lock_path(), root.join("one/f.lock"));
         assert_eq!(known(), Some(root.join("one/f.lock")));
         std::fs::remove_file(&link).unwrap();
         std::os::unix::fs::symlink(root.join("two"), &link).unwrap();
         assert_eq!(known(), None, "it may be on a file system that hangs");
-        assert_eq!(&*Target::resolve(&link.join("f")).unwrap().lock_path, root.join("two/f.lock"));
+        assert_eq!(Target::resolve(&link.join("f")).unwrap().lock_path(), root.join("two/f.lock"));
         assert_eq!(known(), Some(root.join("two/f.lock")));
     }
 }

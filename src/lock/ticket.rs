@@ -34,7 +34,7 @@ pub struct Ticket {
     sequence: u64,
     pub(super) path: PathBuf,
     /// What `path` led to, once that is known.
-    pub(super) target: OnceLock<Arc<Target>>,
+    pub(super) target: OnceLock<Target>,
     pub(super) terms: Terms,
     pub(super) requested: Instant,
     /// Taken by whoever settles the request: exactly one.
@@ -131,7 +131,7 @@ impl Ticket {
     fn withdraw(&self) -> Option<Owner> {
         let target = self.target.get()?;
         let mut table = table();
-        let entry = table.entry_mut(&target.lock_path)?;
+        let entry = table.entry_mut(target)?;
         entry.queue.remove(self);
         if let Phase::Held(lease) = &entry.phase {
             return Some(lease.owner());
@@ -139,7 +139,7 @@ impl Ticket {
         let owner = entry.queue.owner().cloned();
         drop(table);
         // If the lookout is busy with the lock file, it learns that perhaps nobody waits any more.
-        Post::of(target.class()).lookout.revisit(&target.lock_path);
+        Post::of(target.class()).lookout.revisit(target);
         owner
     }
 }

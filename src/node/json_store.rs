@@ -1,7 +1,11 @@
 //! Files that are read and replaced as a whole, for the JSON functions in `lib/`. All fail if the environment is not open.
 
 #![expect(clippy::missing_errors_doc, reason = "see above")]
-#![expect(clippy::needless_pass_by_value, reason = "JavaScript calls these, and napi hands it values")]
+#![expect(
+    clippy::must_use_candidate,
+    clippy::needless_pass_by_value,
+    reason = "JavaScript calls these, and napi hands it values"
+)]
 
 use std::path::Path;
 use std::sync::Arc;
@@ -37,7 +41,7 @@ pub fn read_file(env: Env, path: String, follow: bool) -> Result<f64> {
 /// Like `read_file`, but on this thread: the contents, null, or a fault.
 #[napi(catch_unwind)]
 pub fn read_file_sync(path: String, follow: bool) -> Either3<Buffer, Null, Fault> {
-    match contents(Target::resolve_with(Path::new(&path), None).map(Arc::new), links(follow)) {
+    match contents(Target::resolve_with(Path::new(&path), None), links(follow)) {
         Ok(Some(bytes)) => Either3::A(bytes.into()),
         Ok(None) => Either3::B(Null),
         Err(error) => Either3::C(Fault::from(&error)),
@@ -81,7 +85,7 @@ fn durability(durable: bool) -> Durability {
 }
 
 fn contents(
-    target: std::result::Result<Arc<Target>, LockError>,
+    target: std::result::Result<Target, LockError>,
     links: Links,
 ) -> std::result::Result<Option<Vec<u8>>, StoreError> {
     match target {
@@ -100,7 +104,7 @@ fn start(mailbox: &Arc<Mailbox>, path: &str, text: String, durability: Durabilit
         mailbox.post(Mail::Written(id, Err(error.into())));
         return js_number(id);
     }
-    let job = move |target: std::result::Result<Arc<Target>, LockError>| {
+    let job = move |target: std::result::Result<Target, LockError>| {
         let written = target
             .map_err(StoreError::from)
             .and_then(|target| write(&target, text.as_bytes(), durability, &|| fence(hold.as_deref(), target.class())));

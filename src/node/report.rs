@@ -216,7 +216,7 @@ impl HeldReport {
     pub(super) fn new(lease: &Lease, env: u64) -> Self {
         Self {
             lease: js_number(lease.id),
-            lock_path: text(&lease.target.lock_path),
+            lock_path: text(lease.target.lock_path()),
             target_path: text(lease.target.path()),
             token: lease.token.into(),
             since: iso(lease.began_at()),
@@ -255,7 +255,7 @@ impl From<&Inspection> for InspectionReport {
         };
         let age = seen.modified.map(|modified| crate::lock::sys::age(SystemTime::now(), modified));
         Self {
-            lock_path: text(&seen.target.lock_path),
+            lock_path: text(seen.target.lock_path()),
             target_path: text(seen.target.path()),
             exists: seen.contents.is_some(),
             held: seen.owner.is_some(),

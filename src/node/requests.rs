@@ -4,7 +4,6 @@
 #![expect(clippy::too_many_arguments, reason = "objects would be read property by property, which takes longer")]
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use napi::bindgen_prelude::{Either, Either3, Env, Result, ToNapiValue, Unknown};
@@ -21,12 +20,12 @@ use crate::lock::terms::{OwnPid, Scope};
 use crate::lock::{self, Acquired, Hold, Target, Terms};
 
 /// The path of a lock file, for JavaScript.
-pub struct LockFile(Arc<Target>);
+pub struct LockFile(Target);
 
 impl ToNapiValue for LockFile {
     unsafe fn to_napi_value(env: sys::napi_env, LockFile(target): Self) -> Result<sys::napi_value> {
         // SAFETY: `env` is that of the current call.
-        unsafe { ToNapiValue::to_napi_value(env, &*target.lock_path.to_string_lossy()) }
+        unsafe { ToNapiValue::to_napi_value(env, &*target.lock_path().to_string_lossy()) }
     }
 }
 

@@ -70,13 +70,13 @@ impl Contender {
     /// record needs no verdict.
     pub(super) fn retake(&self, terms: &Terms) -> Option<Sidecar> {
         let target = self.target.clone();
-        let Kept { file, id, bytes, token } = kept::take(&target.lock_path)?;
+        let Kept { file, id, bytes, token } = kept::take(&target)?;
         // If anything is not as expected, the file is looked at in the usual way; both locks end with the descriptor.
         if sys::try_lock(&file).ok()? != OsLock::Acquired {
             return None;
         }
         let guard = Guard::take(&target, &file).ok()??;
-        let meta = sys::stat_path(&target.lock_path).ok()?;
+        let meta = sys::stat_path(target.lock_path()).ok()?;
         // A waiter has left its mark after the last write, and is woken when the file is closed.
         let is_wanted = meta.accessed > meta.modified;
         if is_wanted || meta.id != id || meta.len != bytes.len() as u64 {
@@ -113,12 +113,12 @@ impl Contender {
     /// Writes our record over the old one, under the old file's operating-system lock and guard.
     fn adopt(&mut self, terms: &Terms, cause: Cause, os_lock: OsLock, meta: &Meta) -> Result<Outcome, LockError> {
         let target = self.target.clone();
-        let io = |action, error| LockError::io(action, &target.lock_path, error);
+        let io = |action, error| LockError::io(action, target.lock_path(), error);
         let Some(seen) = self.seen.as_mut() else { return Ok(Outcome::Moved) };
         let Some(guard) = Guard::take(&target, &seen.file).map_err(|error| io("guard", error))? else {
             return self.stand_back(os_lock);
         };
-        let still_there = |id: FileId| sys::stat_path(&target.lock_path).is_ok_and(|meta| meta.id == id);
+        let still_there = |id: FileId| sys::stat_path(target.lock_path()).is_ok_and(|meta| meta.id == id);
         // Where there are no operating-system locks, somebody else may have adopted it meanwhile; and JS peers respect
         // neither lock nor guard. Only native peers share lock files that are kept on release.
         let is_private = cause == Cause::Released && os_lock == OsLock::Acquired;
@@ -161,12 +161,12 @@ impl Contender {
         meta: &Meta,
     ) -> Result<Outcome, LockError> {
         let target = self.target.clone();
-        let io = |action, error| LockError::io(action, &target.lock_path, error);
+        let io = |action, error| LockError::io(action, target.lock_path(), error);
         let Some(seen) = self.seen.as_ref() else { return Ok(Outcome::Moved) };
         let Some(guard) = Guard::take(&target, &seen.file).map_err(|error| io("guard", error))? else {
             return self.stand_back(os_lock);
         };
-        let unchanged = match sys::stat_path(&target.lock_path) {
+        let unchanged = match sys::stat_path(target.lock_path()) {
             Ok(now) if now.id == meta.id && now.modified == meta.modified => {
                 read_contents(&seen.file, meta).is_ok_and(|contents| contents == seen.contents)
             }

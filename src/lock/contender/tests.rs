@@ -1,5 +1,4 @@
 use std::fs::{self, File};
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::rivals::{AWAY, BRISK, DOUBLINGS, MET, MOST_DOUBLINGS, PRESENT, RACES, REST, SLOWER, STEP, STEPS};
@@ -15,7 +14,7 @@ fn record(terms: &Terms, token: u64) -> Vec<u8> {
 
 /// Somebody else's lock file, in place of the one that is there.
 fn winner(target: &Target, terms: &Terms) -> File {
-    let path = &target.lock_path;
+    let path = target.lock_path();
     let _ = sys::unlink(path);
     fs::write(path, record(terms, 1)).unwrap();
     let file = sys::open_lock_file(path).unwrap();
@@ -23,16 +22,16 @@ fn winner(target: &Target, terms: &Terms) -> File {
     file
 }
 
-fn place() -> (tempfile::TempDir, Arc<Target>) {
+fn place() -> (tempfile::TempDir, Target) {
     let directory = tempfile::tempdir().unwrap();
     let real = sys::real_path(directory.path()).unwrap();
-    let target = Arc::new(Target::unresolved(&real.join("file")));
+    let target = Target::unresolved(&real.join("file"));
     (directory, target)
 }
 
 /// A lock that others take from each other.
 pub(in crate::lock) struct Contested {
-    pub(in crate::lock) target: Arc<Target>,
+    pub(in crate::lock) target: Target,
     terms: Terms,
     held: Vec<File>,
     _directory: tempfile::TempDir,
@@ -107,7 +106,7 @@ fn who_loses_race_after_race_stays_away_for_a_moment_and_comes_back() {
     std::thread::sleep(2 * BRISK);
     drop(std::mem::replace(&mut held, winner(&target, &terms)));
     assert!(look(true).1);
-    sys::unlink(&target.lock_path).unwrap();
+    sys::unlink(target.lock_path()).unwrap();
     drop(held);
     assert!(look(true).0.is_none(), "the lock is free");
 }
@@ -180,7 +179,7 @@ fn who_has_waited_for_longer_looks_earlier() {
     assert!(pauses.is_sorted_by(|earlier, later| earlier > later), "{pauses:?}");
     // Where the file stays, its token tells of the next owner.
     let pauses = [2, 3, 4].map(|token| {
-        fs::write(&target.lock_path, record(&terms, token)).unwrap();
+        fs::write(target.lock_path(), record(&terms, token)).unwrap();
         look(&mut second)
     });
     assert!(pauses.is_sorted_by(|earlier, later| earlier > later), "{pauses:?}");
@@ -191,7 +190,7 @@ fn a_beat_that_moves_no_date_of_the_file_is_seen_all_the_same() {
     let (_directory, target) = place();
     let terms = Terms::default();
     let _held = winner(&target, &terms);
-    let path = &target.lock_path;
+    let path = target.lock_path();
     let date = |file: &File| file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
     date(&sys::open_lock_file(path).unwrap());
     let mut contender = Contender::new(target.clone());
@@ -240,7 +239,7 @@ fn a_file_that_is_opened_again_stays_watched() {
     for _ in 0..3 {
         watcher.wait(Some(Duration::ZERO), |_| {});
     }
-    drop(sys::open_lock_file(&target.lock_path).unwrap());
+    drop(sys::open_lock_file(target.lock_path()).unwrap());
     let mut touched = Vec::new();
     watcher.wait(Some(Duration::from_secs(20)), |watch| touched.push(watch));
     assert!(touched.contains(&contender.watch().unwrap()), "{touched:?}");

@@ -147,7 +147,7 @@ impl Place {
         let target = self.target().far_away();
         self.ask_by(terms, |terms, settle| {
             let ticket = Arc::new(Ticket::new(&self.path, terms, settle));
-            enter(&Arc::new(target), &ticket).map(|hold| hold.map_or(Acquired::Later(ticket), Acquired::Now))
+            enter(&target, &ticket).map(|hold| hold.map_or(Acquired::Later(ticket), Acquired::Now))
         })
     }
 

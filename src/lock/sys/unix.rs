@@ -7,7 +7,6 @@ use std::os::unix::fs::{
     DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown,
 };
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_OMIT};
@@ -154,10 +153,13 @@ pub fn full_name(_directory: &Path, name: &OsStr) -> OsString {
     name.to_owned()
 }
 
+/// Keeps the spelling of a path in use.
+pub struct Spelling;
+
 /// `path` in the spelling that this process uses already: here every spelling is a path of its own.
 #[must_use]
-pub fn one_spelling(path: PathBuf) -> Arc<Path> {
-    path.into()
+pub fn one_spelling(path: PathBuf) -> (PathBuf, Spelling) {
+    (path, Spelling)
 }
 
 /// The facts of what `path` names, without following a symbolic link.

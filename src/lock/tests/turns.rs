@@ -60,7 +60,7 @@ fn a_waiter_that_a_beat_has_seen_is_still_known_at_the_release() {
     let place = place();
     let target = Target::resolve(&place.path).unwrap();
     let terms = patient();
-    let Look::Taken { mut sidecar, .. } = Contender::new(target.into()).look(&terms, None).unwrap() else {
+    let Look::Taken { mut sidecar, .. } = Contender::new(target).look(&terms, None).unwrap() else {
         panic!("nobody has it")
     };
     assert_eq!(sidecar.glance().unwrap().interest, None);

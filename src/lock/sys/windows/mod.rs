@@ -33,7 +33,7 @@ pub use names::{
     create_dir_all, create_unnamed, link, link_unnamed, rename, rename_noreplace, replace, sync_name, unlink,
 };
 pub use open::{create_new, open_append, open_lock_file, open_read, open_read_through};
-pub use paths::{ONE_SPELLING, full_name, one_spelling, real_path, refusal};
+pub use paths::{ONE_SPELLING, Spelling, full_name, one_spelling, real_path, refusal};
 pub use processes::{is_first_thread, process_life};
 
 /// Whether a file has the same [`FileId`] for as long as it lives, whatever is written to it. Some here have no number,

@@ -99,9 +99,17 @@ fn long_name(path: &Path) -> Option<OsString> {
     Some(OsString::from_wide(&found.cFileName[..end]))
 }
 
+/// Keeps the spelling of a path in use.
+pub struct Spelling(#[expect(dead_code, reason = "it is there to be dropped")] Arc<Path>);
+
 /// `path` in the spelling that this process uses already, which may differ from it in case.
 #[must_use]
-pub fn one_spelling(path: PathBuf) -> Arc<Path> {
+pub fn one_spelling(path: PathBuf) -> (PathBuf, Spelling) {
+    let spelling = spelling(path);
+    (spelling.to_path_buf(), Spelling(spelling))
+}
+
+fn spelling(path: PathBuf) -> Arc<Path> {
     /// The paths that are in use, by their folded form.
     static SPELLINGS: Mutex<Option<HashMap<Vec<u16>, Weak<Path>>>> = Mutex::new(None);
     let folded = fold(&path);
@@ -214,13 +222,13 @@ mod tests {
     #[test]
     fn a_path_keeps_its_first_spelling_for_as_long_as_somebody_uses_it() {
         let directory = tempfile::tempdir().unwrap();
-        let at = |name: &str| one_spelling(directory.path().join(name));
+        let at = |name: &str| spelling(directory.path().join(name));
         let first = at("R\u{e9}sum\u{e9}.lock");
         assert!(Arc::ptr_eq(&first, &at("r\u{c9}SUM\u{c9}.LOCK")));
         assert_ne!(first, at("re\u{301}sume\u{301}.lock"), "only case is left out of account");
         let other = directory.path().join("R\u{c9}SUM\u{c9}.lock");
         drop(first);
-        assert_eq!(*one_spelling(other.clone()), *other);
+        assert_eq!(*spelling(other.clone()), *other);
     }
 
     #[test]
