@@ -75,8 +75,8 @@ export const MUTANTS = [
     'loops',
     'the heart does not beat',
     'src/lock/lease.rs',
-    'watchdog.beats(self.term(), sidecar.beaten(), now, crowd) => sidecar.beat(&self.claim),',
-    'watchdog.beats(self.term(), sidecar.beaten(), now, crowd) && false => sidecar.beat(&self.claim),',
+    'term.next_beat(sidecar.beaten(), crowd) <= now => (sidecar.beat(&self.claim), now),',
+    'term.next_beat(sidecar.beaten(), crowd) <= now && false => (sidecar.beat(&self.claim), now),',
   ],
   [
     'filesystems',
