@@ -7,7 +7,7 @@ use crate::lock::terms::Scope;
 use crate::lock::{Target, inspect};
 
 fn lock_path(path: &Path) -> PathBuf {
-    Target::resolve(path).unwrap().lock_path.to_path_buf()
+    Target::resolve(path).unwrap().lock_path().to_path_buf()
 }
 
 #[test]
@@ -17,7 +17,7 @@ fn all_ways_to_write_a_path_lead_to_one_lock() {
     let text = place.path.to_str().unwrap();
     let (drive, rest) = text.split_at(2);
     let hold = acquire_blocking(&place.path, patient()).unwrap();
-    assert_eq!(&*hold.lease().target.lock_path(), place.lock_path);
+    assert_eq!(hold.lease().target.lock_path(), place.lock_path);
     for same in [
         format!(r"\\?\{text}"),
         format!(r"\\.\{text}"),
