@@ -1,6 +1,5 @@
 //! Other processes, and the threads that wait for them.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::Terms;
@@ -10,7 +9,7 @@ use super::place::{Place, alone, dawdle, eventually, explore, join, roll, shared
 
 /// Takes the lock as another process would: the table knows nothing of it.
 fn elsewhere(place: &Place) -> Sidecar {
-    let mut contender = Contender::new(Arc::new(place.target()));
+    let mut contender = Contender::new(place.target());
     let mut taken = None;
     eventually(|| match contender.look(&alone(9), None).unwrap() {
         Look::Taken { sidecar, .. } => {
