@@ -130,3 +130,89 @@ impl Holders {
 fn place_of(hold: HoldId, list: &[Holder]) -> Result<usize, usize> {
     list.binary_search_by_key(&hold, |holder| holder.hold)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const HERE: EnvId = 1;
+    const THERE: EnvId = 2;
+    const ABORTED: LossReason = LossReason::Aborted;
+    const REJECTED: LossReason = LossReason::UnhandledRejection;
+
+    /// Holders with these handles, the later ones all acquired inside the work of the first.
+    fn holders(handles: &[(HoldId, EnvId)]) -> Holders {
+        let mut holders = Holders::default();
+        for (at, &(hold, env)) in handles.iter().enumerate() {
+            let around = [Scope { lease: 7, hold: handles[0].0 }];
+            holders.add(hold, env, if at == 0 { &[] } else { &around });
+        }
+        holders
+    }
+
+    #[test]
+    fn the_last_handle_stays_as_the_one_to_report_to() {
+        let mut holders = holders(&[(5, HERE)]);
+        assert!(holders.include(5) && !holders.include(6));
+        assert!(!holders.remove(6), "it is not one of them");
+        assert!(holders.remove(5));
+        assert_eq!((holders.count(), holders.envs()), (1, vec![HERE]));
+    }
+
+    #[test]
+    fn any_of_several_handles_can_go_first() {
+        for first in [5, 3] {
+            let mut holders = holders(&[(5, HERE), (3, THERE)]);
+            assert!(holders.include(3) && holders.include(5));
+            assert_eq!((holders.count(), holders.envs()), (2, vec![HERE, THERE]));
+            assert!(!holders.remove(first));
+            assert!(!holders.include(first));
+            assert!(holders.remove(8 - first));
+        }
+    }
+
+    #[test]
+    fn an_environment_takes_its_handles_along() {
+        assert!(holders(&[(5, HERE)]).desert(HERE));
+        assert!(!holders(&[(5, HERE)]).desert(THERE));
+        let mut holders = holders(&[(3, HERE), (5, THERE), (6, HERE)]);
+        assert!(!holders.desert(HERE));
+        assert_eq!((holders.count(), holders.envs()), (1, vec![THERE]));
+        assert!(holders.desert(THERE));
+    }
+
+    #[test]
+    fn work_is_limited_when_all_of_it_is_by_the_limit_that_comes_last() {
+        let soon = Instant::now();
+        let later = soon + Duration::from_secs(1);
+        let mut holders = holders(&[(3, HERE)]);
+        assert_eq!(holders.work_limit(), None);
+        holders.limit(3, later, ABORTED);
+        holders.limit(9, soon, ABORTED);
+        assert_eq!(holders.work_limit(), Some((later, ABORTED)));
+        holders.limit(3, soon, REJECTED);
+        holders.limit(3, later, ABORTED);
+        assert_eq!(holders.work_limit(), Some((soon, REJECTED)), "the earlier one counts");
+        holders.add(4, HERE, &[]);
+        assert_eq!(holders.work_limit(), None, "the other has all the time it wants");
+        holders.limit(4, later, ABORTED);
+        assert_eq!(holders.work_limit(), Some((later, ABORTED)));
+    }
+
+    #[test]
+    fn nested_work_has_no_more_time_than_the_work_around_it() {
+        let soon = Instant::now();
+        let mut inner_alone = Holders::default();
+        inner_alone.add(4, HERE, &[Scope { lease: 7, hold: 3 }]);
+        inner_alone.add(3, HERE, &[]);
+        inner_alone.limit(3, soon, ABORTED);
+        assert_eq!(inner_alone.work_limit(), Some((soon, ABORTED)), "whichever was added first");
+        let mut both = holders(&[(3, HERE), (4, HERE)]);
+        both.limit(4, soon, REJECTED);
+        assert_eq!(both.work_limit(), None, "the outer work goes on");
+        both.limit(3, soon + Duration::from_secs(1), ABORTED);
+        assert_eq!(both.work_limit(), Some((soon + Duration::from_secs(1), ABORTED)));
+    }
+}

@@ -408,6 +408,16 @@ mod tests {
         }
     }
 
+    #[test]
+    fn targets_are_told_apart_by_their_lock_files() {
+        let (_directory, target) = Target::scratch("one");
+        let there = |name: &str| Target::resolve(&target.directory().join(name)).unwrap();
+        assert_eq!(there("one"), target);
+        assert_eq!(target.far_away(), target);
+        assert_ne!(there("two"), target);
+        assert!(there("two") > target && there("one") <= target);
+    }
+
     #[cfg(unix)]
     #[test]
     #[expect(clippy::disallowed_methods, reason = "it is a link that is removed")]

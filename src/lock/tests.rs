@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, SystemTime};
 
+use super::lease::Tended;
 use super::loss::LossReason;
-use super::record::{Claim, Contents, OwnRecord, TOKEN_STRIDE};
+use super::record::{Claim, Contents, OwnRecord, TOKEN_STRIDE, beat_interval};
 use super::sys::{self, Instant, OsLock};
 use super::terms::{LEASE_MIN, Sharing};
 use super::verdict::Cause;
@@ -381,4 +382,20 @@ fn what_each_of_ten_thousand_leases_has_is_small() {
     assert!(size_of::<super::lease::Lease>() <= 232);
     assert!(size_of::<super::registry::Entry>() <= 16);
     assert!(size_of::<super::Target>() <= 24);
+}
+
+#[test]
+fn a_lease_beats_at_its_interval_however_often_it_is_looked_at() {
+    let place = place();
+    let hold = acquire_blocking(&place.path, patient()).unwrap();
+    let lease = hold.lease();
+    let tend = |now| match lease.tend(now, None, 1) {
+        Tended::Held { next_beat, .. } => next_beat,
+        _ => panic!("it is held"),
+    };
+    let interval = beat_interval(lease.claim.lease);
+    let next_beat = tend(lease.began + interval * 3 / 4);
+    assert!(next_beat <= Instant::now() + interval, "a look puts no beat off");
+    let later = lease.began + interval * 10;
+    assert_eq!(tend(later), later + interval, "a beat that was due is done");
 }
