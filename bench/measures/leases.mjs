@@ -30,12 +30,12 @@ function openFiles() {
 export async function round({ places: [place], quick, number, ordered }, results) {
   for (const who of ordered(WHO)) {
     if (who === SLOW && (quick || number > 0)) continue
-    const { bytes, heap, share } = await run('leases', who, await place.newDirectory(), COUNT, BEAT)
-    results.push({ who, bytes, heap, share: share * 100 })
-    for (let more = COARSE.includes(who) ? TIMES_MORE : 0; more > 0; more--) {
-      const { bytes, heap } = await run('leases', who, await place.newDirectory(), COUNT)
-      results.push({ who, bytes, heap })
+    const measure = async (...watched) => {
+      const { bytes, heap, share } = await run('leases', who, await place.newDirectory(), COUNT, ...watched)
+      results.push({ who, bytes, heap, share: share * 100 })
     }
+    await measure(BEAT)
+    for (let more = COARSE.includes(who) ? TIMES_MORE : 0; more > 0; more--) await measure()
   }
 }
 

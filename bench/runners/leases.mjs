@@ -49,15 +49,17 @@ const some = await takeMany('some', Math.ceil(count / 5))
 const before = memory()
 const held = await takeMany('held', count - some.length)
 const after = memory()
-// While there were few leases, they were tended more often; and some seconds after the last one V8 tidies up. Half a
-// period more keeps the beats, which all come at once, away from the ends of the measurement.
+
 async function shareOfCore(limit) {
+  // While there were few leases, they were tended more often; and some seconds after the last one V8 tidies up. Half a
+  // period more keeps the beats, which all come at once, away from the ends of the measurement.
   await sleep(2.5 * limit)
   const [began, used] = [now(), process.cpuUsage()]
   await sleep(limit)
   const { user, system } = process.cpuUsage(used)
   return (user + system) / 1000 / (now() - began)
 }
+
 const share = limit === undefined ? undefined : await shareOfCore(Number(limit))
 const each = (field) => (after[field] - before[field]) / held.length
 console.log(JSON.stringify({ bytes: each('rss'), heap: each('heapUsed'), share, some: some.length }))

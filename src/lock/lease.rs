@@ -170,7 +170,7 @@ impl Lease {
     /// Whether it ended by being released.
     #[must_use]
     pub fn is_released(&self) -> bool {
-        self.is_over() && self.loss().is_none()
+        self.is_over() && self.state.lock().lost.is_none()
     }
 
     /// How it was lost, if it was.
