@@ -399,3 +399,15 @@ fn a_lease_beats_at_its_interval_however_often_it_is_looked_at() {
     let later = lease.began + interval * 10;
     assert_eq!(tend(later), later + interval, "a beat that was due is done");
 }
+
+#[test]
+fn a_lease_that_nobody_touches_is_looked_after_for_its_next_beat() {
+    let place = place();
+    let claim = Claim { lease: LEASE_MIN, ..Claim::default() }.into();
+    let hold = acquire_blocking(&place.path, Terms { claim, ..patient() }).unwrap();
+    let lease = hold.lease();
+    let first = lease.due.get();
+    assert!(first.is_some());
+    eventually("it is looked after", || lease.due.get() != first);
+    assert!(lease.due.get().unwrap() <= Instant::now() + beat_interval(LEASE_MIN));
+}
